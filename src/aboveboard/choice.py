@@ -1,0 +1,297 @@
+"""What people said: events, and the fold that turns them into the choice in force for one record.
+
+The fold answers for one leaf scope (category, purpose, recipient) and one moment of collection: the newest
+*effective* event among those that cover it, parent and child scopes alike; ties go to the stricter; arrival order
+never matters. A yes reaches data collected from the moment it took effect on, and older data only where it names
+it; a no reaches everything, unless it names a window. Specification: docs/formats/event.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from aboveboard import vocabulary
+from aboveboard.errors import LedgerError
+
+GRANTS = frozenset({"given", "renewed"})
+DENIES = frozenset({"refused", "withdrawn", "objected"})
+ACCOUNT_TYPES = frozenset({"age_changed", "moved", "deleted", "restored", "suppressed"})
+TYPES = (
+    "given", "renewed", "refused", "withdrawn", "objected", "expired", "contract_bound", "notice_shown",
+    "age_changed", "moved", "deleted", "restored", "suppressed",
+)  # fmt: skip
+ACTORS = ("subject", "parent", "estate", "tenant_admin", "operator", "stranger")
+
+STATES = ("given", "silent", "unknown", "expired", "refused", "objected", "withdrawn")
+"""What a scope can be in, mildest first: the position is the strictness, and the strictest label decides a part."""
+DENIED = frozenset({"refused", "objected", "withdrawn"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing somebody said or that happened to an account; times are aware datetimes.
+
+    A scope field that is None means "all". ``expires_at`` is already a moment (calendar months are resolved in
+    the person's zone when the event is written). ``effective_verified`` says that evidence supports an
+    ``effective_at`` before ``recorded_at``; without it a yes never counts from before it was recorded.
+    """
+
+    subject: str
+    type: str
+    recorded_at: datetime
+    effective_at: datetime
+    category: str | None = None
+    purpose: str | None = None
+    recipient: str | None = None
+    past_from: datetime | None = None
+    past_to: datetime | None = None
+    expires_at: datetime | None = None
+    verified: bool = True
+    effective_verified: bool = False
+    actor: str = "subject"
+    method: str = ""
+    notice: str | None = None
+    language: str | None = None
+    vocabulary: int = vocabulary.VERSION
+    value: str | None = None
+    position: int = 0
+    external_id: str | None = None
+
+    @property
+    def counts_from(self) -> datetime:
+        """The moment the fold orders this event by. INVARIANT: a backdated yes must not rewrite history."""
+        if self.type in DENIES or self.type == "expired" or self.effective_verified:
+            return self.effective_at
+        return max(self.effective_at, self.recorded_at)
+
+
+def validate(event: Event) -> Event:
+    """The event itself, or LedgerError / VocabularyError: what may stand in a ledger at all."""
+    vocabulary.member("event type", event.type, TYPES)
+    vocabulary.member("actor", event.actor, ACTORS)
+    if not event.subject:
+        raise LedgerError("an event without a subject", hint="name the stable account id")
+    if event.category is not None:
+        vocabulary.category(event.category)
+    if event.purpose is not None:
+        vocabulary.purpose(event.purpose)
+    if event.recipient is not None and event.recipient not in ("affiliate", "third_party", "processor"):
+        vocabulary.recipient(event.recipient)
+    if event.type in GRANTS and event.actor in ("tenant_admin", "stranger"):
+        raise LedgerError(
+            f"`{event.actor}` cannot say yes for `{event.subject}`",
+            hint="administrators and strangers may record a no; a yes comes from the person, a parent or the estate",
+        )
+    if event.type == "age_changed":
+        vocabulary.member("age band", event.value or "", vocabulary.AGE_BANDS)
+    if event.type == "moved" and vocabulary.known_residency(event.value) is None:
+        raise LedgerError(f"`{event.value}` is not a residency", hint="an ISO 3166-1 code such as DE or US-TX")
+    if event.past_from and event.past_to and event.past_from >= event.past_to:
+        raise LedgerError("past data ends before it begins", hint="past_from is earlier than past_to")
+    return event
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The choice in force for one scope and moment of collection.
+
+    ``past``: a yes that names this older data. ``since``: when that yes counts from. ``method``: how it was said
+    (``parental``, ``estate``, ``portal`` ...). ``events``: the ones that decided, for explanations.
+    """
+
+    state: str = "silent"
+    past: bool = False
+    since: datetime | None = None
+    method: str = ""
+    events: tuple[Event, ...] = ()
+
+    @property
+    def denied(self) -> bool:
+        return self.state in DENIED
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One stretch of collection time that an event speaks about."""
+
+    event: Event
+    state: str
+    past: bool
+    order: tuple[datetime, int, bool, str] = field(compare=False)
+
+
+def fold(
+    events: Iterable[Event], category: str, purpose: str, recipient: str, collected_at: datetime | None, as_of: datetime
+) -> Choice:
+    """The choice in force at ``as_of`` for one leaf scope, about data collected at ``collected_at``."""
+    pieces = [
+        piece
+        for event in events
+        if event.recorded_at <= as_of and reaches(event, category, purpose, recipient)
+        for piece in _pieces(event, collected_at, as_of)
+    ]
+    heard = max((p for p in pieces if p.event.verified), key=lambda p: p.order, default=None)
+    doubt = max((p for p in pieces if not p.event.verified), key=lambda p: p.order, default=None)
+    if doubt is not None and (
+        heard is None or (heard.state not in DENIED and doubt.order[0] >= heard.order[0])
+    ):
+        return Choice("unknown", events=(doubt.event,))
+    if heard is None:
+        return Choice()
+    return Choice(heard.state, heard.past, heard.order[0], heard.event.method, (heard.event,))
+
+
+def reaches(event: Event, category: str, purpose: str, recipient: str) -> bool:
+    """Whether the scope of an event covers this leaf scope.
+
+    A no covers everything related to it, broader labels included; a yes only what it names and only words that
+    existed when it was said.
+    """
+    if event.recipient is not None and not vocabulary.recipient_covers(event.recipient, recipient):
+        return False
+    if event.type in GRANTS:
+        return (
+            event.category is None or vocabulary.grants([event.category], category, vocabulary.CATEGORIES, event.vocabulary)
+        ) and (event.purpose is None or vocabulary.grants([event.purpose], purpose, vocabulary.PURPOSES, event.vocabulary))
+    related = (
+        event.category is None
+        or vocabulary.covers(event.category, category)
+        or vocabulary.covers(category, event.category)
+    )
+    return related and (event.purpose is None or vocabulary.covers(event.purpose, purpose))
+
+
+def _pieces(event: Event, collected_at: datetime | None, as_of: datetime) -> list[_Piece]:
+    if event.type in GRANTS:
+        return _yes(event, collected_at, as_of)
+    if event.type in DENIES or event.type == "expired":
+        return _no(event, collected_at, as_of)
+    return []
+
+
+def _yes(event: Event, collected_at: datetime | None, as_of: datetime) -> list[_Piece]:
+    if not event.verified or event.actor in ("tenant_admin", "stranger") or event.counts_from > as_of:
+        return []
+    if collected_at is None:  # nobody can say that a yes covers an unknown moment
+        return []
+    past = names_past(event, collected_at)
+    if not past and collected_at < event.counts_from:
+        return []
+    expired = event.expires_at is not None and event.expires_at <= as_of
+    return [_piece(event, "expired" if expired else "given", past)]
+
+
+def _no(event: Event, collected_at: datetime | None, as_of: datetime) -> list[_Piece]:
+    lapsed = not event.verified and event.expires_at is not None and event.expires_at <= as_of
+    windowed = event.past_from is not None or event.past_to is not None
+    outside = windowed and collected_at is not None and not names_past(event, collected_at)
+    return [] if lapsed or outside else [_piece(event, event.type, False)]
+
+
+def names_past(event: Event, collected_at: datetime) -> bool:
+    """Whether the event names older data that includes this moment."""
+    if event.past_from is None and event.past_to is None:
+        return False
+    return (event.past_from is None or event.past_from <= collected_at) and (
+        event.past_to is None or collected_at < event.past_to
+    )
+
+
+def _piece(event: Event, state: str, past: bool) -> _Piece:
+    return _Piece(event, state, past, (event.counts_from, STATES.index(state), past, event.method))
+
+
+def join(choices: Sequence[Choice]) -> Choice:
+    """One choice for data with several labels: the strictest; a yes only where every label has one."""
+    strictest = max((c.state for c in choices), key=STATES.index)
+    same = [c for c in choices if c.state == strictest]
+    if strictest != "given":
+        return Choice(strictest, events=tuple(e for c in same for e in c.events))
+    methods = {c.method for c in choices}
+    return Choice(
+        "given",
+        past=all(c.past for c in choices),
+        since=min(c.since for c in choices if c.since is not None),
+        method=methods.pop() if len(methods) == 1 else "",
+        events=tuple(dict.fromkeys(e for c in same for e in c.events)),
+    )
+
+
+def contract_excludes(
+    events: Iterable[Event], category: str, purpose: str, recipient: str, as_of: datetime
+) -> bool:
+    """Whether a contract of the person's organisation excludes this scope. Contracts only ever say no."""
+    return any(
+        event.type == "contract_bound"
+        and event.recorded_at <= as_of
+        and (event.expires_at is None or event.expires_at > as_of)
+        and reaches(event, category, purpose, recipient)
+        for event in events
+    )
+
+
+def notice_at(events: Iterable[Event], notices: Iterable[str], as_of: datetime) -> datetime | None:
+    """When a notice with one of these text digests was first shown to the person, provably; None if never."""
+    known = set(notices)
+    shown = [
+        event.counts_from
+        for event in events
+        if event.type == "notice_shown" and event.verified and event.notice in known and event.counts_from <= as_of
+    ]
+    return min(shown, default=None)
+
+
+class Snapshot(Protocol):
+    """What the gate needs to know about people, fixed at one ledger position. Reads are repeatable."""
+
+    position: int
+
+    def events_of(self, subject: str) -> Sequence[Event]:
+        """The events of one subject up to ``position``, in any order."""
+
+    def facts_of(self, subject: str) -> Sequence[Facts]:
+        """What the platform attests about one account, in any order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a platform attests about an account from a moment on, until the next row; None means unknown."""
+
+    subject: str
+    valid_from: datetime | None = None
+    state: str | None = None
+    protected: bool | None = None
+    age_band: str | None = None
+    residency: str | None = None
+    last_interaction: datetime | None = None
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """A snapshot held in memory: events and facts by subject (tests, explanations, case files)."""
+
+    events: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    facts: Mapping[str, Sequence[Facts]] = field(default_factory=dict)
+    position: int = 0
+
+    def events_of(self, subject: str) -> Sequence[Event]:
+        return self.events.get(subject, ())
+
+    def facts_of(self, subject: str) -> Sequence[Facts]:
+        return self.facts.get(subject, ())
+
+
+def people(events: Iterable[Event] = (), facts: Iterable[Facts] = ()) -> People:
+    """A snapshot of these events and facts."""
+    by_event: dict[str, list[Event]] = {}
+    by_facts: dict[str, list[Facts]] = {}
+    for event in events:
+        by_event.setdefault(event.subject, []).append(event)
+    for row in facts:
+        by_facts.setdefault(row.subject, []).append(row)
+    position = max((e.position for rows in by_event.values() for e in rows), default=0)
+    return People(by_event, by_facts, position)

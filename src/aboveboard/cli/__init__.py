@@ -1,0 +1,85 @@
+"""The command line: noun, then verb; each command parses, calls one public function and prints.
+
+Exit codes: 0 yes, 1 could not, 2 usage, 3 the answer is no, 4 the policy is invalid, 5 the proof is false.
+Results go to stdout, progress and errors to stderr. Commands load what they need when they run, so that
+``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from aboveboard.errors import AboveboardError
+
+COMMANDS = {
+    "choice": "aboveboard.cli.choice:choice",
+    "demo": "aboveboard.cli.demo:demo",
+    "doctor": "aboveboard.cli.workspace:doctor",
+    "explain": "aboveboard.cli.explain:explain",
+    "init": "aboveboard.cli.workspace:init",
+    "policy": "aboveboard.cli.policy:policy",
+    "release": "aboveboard.cli.release:release",
+}
+
+
+class Doors(click.Group):
+    """The top group: loads a command at first use and turns our errors into sentences and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(importlib.import_module(module), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(SUMMARIES.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AboveboardError as error:
+            report(error)
+            ctx.exit(error.exit_code)
+
+
+SUMMARIES = {
+    "choice": "record, show and import people's choices",
+    "demo": "build a seeded platform and its first release, and look around",
+    "doctor": "check a workspace: what is missing, what does not fit",
+    "explain": "the judgement of one record, in sentences",
+    "init": "make a workspace",
+    "policy": "check, show and test policies",
+    "release": "build, list and show releases",
+}
+
+
+def report(error: AboveboardError) -> None:
+    """Print an error: one sentence and a hint on stderr, or one JSON object where ``--json`` was asked for."""
+    if "--json" in sys.argv:
+        click.echo(json.dumps(error.as_json(), ensure_ascii=False), err=True)
+        return
+    click.echo(f"error: {error}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+
+
+@click.group(cls=Doors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="aboveboard")
+def doors() -> None:
+    """Training sets that hold only what policy, promises and people allow, with a reason for every record."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Entry point of the ``aboveboard`` command."""
+    doors(args=args, prog_name="aboveboard")

@@ -1,0 +1,27 @@
+"""What every command shares: where the workspace is, ``--json``, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+workspace_option: Callable[[_F], _F] = click.option(
+    "-w", "--workspace", default=".", show_default=True, envvar="ABOVEBOARD_WORKSPACE",
+    type=click.Path(file_okay=False), help="The workspace folder (holds aboveboard.toml).",
+)  # fmt: skip
+json_option: Callable[[_F], _F] = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def emit(document: object, as_json: bool, prose: Callable[[], str]) -> None:
+    """Print ``document`` as JSON, or ``prose()`` to a person. Both go to stdout."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str) if as_json else prose())
+
+
+def ask_exit(code: int) -> None:
+    """End the command with an exit code of our own (3: the answer is no)."""
+    click.get_current_context().exit(code)
