@@ -229,6 +229,12 @@ def covered_by(parents: Iterable[str], key: str) -> bool:
     return any(covers(parent, key) for parent in parents)
 
 
+def touches(labels: Iterable[str | None], roots: Iterable[str]) -> bool:
+    """Whether any known label lies below one of these roots, or is so broad that it includes one."""
+    known = [label for label in labels if label is not None and label in CATEGORIES]
+    return any(covers(root, label) or covers(label, root) for root in roots for label in known)
+
+
 def grants(parents: Iterable[str], key: str, terms: Mapping[str, Term], vocabulary: int) -> bool:
     """As :func:`covered_by`, but only for a ``key`` that existed in vocabulary version ``vocabulary``.
 

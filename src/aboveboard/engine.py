@@ -1,0 +1,265 @@
+"""The engine: DuckDB in process, judging shards by named SQL steps. It promises what ``gate.decide`` decides.
+
+``Engine.sit`` compiles a gate once (people, choices, policy as small sorted tables); the session then judges shard
+after shard, each source row ending in exactly one decision. One connection, one thread of control, nothing shared:
+shards are independent, so whoever hands them out may run as many sessions as there are cores.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aboveboard import choice, steps
+from aboveboard.errors import EngineError
+from aboveboard.gate import Gate
+from aboveboard.plan import Plan, texts
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+Watch = Callable[[steps.Step, int], None]
+"""Told after each step: the step, and how many rows its table has (``--show-steps``)."""
+
+
+class Tables(Protocol):
+    """A snapshot that hands its people over whole. Both tables are fixed at the snapshot's position."""
+
+    def events_table(self) -> pa.Table:
+        """The events up to the position: the fields of ``choice.Event``, moments as naive UTC timestamps."""
+
+    def facts_table(self) -> pa.Table:
+        """The facts: the fields of ``choice.Facts``, moments as naive UTC timestamps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How much of this machine a judgement may take. ``scratch`` is where DuckDB may spill."""
+
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    memory: str = "2GB"
+    scratch: Path | None = None
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A private in-memory database that never reaches for the network."""
+        import duckdb
+
+        con = duckdb.connect(":memory:")
+        con.execute("SET autoinstall_known_extensions = false")
+        con.execute("SET autoload_known_extensions = false")
+        con.execute("SET TimeZone = 'UTC'") if _has_icu(con) else None
+        con.execute("SET preserve_insertion_order = true")
+        con.execute(f"SET threads = {int(self.threads)}")
+        con.execute("SET memory_limit = ?", [self.memory])
+        if self.scratch is not None:
+            con.execute("SET temp_directory = ?", [str(self.scratch)])
+        con.execute("CREATE MACRO flag(cond, bits) AS CASE WHEN cond THEN bits ELSE 0::UBIGINT END")
+        return con
+
+    def sit(
+        self, gate: Gate, sets: Sequence[Sequence[str | None]], *, watch: Watch | None = None
+    ) -> Session:
+        """A session that judges under this gate; ``sets`` are the distinct lists of labels that occur."""
+        return Session(self.connect(), gate, sets, watch)
+
+    def judge_table(self, records: pa.Table, gate: Gate, *, watch: Watch | None = None) -> pa.Table:
+        """The decisions of one resolved table (``record.RESOLVED_COLUMNS``), in its order."""
+        with self.connect() as con:
+            con.register("records", records)
+            sets = label_sets(con, "records")
+        with self.sit(gate, sets, watch=watch) as session:
+            session.con.register("records", records)
+            session.judge()
+            return session.con.execute("SELECT * FROM decisions ORDER BY ordinal").to_arrow_table()
+
+
+class Session(AbstractContextManager["Session"]):
+    """One connection with one gate compiled into it. Give it a relation ``records`` and call ``judge``."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, gate: Gate, sets: Sequence[Sequence[str | None]], watch: Watch | None
+    ) -> None:
+        self.con, self.gate, self._watch = con, gate, watch
+        self._people(sets)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.con.close()
+
+    def judge(self) -> None:
+        """Judge the relation ``records``; leaves the table ``decisions``, one row a row of it."""
+        self._run("shard")
+        rows, decided = (self._count(table) for table in ("records", "decisions"))
+        if rows != decided:  # INVARIANT: every source row exactly once (law 7)
+            raise EngineError(f"{rows} records came in and {decided} decisions came out", hint="please report this")
+
+    def _people(self, sets: Sequence[Sequence[str | None]]) -> None:
+        """Everything about accounts and choices that does not depend on a record."""
+        for name, table in zip(("events", "facts"), people_tables(self.gate.snapshot), strict=True):
+            self._load(name, table)
+        self.plan = Plan(self.gate, sets, self._homes())
+        for name, value in self.plan.variables().items():
+            self.con.execute(f"SET VARIABLE {name} = ?", [value])
+        self.fragments = self.plan.fragments()
+        for name, schema in _SMALL.items():
+            self._load(name, _rows(getattr(self.plan, name)(), schema))
+        self._run("people")
+        self._choices()
+
+    def _choices(self) -> None:
+        from aboveboard.ledger.flatten import Scope, flatten
+
+        elsewhere = self.plan.elsewhere()
+        asked = [*self.plan.scopes(), *(scope for _, scope in elsewhere)]
+        scopes = [Scope(s.id, s.labels, s.purpose, s.recipient) for s in asked]
+        flatten(self.con, "events", scopes, self.gate.as_of)
+        self._load("elsewhere", _rows([{"scope_id": s.id, "set_id": n} for n, s in elsewhere], _ELSEWHERE))
+        self._make("consents_elsewhere", _CONSENTS_ELSEWHERE)
+        digest = self.gate.now.text_sha256 if self.gate.now else ""
+        self._make("notices_now", f"SELECT subject, min(shown_at) AS shown_at FROM notices_shown WHERE notice IN {texts([digest])} GROUP BY ALL")
+
+    def _homes(self) -> list[str]:
+        found = self.con.execute(
+            "SELECT DISTINCT residency FROM facts WHERE residency IS NOT NULL"
+            " UNION SELECT DISTINCT value FROM events WHERE type = 'moved' AND value IS NOT NULL"
+        ).fetchall()
+        return sorted(home for (home,) in found)
+
+    def _run(self, room: str) -> None:
+        for step in steps.read(room):
+            self._make(step.name, steps.fill(step.sql, self.fragments))
+            if self._watch is not None:
+                self._watch(step, self._count(step.name))
+
+    def _make(self, name: str, sql: str) -> None:
+        try:
+            self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+        except Exception as error:  # whatever DuckDB raises may quote a value: name the step, keep the cause private
+            raise EngineError(
+                f"the step `{name}` failed: {type(error).__name__}", hint="run again with --show-steps; please report"
+            ) from _without_data(error)
+
+    def _load(self, name: str, table: pa.Table) -> None:
+        self.con.register("_incoming", table)
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM _incoming")
+        self.con.unregister("_incoming")
+
+    def _count(self, table: str) -> int:
+        return int(self.con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+
+
+def label_sets(con: duckdb.DuckDBPyConnection, relation: str) -> list[list[str | None]]:
+    """The distinct lists of category labels in a relation of records, of main parts and others alike."""
+    found = con.execute(
+        f"SELECT DISTINCT categories FROM {relation} WHERE categories IS NOT NULL"
+        f" UNION SELECT DISTINCT p.categories FROM (SELECT unnest(parts) AS p FROM {relation} WHERE len(parts) > 0)"
+        " WHERE p.categories IS NOT NULL"
+    ).fetchall()
+    return sorted((labels for (labels,) in found), key=lambda labels: [label or "" for label in labels])
+
+
+def people_tables(snapshot: choice.Snapshot) -> tuple[pa.Table, pa.Table]:
+    """The events and facts of a snapshot as tables."""
+    if isinstance(snapshot, choice.People):
+        return _events(snapshot), _facts(snapshot)
+    tables: Tables = snapshot  # type: ignore[assignment]
+    return tables.events_table(), tables.facts_table()
+
+
+def _events(people: choice.People) -> pa.Table:
+    from aboveboard.ledger.events import FIELDS
+
+    kinds = {"int": "BIGINT", "text": "VARCHAR", "moment": "TIMESTAMP", "flag": "BOOLEAN"}
+    rows = (
+        {name: _plain(getattr(event, name)) for name in FIELDS}
+        for events in people.events.values()
+        for event in events
+    )
+    return _rows(rows, {name: kinds[kind] for name, kind in FIELDS.items()})
+
+
+_FACTS = {
+    "subject": "VARCHAR", "valid_from": "TIMESTAMP", "state": "VARCHAR", "protected": "BOOLEAN",
+    "age_band": "VARCHAR", "residency": "VARCHAR", "last_interaction": "TIMESTAMP", "evidence": "VARCHAR",
+}  # fmt: skip
+
+
+def _facts(people: choice.People) -> pa.Table:
+    rows = ({name: _plain(getattr(one, name)) for name in _FACTS} for facts in people.facts.values() for one in facts)
+    return _rows(rows, _FACTS)
+
+
+def _plain(value: Any) -> Any:
+    from datetime import datetime
+
+    from aboveboard.plan import naive
+
+    return naive(value) if isinstance(value, datetime) else value
+
+
+def _rows(rows: Iterable[Mapping[str, Any]], schema: Mapping[str, str]) -> pa.Table:
+    import pyarrow as pa
+
+    kinds: dict[str, Any] = {
+        "VARCHAR": pa.string(), "INTEGER": pa.int32(), "BIGINT": pa.int64(), "UBIGINT": pa.uint64(),
+        "BOOLEAN": pa.bool_(), "TIMESTAMP": pa.timestamp("us"), "VARCHAR[]": pa.list_(pa.string()),
+    }  # fmt: skip
+    return pa.Table.from_pylist(list(rows), schema=pa.schema([(n, kinds[k]) for n, k in schema.items()]))
+
+
+_SMALL: Mapping[str, Mapping[str, str]] = {
+    "category_sets": {
+        "set_id": "INTEGER", "categories": "VARCHAR[]", "known": "BOOLEAN", "set_lo": "UBIGINT", "set_hi": "UBIGINT",
+        "explicit_lo": "UBIGINT", "biometric": "BOOLEAN", "sensitive": "BOOLEAN", "job_scope": "INTEGER",
+        "share_scope": "INTEGER", "declared_since": "TIMESTAMP", "window_elapsed": "BOOLEAN",
+        "serves_other_purposes": "BOOLEAN", "promised": "UBIGINT",
+    },
+    "terms": {
+        "set_id": "INTEGER", "version": "INTEGER", "permits": "UBIGINT", "denies": "UBIGINT", "retentions": "UBIGINT",
+    },
+    "regions": {
+        "residency": "VARCHAR", "us": "BOOLEAN", "silence_opt_out": "INTEGER", "unlisted": "INTEGER",
+        "signal_unknown": "INTEGER", "unknown_residency": "INTEGER",
+    },
+    "licences": {"licence": "VARCHAR", "against": "UBIGINT"},
+}  # fmt: skip
+_ELSEWHERE = {"scope_id": "INTEGER", "set_id": "INTEGER"}
+
+_CONSENTS_ELSEWHERE = """
+SELECT set_id, subject, min(collected_from) AS collected_from, max(collected_to) AS collected_to
+FROM (
+  SELECT *, sum(starts) OVER (PARTITION BY set_id, subject ORDER BY collected_from, collected_to) AS island
+  FROM (
+    SELECT
+      e.set_id, c.subject, c.collected_from, c.collected_to,
+      CASE WHEN c.collected_from <= max(c.collected_to) OVER (
+        PARTITION BY e.set_id, c.subject ORDER BY c.collected_from, c.collected_to
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS starts
+    FROM choices_in_force AS c JOIN elsewhere AS e USING (scope_id)
+    WHERE c.state = 'given'
+  )
+)
+GROUP BY set_id, subject, island
+"""
+"""Where a yes for some other purpose is in force: intervals of several purposes, merged so that they are disjoint."""
+
+
+def _has_icu(con: duckdb.DuckDBPyConnection) -> bool:
+    return bool(con.execute("SELECT count(*) FROM duckdb_settings() WHERE name = 'TimeZone'").fetchall()[0][0])
+
+
+def _without_data(error: Exception) -> Exception:
+    """The error with its kind only: a conversion error of an engine quotes the value that it failed on."""
+    return EngineError(type(error).__name__)
+
+
+def shards(paths: Iterable[Path]) -> Iterator[Path]:
+    """The shards in the order of their names."""
+    return iter(sorted(paths))

@@ -1,0 +1,932 @@
+"""The judgement: may this record be used, for this purpose, by this recipient, now?
+
+``decide`` is a pure function and the readable specification; the engine compiles the same rules to SQL and has to
+agree with it on every input. All gates are evaluated, in order, over every part; any deny refuses a part, else
+any unknown holds it, else it needs a ground. A missing fact is None and can only ever close a door. The steps are
+explained in docs/how-it-decides.md, under the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from aboveboard import choice, redaction, vocabulary
+from aboveboard.account import LIFTED, Standing, standing
+from aboveboard.choice import Choice, Event, Snapshot
+from aboveboard.errors import PolicyError
+from aboveboard.policy import Clause, Commitment, Period, Policy, PolicyVersion
+from aboveboard.reasons import BY_CODE, Effect, Outcome, Reason, in_order, masks
+from aboveboard.record import Part, Record, Signal
+from aboveboard.regime import AFTER_NOTICE, ALLOW, HOLD, Regime, Regimes, strictest
+
+PUBLIC = vocabulary.AUDIENCES.index("public")
+UNLISTED = vocabulary.AUDIENCES.index("unlisted")
+FOLLOWERS = vocabulary.AUDIENCES.index("followers")
+PRIVATE = vocabulary.AUDIENCES.index("private")
+THREE_YEARS = Period(months=36)
+SHARING = "third_party_sharing"
+
+FLOOR = {
+    "user.communication.message.content": "floor.direct_message",
+    "user.communication.message.metadata": "floor.message_metadata",
+    "user.communication.encrypted.metadata": "floor.encrypted_metadata",
+    "user.authorization.credentials": "floor.credential",
+    "user.authorization.password": "floor.credential",
+}
+"""Categories that no policy, consent or operator can release."""
+LABELLED = {
+    "illegal": "floor.illegal_content",
+    "legal_hold_only": "floor.legal_hold_only",
+    "permissioned_space": "vis.permissioned_space",
+    "purpose_fulfilled": "ret.purpose_fulfilled",
+    "quote_authorisation_revoked": "subj.quote_authorisation_revoked",
+    "unidentified_person": "subj.co_subject_unknown",
+}
+"""What a label on a part says by itself."""
+EXPLICIT = {
+    "user.location.precise": "cat.precise_location",
+    "user.government_id": "cat.government_id",
+    **dict.fromkeys(vocabulary.SPECIAL, "cat.special_no_explicit_consent"),
+}
+"""Categories that need the person's explicit yes for this very purpose."""
+NARROW = {
+    "unlisted": "vis.unlisted",
+    "logged_in": "vis.logged_in_only",
+    "followers": "vis.followers_only",
+    "group": "vis.circle_or_list",
+    "circle": "vis.circle_or_list",
+}
+"""The reason for an audience narrower than the clause reaches; ``private`` has one that depends on when."""
+ACCOUNT = {
+    None: "life.account_state_unknown",
+    "deactivated": "life.account_deactivated",
+    "memorial": "life.account_memorial",
+    "suspended": "life.account_suspended",
+    "deleted": "life.account_deleted",
+}
+SAID_NO = {
+    "refused": "subj.consent_refused",
+    "withdrawn": "subj.consent_withdrawn",
+    "objected": "subj.objected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One use: one leaf purpose, one recipient, one model and what it is for. Two purposes are two jobs."""
+
+    purpose: str
+    recipient: str = "controller"
+    model: str = ""
+    use: str | None = None
+    regime: str = "strict"
+
+    def __post_init__(self) -> None:
+        vocabulary.purpose(self.purpose)
+        vocabulary.recipient(self.recipient)
+        if self.purpose not in vocabulary.leaves(vocabulary.PURPOSES):
+            raise PolicyError(
+                f"a job has one purpose, and `{self.purpose}` is a family of them",
+                hint="one of: "
+                + ", ".join(p for p in vocabulary.PURPOSES if vocabulary.covers(self.purpose, p)),
+            )
+        if self.recipient.endswith(":*"):
+            raise PolicyError(f"a job has one recipient, and `{self.recipient}` is many", hint="name it")
+
+    @property
+    def recipient_kind(self) -> str:
+        return self.recipient.partition(":")[0]
+
+    @property
+    def trains(self) -> bool:
+        return vocabulary.covers("train_ai_system", self.purpose)
+
+    @property
+    def age_gated(self) -> bool:
+        return vocabulary.covered_by(vocabulary.AGE_GATED, self.purpose)
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What a licensor allows: purposes, recipients, from when until when; None of a time means no limit."""
+
+    id: str
+    purposes: tuple[str, ...]
+    recipients: tuple[str, ...] = ("controller",)
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    acquired: bool = True
+    forbids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Policy, people, job and moment bound into one value: everything a judgement depends on but the record."""
+
+    policy: Policy
+    snapshot: Snapshot
+    job: Job
+    as_of: datetime
+    regimes: Regimes = field(default_factory=Regimes)
+    licences: Mapping[str, Licence] = field(default_factory=dict)
+
+    @cached_property
+    def now(self) -> PolicyVersion | None:
+        """The policy version in force at the moment of judgement."""
+        return self.policy.in_force(self.as_of)
+
+    @cached_property
+    def commitments(self) -> tuple[Commitment, ...]:
+        """The promises that speak about this job's purpose."""
+        return tuple(
+            c for c in self.policy.commitments if vocabulary.covered_by(c.purposes, self.job.purpose)
+        )
+
+    def decide(self, record: Record) -> Decision:
+        """The judgement of one record; see :func:`decide`."""
+        return decide(record, self)
+
+    def regime_of(self, person: Standing) -> tuple[Regime, bool]:
+        """The strictest table that applies to a person, and whether an unknown residency holds under it."""
+        known = [self.regimes.named(self.job.regime), self.regimes.at(self.establishment)]
+        known += [
+            self.regimes.at(home) for home in (person.residency_at, person.residency) if home is not None
+        ]
+        unknown = person.residency_at is None or person.residency is None
+        table = strictest([*known, self.regimes.strictest()] if unknown else known)
+        return table, unknown and table.unknown_residency == HOLD
+
+    @property
+    def establishment(self) -> str | None:
+        return self.now.establishment if self.now else None
+
+    def declared_since(self, categories: Sequence[str]) -> datetime | None:
+        """When the unbroken run of versions that declare this purpose for this data was first announced."""
+        since = None
+        for version in reversed([v for v in self.policy.versions if v.effective_from <= self.as_of]):
+            if not any(c.effect == "permit" for c in self.clauses(version, categories)):
+                break
+            since = version.announced_at
+        return since
+
+    def serves_other_purposes(self, categories: Sequence[str]) -> bool:
+        """Whether today's policy names this data for a purpose beyond running the service."""
+        return self.now is not None and any(
+            clause.effect == "permit"
+            and clause.reaches(categories, self.now.vocabulary)
+            and not all(vocabulary.covers("service", purpose) for purpose in clause.purposes)
+            for clause in self.now.clauses
+        )
+
+    def clauses(self, version: PolicyVersion, categories: Sequence[str]) -> tuple[Clause, ...]:
+        return version.clauses_for(self.job.purpose, categories, self.job.use)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, and every reason. ``codes`` stand on the main part, ``part_codes`` on the others.
+
+    ``removed`` are the positions, in ``record.parts``, of the parts that must go.
+    """
+
+    record_id: str
+    outcome: Outcome
+    decisive: Reason
+    codes: frozenset[str]
+    part_codes: frozenset[str] = frozenset()
+    removed: tuple[int, ...] = ()
+    clause: str | None = None
+    policy_at_collection: str | None = None
+    policy_now: str | None = None
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """All reasons, main part first, each by gate and rank."""
+        return in_order(self.codes) + in_order(self.part_codes - self.codes)
+
+    @property
+    def masks(self) -> tuple[int, int, int, int]:
+        """``reasons_lo, reasons_hi, part_reasons_lo, part_reasons_hi`` as decisions are stored."""
+        return (*masks(self.codes), *masks(self.part_codes))
+
+
+def decide(record: Record, gate: Gate) -> Decision:
+    """The judgement of one resolved record. Pure: no I/O, no clock, no randomness; never raises on a record."""
+    case = _Case(record, gate)
+    main = _View(case, record.main, is_main=True)
+    others = [_View(case, part, is_main=False) for part in record.parts or ()]
+    codes = main.codes | _record_codes(case)
+    against = [_stands_against(view.codes, case.holds_signals) for view in others]
+    part_codes: frozenset[str] = frozenset().union(
+        *(_or_none(view.codes, no) for view, no in zip(others, against, strict=True))
+    )
+    removed = tuple(
+        i for i, view in enumerate(others) if against[i] or not _having(view.codes, Effect.GROUND)
+    )
+    if not _stands_against(codes, case.holds_signals):
+        codes |= _obligations(record, removed)
+    codes = _or_none(codes, _stands_against(codes, case.holds_signals))
+    outcome = _outcome(codes, bool(removed), case.holds_signals)
+    return Decision(
+        record.id,
+        outcome,
+        decisive(outcome, codes, part_codes, case.holds_signals),
+        codes,
+        part_codes,
+        removed,
+        main.terms.clause,
+        case.then.version if case.then else None,
+        gate.now.version if gate.now else None,
+    )
+
+
+def decisive(
+    outcome: Outcome, codes: frozenset[str], part_codes: frozenset[str], holds_signals: bool
+) -> Reason:
+    """The lowest reason among those whose effect produced the outcome."""
+    producing = {
+        Outcome.REFUSE: _having(codes, Effect.DENY),
+        Outcome.HOLD: _unknowns(codes, holds_signals),
+        Outcome.REDACT: _having(part_codes, Effect.DENY) | _unknowns(part_codes, holds_signals),
+        Outcome.PERMIT: _having(codes, Effect.GROUND),
+    }[outcome]
+    return in_order(producing)[0]
+
+
+def _outcome(codes: frozenset[str], redacted: bool, holds_signals: bool) -> Outcome:
+    if _having(codes, Effect.DENY):
+        return Outcome.REFUSE
+    if _unknowns(codes, holds_signals):
+        return Outcome.HOLD
+    return Outcome.REDACT if redacted else Outcome.PERMIT
+
+
+def _or_none(codes: frozenset[str], against: bool) -> frozenset[str]:
+    """INVARIANT: default deny. What nothing stands against still needs a ground."""
+    return codes if against or _having(codes, Effect.GROUND) else codes | {"allow.none"}
+
+
+def _having(codes: Iterable[str], effect: Effect) -> frozenset[str]:
+    return frozenset(code for code in codes if BY_CODE[code].effect is effect)
+
+
+def _unknowns(codes: Iterable[str], holds_signals: bool) -> frozenset[str]:
+    by_regime = _having(codes, Effect.BY_REGIME) if holds_signals else frozenset()
+    return _having(codes, Effect.UNKNOWN) | by_regime
+
+
+def _stands_against(codes: frozenset[str], holds_signals: bool) -> bool:
+    return bool(_having(codes, Effect.DENY) or _unknowns(codes, holds_signals))
+
+
+# --- the circumstances of a record, of a person, of a part ------------------------------------------------------
+
+
+class _Case:
+    """What is the same for every part of a record: the versions of then and now, and the primary subject."""
+
+    def __init__(self, record: Record, gate: Gate) -> None:
+        self.record, self.gate = record, gate
+        collected = record.collected_at
+        # A collection time after the moment of judgement is no collection time.
+        self.collected = collected if collected is not None and collected <= gate.as_of else None
+        self.then = gate.policy.in_force(self.collected)
+        self.first_party = record.origin == "first_party"
+        self.primary = _Person(self, record.subject)
+        self.regime = self.primary.regime
+        self.holds_signals = self.regime.signal_unknown == HOLD
+
+    def facts(self, part: Part) -> Mapping[str, str | None]:
+        """The fields a condition may ask about."""
+        record, person = self.record, self.primary.standing
+        return {
+            "subject.age_band": person.age,
+            "subject.residency": person.residency,
+            "record.kind": _known(record.kind, vocabulary.KINDS),
+            "record.origin": _known(record.origin, vocabulary.ORIGINS),
+            "record.source": record.source or None,
+            "record.language": record.language,
+            "part.kind": "main" if part is record.main else _known(part.kind, vocabulary.PART_KINDS),
+        }
+
+
+class _Person:
+    """One vetoing subject of a record: how the account stands, and what was said."""
+
+    def __init__(self, case: _Case, subject: str | None) -> None:
+        gate = case.gate
+        self.gate, self.collected = gate, case.collected
+        self.events: Sequence[Event] = gate.snapshot.events_of(subject) if subject is not None else ()
+        facts = gate.snapshot.facts_of(subject) if subject is not None else ()
+        self.standing = standing(facts, self.events, case.collected, gate.as_of)
+        self.regime, self.residency_holds = gate.regime_of(self.standing)
+
+    def choice(self, categories: Sequence[str], purpose: str) -> Choice:
+        """The choice in force for data with these labels."""
+        gate = self.gate
+        return choice.join(
+            [
+                choice.fold(self.events, c, purpose, gate.job.recipient, self.collected, gate.as_of)
+                for c in categories
+            ]
+        )
+
+    def consented_elsewhere(self, categories: Sequence[str]) -> bool:
+        """Whether a yes is in force for some other purpose of this data."""
+        others = (p for p in vocabulary.leaves(vocabulary.PURPOSES) if p != self.gate.job.purpose)
+        return any(self.choice(categories, purpose).state == "given" for purpose in others)
+
+    def contract_excludes(self, categories: Sequence[str]) -> bool:
+        job, as_of = self.gate.job, self.gate.as_of
+        return any(
+            choice.contract_excludes(self.events, c, job.purpose, job.recipient, as_of) for c in categories
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What the policy says of one part: the clauses that may carry it, in each version that has to."""
+
+    codes: frozenset[str] = frozenset()
+    candidates: tuple[tuple[tuple[Clause, bool | None], ...], ...] = ()
+    """For each version whose consent is needed, its clauses for this data and whether their condition holds."""
+    lifted: str | None = None
+    """The ground that lets a widened clause reach this older data, if there is one."""
+    reach: int = PRIVATE
+    """The rank of the most private audience that may be used."""
+    window_elapsed: bool = False
+    clause: str | None = None
+
+
+class _View:
+    """One part under all gates; ``codes`` are the reasons that stand on it."""
+
+    def __init__(self, case: _Case, part: Part, is_main: bool) -> None:
+        self.case, self.gate, self.record, self.part, self.is_main = (
+            case,
+            case.gate,
+            case.record,
+            part,
+            is_main,
+        )
+        self.categories = _labels(part.categories, vocabulary.CATEGORIES)
+        parties = [p for p in part.parties or () if p.role not in vocabulary.ROLES_WITHOUT_VETO]
+        self.others = [_Person(case, p.subject) for p in parties if p.subject is not None]
+        self.unnamed = part.parties is None or any(p.subject is None for p in parties)
+        self.terms = self._terms()
+        self.codes = frozenset(
+            code
+            for codes in (
+                self._integrity(), self._floor(), self._lifecycle(), self._visibility(), self._category(),
+                self.terms.codes, self._commitments(), self._person(case.primary), self._other_people(),
+                self._embargo(), self._signals(), self._recipient(), self._retention(), self._mention(),
+                self._ground(),
+            )
+            for code in codes
+        )  # fmt: skip
+
+    # 0 ----------------------------------------------------------------------------------------------------------
+
+    def _integrity(self) -> Iterable[str]:
+        part = self.part
+        if self.categories is None or _labels(part.labels, vocabulary.LABELS, empty=True) is None:
+            yield "integrity.schema_unknown"
+        if part.signals is None or any(not _is_signal(s) for s in part.signals):
+            yield "integrity.schema_unknown"
+        if not self.is_main and part.kind not in vocabulary.PART_KINDS:
+            yield "integrity.schema_unknown"
+
+    # 1 ----------------------------------------------------------------------------------------------------------
+
+    def _floor(self) -> Iterable[str]:
+        yield from (code for root, code in FLOOR.items() if self._touches(root))
+        yield from (LABELLED[label] for label in self.part.labels or () if label in LABELLED)
+
+    def _touches(self, *roots: str) -> bool:
+        return vocabulary.touches(self.part.categories or (), roots)
+
+    # 2 ----------------------------------------------------------------------------------------------------------
+
+    def _lifecycle(self) -> Iterable[str]:
+        if self.part.source_state == "deleted":
+            yield "life.deleted_by_parent"
+        elif self.part.source_state not in vocabulary.SOURCE_STATES:
+            yield "life.state_unknown"
+
+    # 3 ----------------------------------------------------------------------------------------------------------
+
+    def _visibility(self) -> Iterable[str]:
+        reach = self.terms.reach
+        then, now = self._openness(self.part.audience_at), self._openness(self.part.audience_now)
+        if then is None or now is None:
+            yield "vis.audience_unknown"
+        if then is not None and then > reach:
+            yield NARROW.get(vocabulary.AUDIENCES[then], "vis.not_public_at_collection")
+            if now is not None and now <= reach:
+                yield "vis.public_after_collection"
+        elif now is not None and now > reach:
+            yield "vis.not_public_now"
+            if (narrow := NARROW.get(vocabulary.AUDIENCES[now])) is not None:
+                yield narrow
+
+    def _openness(self, audience: str | None) -> int | None:
+        """The rank of an audience; unlisted counts as public where the regime says so; unknown has no rank."""
+        if audience not in vocabulary.AUDIENCES:
+            return None
+        rank = vocabulary.AUDIENCES.index(audience)
+        return PUBLIC if rank == UNLISTED and self.case.regime.unlisted == ALLOW else rank
+
+    # 4 ----------------------------------------------------------------------------------------------------------
+
+    def _category(self) -> Iterable[str]:
+        job = self.gate.job
+        if self._touches(*vocabulary.EMPLOYMENT) and not vocabulary.covered_by(
+            vocabulary.EMPLOYMENT_PURPOSES, job.purpose
+        ):
+            yield "cat.employment_wrong_purpose"
+        if self._touches("user.social.contacts"):
+            yield "cat.contact_list"
+        interaction = self._touches("user.behavior") or (
+            self.is_main and self.record.kind in vocabulary.INTERACTION_KINDS
+        )
+        if job.trains and interaction:
+            yield "cat.interaction_private_context"
+
+    # 5 ----------------------------------------------------------------------------------------------------------
+
+    def _terms(self) -> _Terms:
+        """Which clauses may carry this part: version at collection INTERSECT version now, unless lifted."""
+        gate, case = self.gate, self.case
+        if not case.first_party or self.categories is None:
+            return _Terms(reach=PUBLIC if gate.job.trains or not case.first_party else PRIVATE)
+        if gate.now is None:
+            return _Terms(
+                frozenset({"policy.no_policy_for_time"}), reach=PUBLIC if gate.job.trains else PRIVATE
+            )
+        since = gate.declared_since(self.categories)
+        elapsed = since is not None and gate.now.notice_window.after(since) <= gate.as_of
+        declared_now, now = self._declared(gate.now)
+        if case.then is None:
+            missing = (
+                "policy.collection_time_missing" if case.collected is None else "policy.no_policy_for_time"
+            )
+            codes = {missing} | self._against(None, declared_now)
+            return self._reaching(codes, (now,), None, elapsed)
+        declared_then, then = self._declared(case.then)
+        lifted, codes = None, self._against(declared_then, declared_now)
+        if declared_then is False and declared_now is True:
+            lifted, codes = self._lift(gate.now, now, since)
+        return self._reaching(codes, (now,) if lifted else (now, then), lifted, elapsed)
+
+    def _declared(self, version: PolicyVersion) -> tuple[bool | None, tuple[tuple[Clause, bool | None], ...]]:
+        """Whether a version declares this purpose for this data, and by which clauses. A deny clause takes back."""
+        facts = self.case.facts(self.part)
+        clauses = [
+            (clause, True if clause.when is None else clause.when.evaluate(facts))
+            for clause in self.gate.clauses(version, self.categories or ())
+        ]
+        denied = [holds for clause, holds in clauses if clause.effect == "deny"]
+        permits = tuple(
+            (clause, None if clause.ambiguous and holds else holds)
+            for clause, holds in clauses
+            if clause.effect == "permit" and holds is not False
+        )
+        if True in denied or not permits:
+            return False, ()
+        certain = any(holds for _, holds in permits) and None not in denied
+        return (True if certain else None), permits
+
+    def _against(self, then: bool | None, now: bool | None) -> set[str]:
+        """The reasons of two answers to "does the policy declare this purpose for this data?"."""
+        if self.case.then is None:
+            return {
+                True: set(),
+                None: {"policy.clause_ambiguous"},
+                False: {"policy.purpose_not_declared_now"},
+            }[now]
+        if then is None or now is None:
+            return {"policy.clause_ambiguous"}
+        if then and not now:
+            return {"policy.purpose_not_declared_now"}
+        if not then and not now:
+            mismatch = (
+                {"policy.category_purpose_mismatch"}
+                if self.gate.serves_other_purposes(self.categories or ())
+                else set()
+            )
+            return {"policy.purpose_not_declared_at_collection"} | mismatch
+        return set()
+
+    def _lift(
+        self, version: PolicyVersion, now: Sequence[tuple[Clause, bool | None]], since: datetime | None
+    ) -> tuple[str | None, set[str]]:
+        """Whether a widened clause reaches this older data: by a yes of everybody that names it, or by notice."""
+        people = [self.case.primary, *self.others]
+        if version.retroactive == "none" or self.unnamed or since is None:
+            return None, {"policy.widened_not_reconsented"}
+        if all(self._renewed(person, since) for person in people):
+            return "allow.renewed_consent", set()
+        if version.retroactive != "notice" or not any(c.basis == "legitimate_interest" for c, _ in now):
+            return None, {"policy.widened_not_reconsented"}
+        shown = [self._notice(person, version) for person in people]
+        if None in shown:
+            return None, {"policy.widened_not_reconsented"}
+        if any(version.notice_window.after(at) > self.gate.as_of for at in shown if at is not None):
+            return None, {"policy.notice_window_open"}
+        return "allow.notice_elapsed", set()
+
+    def _renewed(self, person: _Person, since: datetime) -> bool:
+        said = person.choice(self.categories or (), self.gate.job.purpose)
+        return said.state == "given" and said.past and said.since is not None and said.since >= since
+
+    def _notice(self, person: _Person, version: PolicyVersion) -> datetime | None:
+        """When the person was provably told, if the road of notice is open to them at all (rule 2)."""
+        known = person.standing
+        homes = (known.residency_at, known.residency, self.gate.establishment)
+        abroad = all(home is not None and not vocabulary.in_region(home, "US") for home in homes)
+        adult = known.age_at == "adult" and known.age == "adult"
+        sensitive = self._touches(*vocabulary.BIOMETRIC, *EXPLICIT)
+        silent = person.choice(self.categories or (), self.gate.job.purpose).state in ("silent", "given")
+        if not (abroad and adult and silent) or sensitive:
+            return None
+        return choice.notice_at(person.events, [version.text_sha256], self.gate.as_of)
+
+    def _reaching(
+        self,
+        codes: set[str],
+        candidates: tuple[tuple[tuple[Clause, bool | None], ...], ...],
+        lifted: str | None,
+        elapsed: bool,
+    ) -> _Terms:
+        """The terms with the audience they reach: the narrowest of the versions, each its most private clause."""
+        carrying = tuple(clauses for clauses in candidates if clauses)
+        ranks = [max(vocabulary.AUDIENCES.index(c.audience) for c, _ in clauses) for clauses in carrying]
+        reach = min([*ranks, self._cap()]) if carrying or self.gate.job.trains else PRIVATE
+        clause = carrying[0][0][0].id if candidates[0] else None
+        return _Terms(frozenset(codes), candidates, lifted, reach, elapsed, clause)
+
+    def _cap(self) -> int:
+        """The audience that promises leave, and the fixed rule that training reaches the public only."""
+        promised = [
+            vocabulary.AUDIENCES.index(c.audience)
+            for c in self.gate.commitments
+            if c.audience is not None and c.binds(self.case.collected, self.gate.as_of)
+        ]
+        return min([PUBLIC if self.gate.job.trains else PRIVATE, *promised])
+
+    def _commitments(self) -> Iterable[str]:
+        if not (self.terms.candidates and self.terms.candidates[0]):
+            return
+        known = [self._openness(a) for a in (self.part.audience_at, self.part.audience_now)]
+        for promise in self.gate.commitments:
+            if not promise.binds(self.case.collected, self.gate.as_of):
+                continue
+            limit = PRIVATE if promise.audience is None else vocabulary.AUDIENCES.index(promise.audience)
+            if self._touches(*promise.deny_categories) or any(r is not None and r > limit for r in known):
+                yield "policy.commitment_narrows"
+
+    # 6, 7 and what of 2, 3, 4 and 11 is about a person ------------------------------------------------------------
+
+    def _person(self, person: _Person) -> Iterable[str]:
+        """Every reason that lies in one person: account, choice, age, law, and consent that the data needs."""
+        yield from self._account(person.standing, person)
+        yield from self._age(person)
+        if person.residency_holds:
+            yield "jur.residency_unknown"
+        if person.standing.suppressed:
+            yield "subj.suppressed_identity"
+        if self.categories is not None:
+            yield from self._choice(person, self.categories)
+
+    def _account(self, known: Standing, person: _Person) -> Iterable[str]:
+        state = known.state
+        estate = (
+            state == "memorial"
+            and self._said(person).state == "given"
+            and self._said(person).method == "estate"
+        )
+        if state in ACCOUNT and not estate:
+            yield ACCOUNT[state]
+        if known.state_gap_between:
+            yield "life.account_state_unknown"
+        if known.lifted_between and state not in LIFTED:
+            yield "life.restored_unconfirmed"
+        if self.terms.reach >= FOLLOWERS:
+            return
+        protected = known.protected_at is True or known.protected is True
+        if protected:
+            yield "vis.account_protected"
+        elif known.protected_between:
+            yield "life.restored_unconfirmed"
+        gap = self.case.collected is not None and known.protected_at is None
+        if gap or known.protected is None or known.protected_gap_between:
+            yield "vis.audience_unknown"
+
+    def _said(self, person: _Person) -> Choice:
+        return person.choice(self.categories, self.gate.job.purpose) if self.categories else Choice()
+
+    def _choice(self, person: _Person, categories: Sequence[str]) -> Iterable[str]:
+        said = person.choice(categories, self.gate.job.purpose)
+        if said.denied:
+            yield from ("subj.opted_out", SAID_NO[said.state])
+        elif said.state == "expired":
+            yield "subj.consent_expired"
+        elif said.state == "unknown":
+            yield "subj.consent_unknown"
+        if self.gate.job.recipient_kind == "third_party":
+            sharing = person.choice(categories, SHARING)
+            if sharing.denied:
+                yield "subj.sale_or_share_opted_out"
+            elif sharing.state == "unknown":
+                yield "subj.consent_unknown"
+        if person.contract_excludes(categories):
+            yield "subj.contract_excludes"
+        if said.state != "given":
+            yield from self._explicit(person, categories)
+        if said.state == "silent":
+            yield from self._silence(person.regime)
+        yield from self._biometric_retention(person.standing)
+
+    def _explicit(self, person: _Person, categories: Sequence[str]) -> Iterable[str]:
+        """Data that needs an explicit yes for this very purpose, where there is none."""
+        if self._touches(*vocabulary.BIOMETRIC):
+            elsewhere = person.consented_elsewhere(categories)
+            yield "cat.biometric_wrong_purpose" if elsewhere else "cat.biometric_no_consent"
+        yield from (code for root, code in EXPLICIT.items() if self._touches(root))
+
+    def _silence(self, regime: Regime) -> Iterable[str]:
+        """No choice made: what the bases of the clauses and the regime make of it."""
+        for clauses in self.terms.candidates:
+            if not clauses or any(self._stands_on_silence(clause, regime) for clause, _ in clauses):
+                continue
+            waiting = regime.silence_opt_out == AFTER_NOTICE and any(
+                _opt_out(clause) for clause, _ in clauses
+            )
+            yield "policy.notice_window_open" if waiting else "jur.profile_requires_opt_in"
+
+    def _stands_on_silence(self, clause: Clause, regime: Regime) -> bool:
+        if self.terms.lifted == "allow.notice_elapsed" and clause.basis != "legitimate_interest":
+            return False
+        if clause.basis == "legal_obligation":
+            return True
+        cell = regime.silence_opt_out
+        return _opt_out(clause) and (cell == ALLOW or (cell == AFTER_NOTICE and self.terms.window_elapsed))
+
+    def _age(self, person: _Person) -> Iterable[str]:
+        known = person.standing
+        if not self.gate.job.age_gated:
+            return
+        if known.age == "under_13":
+            said = self._said(person)
+            if not (said.state == "given" and said.method == "parental"):
+                yield "age.under_13_no_parental"
+        if known.age in ("under_13", "13_17"):
+            yield "age.minor_policy"
+        if known.age is None or (self.case.collected is not None and known.age_at is None):
+            yield "age.age_unknown"
+        if known.age_at in ("under_13", "13_17"):
+            yield "age.was_minor_at_creation"
+        yield from self._age_when_made(known)
+
+    def _age_when_made(self, known: Standing) -> Iterable[str]:
+        """What was made before it was collected may have been made by a minor; an unknown time may be such a time."""
+        made = self.record.created_at
+        if known.minor_until is not None:
+            if made is None:
+                yield "age.age_unknown"
+            elif made < known.minor_until:
+                yield "age.was_minor_at_creation"
+        if known.age_gap_until is not None and (made is None or made < known.age_gap_until):
+            yield "age.age_unknown"
+
+    def _biometric_retention(self, known: Standing) -> Iterable[str]:
+        if not self._touches(*vocabulary.BIOMETRIC):
+            return
+        if known.last_interaction is None:
+            yield "ret.last_interaction_unknown"
+        elif THREE_YEARS.after(known.last_interaction) <= self.gate.as_of:
+            yield "ret.last_interaction_3y"
+
+    def _other_people(self) -> Iterable[str]:
+        """Whatever stands against another person's part in it is one word, so that nothing about them is told."""
+        if self.unnamed:
+            yield "subj.co_subject_unknown"
+        for person in self.others:
+            effects = {BY_CODE[code].effect for code in self._person(person)}
+            if Effect.DENY in effects:
+                yield "subj.co_subject_denied"
+            if Effect.UNKNOWN in effects:
+                yield "subj.co_subject_unknown"
+
+    def _embargo(self) -> Iterable[str]:
+        homes = (self.case.primary.standing.residency_at, self.case.primary.standing.residency)
+        for embargo in self.gate.policy.embargoes:
+            if not vocabulary.covered_by(embargo.purposes, self.gate.job.purpose):
+                continue
+            if not embargo.spans(self.case.collected):
+                continue
+            if any(
+                vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions
+            ):
+                yield "jur.region_embargo"
+            elif None in homes:
+                yield "jur.residency_unknown"
+
+    # 9 ----------------------------------------------------------------------------------------------------------
+
+    def _signals(self) -> Iterable[str]:
+        for signal in self.part.signals or ():
+            about = signal.purpose is None or vocabulary.covers(signal.purpose, self.gate.job.purpose)
+            if _is_signal(signal) and about and signal.code is not None:
+                yield signal.code
+
+    # 10 ---------------------------------------------------------------------------------------------------------
+
+    def _recipient(self) -> Iterable[str]:
+        job = self.gate.job
+        kind = job.recipient_kind
+        for clauses in self.terms.candidates:
+            if (
+                clauses
+                and kind in ("affiliate", "third_party")
+                and not any(self._names(c) for c, _ in clauses)
+            ):
+                yield f"rcpt.{kind}_not_named"
+        if kind == "third_party" and self._touches(*vocabulary.BIOMETRIC):
+            yield "rcpt.sale_prohibited"
+
+    def _names(self, clause: Clause) -> bool:
+        return any(vocabulary.recipient_covers(named, self.gate.job.recipient) for named in clause.recipients)
+
+    # 11 ---------------------------------------------------------------------------------------------------------
+
+    def _retention(self) -> Iterable[str]:
+        interaction = self.case.primary.standing.last_interaction
+        for version in filter(None, (self.case.then, self.gate.now)):
+            for rule in version.retentions:
+                if not self._touches(*rule.categories):
+                    continue
+                start = self.case.collected if rule.since == "collected" else interaction
+                if start is not None and rule.period.after(start) <= self.gate.as_of:
+                    yield "ret.expired"
+                elif start is None and rule.since == "last_interaction":
+                    yield "ret.last_interaction_unknown"
+
+    # 12 ---------------------------------------------------------------------------------------------------------
+
+    def _mention(self) -> Iterable[str]:
+        # Every mention goes: leaving some standing would tell who said no.
+        if self.part.kind == "mention":
+            yield "xform.mention_pseudonymised"
+
+    # ground -----------------------------------------------------------------------------------------------------
+
+    def _ground(self) -> Iterable[str]:
+        if not self.case.first_party:
+            if self.record.origin in vocabulary.ORIGINS:
+                yield "allow.licence" if _licensed(self.case) else "allow.none"
+        elif (
+            self.categories is not None
+            and self.terms.candidates
+            and all(map(self._carried, self.terms.candidates))
+        ):
+            said = self._said(self.case.primary)
+            yield self.terms.lifted or (
+                "allow.explicit_consent" if said.state == "given" else "allow.policy_clause"
+            )
+
+    def _carried(self, clauses: Sequence[tuple[Clause, bool | None]]) -> bool:
+        """Whether one clause by itself carries the part: condition, audience, recipient and basis together."""
+        return any(
+            holds is True and self._within(clause) and self._names(clause) and self._based(clause)
+            for clause, holds in clauses
+        )
+
+    def _within(self, clause: Clause) -> bool:
+        limit = min(vocabulary.AUDIENCES.index(clause.audience), self._cap())
+        ranks = [self._openness(a) for a in (self.part.audience_at, self.part.audience_now)]
+        return all(rank is not None and rank <= limit for rank in ranks)
+
+    def _based(self, clause: Clause) -> bool:
+        person = self.case.primary
+        said = self._said(person)
+        return said.state == "given" or (
+            said.state == "silent" and self._stands_on_silence(clause, person.regime)
+        )
+
+
+def _record_codes(case: _Case) -> frozenset[str]:
+    """The reasons that lie in the record as a whole: gates 0, 1, 2, 4 and 8."""
+    record = case.record
+    found = {
+        *_one(record.integrity, vocabulary.INTEGRITIES, "integrity.schema_unknown", mismatch="integrity.hash_mismatch"),
+        *_one(record.duplicate, vocabulary.DUPLICATES, "integrity.schema_unknown",
+              conflict="integrity.duplicate_conflict", repeat="integrity.duplicate_repeat"),
+        *_one(record.edition, vocabulary.EDITIONS, "life.state_unknown",
+              superseded="life.superseded_edit", deleted="life.deleted_by_author"),
+        *_one(record.lifecycle, vocabulary.LIFECYCLES, "life.state_unknown", deleted="life.deleted_by_author",
+              removed="life.moderated_removed", draft="life.draft", restored="life.restored_unconfirmed"),
+        *_one(record.kind, vocabulary.KINDS, "integrity.schema_unknown", message="floor.direct_message"),
+        *_one(record.origin, vocabulary.ORIGINS, "floor.provenance_unknown"),
+    }  # fmt: skip
+    if record.subject is None:
+        found.add("integrity.subject_unresolved")
+    if record.parts is None:
+        found.add("integrity.schema_unknown")
+    return frozenset(found | set(_rights(case)))
+
+
+def _one(value: str | None, closed: Sequence[str], unknown: str, **denied: str) -> Iterable[str]:
+    """The reason of a field with a closed set of values: ``unknown`` for a value outside it."""
+    if value not in closed:
+        yield unknown
+    elif value in denied:
+        yield denied[value]
+
+
+def _rights(case: _Case) -> Iterable[str]:
+    """Gate 8: what came from elsewhere needs a licence that covers purpose, recipient and date."""
+    record = case.record
+    if not _under_licence(record):
+        return
+    yield from _one(
+        record.upstream, vocabulary.UPSTREAMS, "life.state_unknown", deleted="rights.upstream_deleted"
+    )
+    licence = case.gate.licences.get(record.licence or "")
+    if licence is None:
+        yield "rights.licence_missing"
+        return
+    yield from licence_codes(licence, case.gate)
+
+
+def licence_codes(licence: Licence, gate: Gate) -> Iterable[str]:
+    """What in a licence stands against a job; nothing where it covers purpose, recipient and date."""
+    job = gate.job
+    if not _in_time(licence, gate.as_of):
+        yield "rights.licence_expired"
+    if not vocabulary.covered_by(licence.purposes, job.purpose):
+        yield "rights.licence_purpose"
+    if not licence.acquired:
+        yield "rights.licence_not_acquired"
+    recipient = any(vocabulary.recipient_covers(named, job.recipient) for named in licence.recipients)
+    if not recipient or vocabulary.covered_by(licence.forbids, job.purpose):
+        yield "rights.contract_forbids"
+
+
+def _under_licence(record: Record) -> bool:
+    elsewhere = record.origin in vocabulary.ORIGINS and record.origin != "first_party"
+    return record.origin == "licensed" or (elsewhere and record.licence is not None)
+
+
+def _licensed(case: _Case) -> bool:
+    """Whether a licence is a ground: it is the origin's business and nothing in gate 8 stands against it."""
+    return _under_licence(case.record) and not list(_rights(case))
+
+
+def _in_time(licence: Licence, as_of: datetime) -> bool:
+    begun = licence.valid_from is None or licence.valid_from <= as_of
+    return begun and (licence.valid_to is None or as_of < licence.valid_to)
+
+
+def _obligations(record: Record, removed: Sequence[int]) -> frozenset[str]:
+    """Gate 12, once nothing else stands against the record: can the denied parts go, and is anything left?"""
+    parts = list(record.parts or ())
+    going = [parts[i] for i in removed]
+    spans = [p for p in going if p.place != "field"]
+    if any(
+        p.place not in vocabulary.PLACES or not redaction.fits(record.text, p.start, p.end) for p in spans
+    ):
+        return frozenset({"xform.redaction_incomplete"})
+    if record.kind == "repost":  # an edge never releases the text: the original does, once
+        return frozenset({"xform.nothing_left"})
+    kept = [p for i, p in enumerate(parts) if i not in removed and p.place == "field" and p.content]
+    cut = [(p.start, p.end) for p in spans if p.start is not None and p.end is not None]
+    if not kept and redaction.left(record.text, cut) == 0:
+        return frozenset({"xform.nothing_left"})
+    return frozenset()
+
+
+def _opt_out(clause: Clause) -> bool:
+    return clause.basis in ("legitimate_interest", "contract")
+
+
+def _is_signal(signal: Signal) -> bool:
+    code = signal.code or ""
+    about = signal.purpose is None or signal.purpose in vocabulary.PURPOSES
+    return about and code.startswith("signal.") and code in BY_CODE
+
+
+def _labels(
+    values: Sequence[str | None] | None, closed: Container[str | None], empty: bool = False
+) -> tuple[str, ...] | None:
+    """The values if all are known words (and, unless ``empty`` is fine, there is one), else None."""
+    if values is None or (not values and not empty) or any(value not in closed for value in values):
+        return None
+    return tuple(sorted({value for value in values if value is not None}))
+
+
+def _known(value: str | None, closed: Sequence[str]) -> str | None:
+    return value if value in closed else None

@@ -1,0 +1,111 @@
+"""Opens the database of a ledger: SQLite with write-ahead log, migrated to the newest step, written by one at a time.
+
+A connection never begins or commits by itself: reading and writing each stand in one visible ``with`` block, and a
+writing one takes the write lock at its start (``BEGIN IMMEDIATE``), so that two writers wait instead of failing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from aboveboard.errors import LedgerError
+
+NEWEST = "0001"
+"""The last migration; a ledger that says another one we do not know was written by a newer version."""
+
+_WAIT_MS = 30_000
+
+
+def connect(where: str | Path) -> Engine:
+    """An engine for a path or a URL; the database exists and has the newest shape afterwards."""
+    engine = create_engine(_url(where))
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    with explained(engine):
+        _migrate(engine)
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that may write: it commits at the end of the block, or leaves nothing behind."""
+    with explained(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction that only reads, and sees the ledger as it was when it began to."""
+    with explained(engine), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """Says what a database error means. INVARIANT: never with the values of the statement, which are a person's."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = str(getattr(error, "orig", None) or type(error).__name__)
+        raise LedgerError(
+            f"the ledger could not be read or written: {cause}",
+            hint="check that the file is a ledger, that it may be written and that no other program holds it",
+            ledger=engine.url.render_as_string(hide_password=True),
+        ) from None
+
+
+def _url(where: str | Path) -> str:
+    if "://" not in str(where):
+        path = Path(where)
+        if not path.parent.is_dir():
+            raise LedgerError(f"no folder for the ledger `{path}`", hint="make the folder first: `aboveboard init`")
+        return f"sqlite:///{path}"
+    if not str(where).startswith("sqlite"):
+        raise LedgerError("this version keeps its ledger in SQLite only", hint="give a path, or a sqlite:/// URL")
+    return str(where)
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin or commit on its own
+    connection.execute(f"PRAGMA busy_timeout = {_WAIT_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA recursive_triggers = ON")  # or INSERT OR REPLACE would delete unseen
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring the database to the newest step; Alembic is loaded only where there is something to do."""
+    if _step(engine) == NEWEST:
+        return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _step(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        tables = inspect(connection).get_table_names()
+        found = connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in tables else None
+    if found is None and "events" in tables:
+        raise LedgerError("this database has a table `events` that is not ours", hint="give the ledger a file of its own")
+    if found is not None and found > NEWEST:
+        raise LedgerError(f"this ledger has shape {found}, newer than {NEWEST}", hint="install a newer aboveboard")
+    return found

@@ -1,0 +1,19 @@
+-- Each part by itself: does anything stand against it, and has it a ground? Default deny: no ground, no use.
+SELECT
+  * EXCLUDE (hi, against),
+  against,
+  against OR hi & {{ground_hi}} = 0 AS removed,
+  CASE WHEN NOT against AND hi & {{ground_hi}} = 0 AND part > 0 THEN hi | @allow.none ELSE hi END AS hi
+FROM (
+  SELECT
+    *,
+    (lo & {{deny_lo}}) <> 0 OR (hi & {{deny_hi}}) <> 0 OR (lo & {{unknown_lo}}) <> 0
+      OR (hi & {{unknown_hi}}) <> 0 OR (signals_hold AND (hi & {{by_regime_hi}}) <> 0) AS against
+  FROM (
+    SELECT
+      r.ordinal, r.part, r.part_kind, r.kind, r.place, r.span_start, r.span_end, r.has_content, r.version_then,
+      r.candidates_now, r.lo, r.hi | coalesce(o.hi, 0::UBIGINT) AS hi, r.signals_cell = 1 AS signals_hold
+    FROM reasons_of_parts AS r
+    LEFT JOIN reasons_of_others AS o USING (ordinal, part)
+  )
+)

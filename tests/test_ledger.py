@@ -1,0 +1,486 @@
+"""The ledger keeps what it was told, in order, for good; and its SQL fold says what the readable fold says."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from aboveboard import vocabulary
+from aboveboard.choice import (
+    ACTORS,
+    Choice,
+    Event,
+    Facts,
+    Snapshot,
+    contract_excludes,
+    fold,
+    join,
+    notice_at,
+    people,
+)
+from aboveboard.errors import AboveboardError, LedgerError, VocabularyError
+from aboveboard.ledger import Appended, Ledger, Scope, flatten
+from aboveboard.ledger.events import CONTENT, FIELDS, row_of
+from aboveboard.ledger.flatten import FOREVER, KNOWN_FROM, UNKNOWN_FROM
+from aboveboard.ledger.snapshot import BLOCK
+
+T0 = datetime(2024, 5, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class Clock:
+    """A clock that a test turns by hand."""
+
+    def __init__(self, now: datetime = T0) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "choices.db", clock) as opened:
+        yield opened
+
+
+def said(type: str = "withdrawn", subject: str = "u:1", **fields: Any) -> Event:
+    fields.setdefault("effective_at", T0 - DAY)
+    return Event(subject=subject, type=type, recorded_at=fields["effective_at"], **fields)
+
+
+# Appending
+
+
+def test_append_gives_position_and_stamps_the_moment(ledger: Ledger, clock: Clock) -> None:
+    first = ledger.append(said(purpose="train_ai_system"))
+    clock.now += DAY
+    second = ledger.append(said("given", subject="u:2"))
+    assert (first.position, first.recorded_at) == (1, T0)
+    assert (second.position, second.recorded_at) == (2, T0 + DAY)
+    assert second.counts_from == T0 + DAY  # a backdated yes counts from when it was recorded
+    assert ledger.head() == 2
+
+
+def test_every_field_survives(ledger: Ledger) -> None:
+    event = said(
+        "given", category="user.content.public", purpose="train_ai_system.generative", recipient="affiliate:x",
+        past_from=T0 - 9 * DAY, past_to=T0 - 8 * DAY, expires_at=T0 + DAY, verified=False, effective_verified=True,
+        actor="parent", method="zwölf \x00 \U0001f426", notice="ab" * 32, language="de", value="", external_id="x-1",
+    )  # fmt: skip
+    stored = ledger.append(event)
+    assert stored == replace(event, position=1, recorded_at=T0)
+    assert ledger.events_of("u:1") == [stored]
+    (row,) = ledger.snapshot().events_table().to_pylist()
+    assert row == {
+        name: value.replace(tzinfo=None) if isinstance(value, datetime) else value
+        for name, value in ((name, getattr(stored, name)) for name in FIELDS)
+    }
+
+
+def test_same_statement_twice_is_one_event(ledger: Ledger, clock: Clock) -> None:
+    event = said(external_id="portal-7")
+    first = ledger.append(event)
+    clock.now += DAY
+    assert ledger.append(replace(event, recorded_at=T0 + 9 * DAY)) == first
+    assert ledger.head() == 1
+
+
+def test_another_statement_under_a_known_id_is_an_error_that_names_it(ledger: Ledger) -> None:
+    ledger.append(said(external_id="portal-7"))
+    with pytest.raises(LedgerError, match="portal-7"):
+        ledger.append(said("given", external_id="portal-7"))
+    assert ledger.head() == 1
+
+
+@pytest.mark.parametrize("name", [name for name in CONTENT if name not in ("external_id",)])
+def test_every_field_of_content_makes_another_statement(ledger: Ledger, name: str) -> None:
+    other = {
+        "subject": "u:9", "type": "refused", "category": "user.location", "purpose": "analyse", "recipient": "controller",
+        "past_from": T0, "past_to": T0, "effective_at": T0, "expires_at": T0, "verified": False,
+        "effective_verified": True, "actor": "parent", "method": "phone", "notice": "n", "language": "en",
+        "vocabulary": 7, "value": "v",
+    }[name]  # fmt: skip
+    ledger.append(said(external_id="a"))
+    with pytest.raises(LedgerError):
+        ledger.append(replace(said(external_id="a"), **{name: other}))
+
+
+def test_events_without_external_id_are_never_merged(ledger: Ledger) -> None:
+    ledger.append(said())
+    ledger.append(said())
+    assert ledger.head() == 2
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        (said("alowed"), VocabularyError),
+        (said("given", actor="tenant_admin"), LedgerError),
+        (said(subject=""), LedgerError),
+        (said(effective_at=datetime(2024, 1, 1)), LedgerError),  # noqa: DTZ001
+        (said(past_from=T0, past_to=datetime(2024, 1, 1)), AboveboardError),  # noqa: DTZ001
+        (said(method="\ud800"), LedgerError),
+        (said(subject=7), LedgerError),  # type: ignore[arg-type]
+    ],
+)
+def test_what_may_not_stand_in_a_ledger_leaves_nothing(
+    ledger: Ledger, event: Event, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        ledger.append(event)
+    assert ledger.head() == 0
+
+
+def test_a_clock_that_runs_backwards_does_not_take_the_ledger_along(ledger: Ledger, clock: Clock) -> None:
+    ledger.append(said())
+    clock.now -= DAY
+    assert ledger.append(said()).recorded_at == T0
+
+
+# Bulk
+
+
+def test_append_many_is_idempotent_and_counts(ledger: Ledger) -> None:
+    batches = [[said(subject=f"u:{i}", external_id=f"x{i}") for i in range(k, k + 10)] for k in (0, 10, 5)]
+    assert ledger.append_many(batches) == Appended(added=20, already=10, head=20)
+    assert ledger.append_many(batches[:1]) == Appended(added=0, already=10, head=20)
+
+
+def test_a_failing_batch_leaves_nothing_and_keeps_the_ones_before(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="x1"):
+        ledger.append_many([[said(external_id="x1")], [said(external_id="x2"), said("given", external_id="x1")]])
+    assert ledger.head() == 1
+
+
+def test_history_keeps_its_recorded_at_in_order(ledger: Ledger) -> None:
+    log = [replace(said(), recorded_at=T0 - days * DAY) for days in (1, 9, 5)]
+    ledger.append_many([log], keep_recorded_at=True)
+    assert [e.recorded_at for e in ledger.events_of("u:1")] == [T0 - 9 * DAY, T0 - 5 * DAY, T0 - DAY]
+    ledger.append_many([[replace(said(), recorded_at=T0 - 7 * DAY)]], keep_recorded_at=True)
+    assert ledger.events_of("u:1")[-1].recorded_at == T0 - DAY  # raised: no position is recorded before its neighbour
+    with pytest.raises(LedgerError, match="yet to come"):
+        ledger.append_many([[replace(said(), recorded_at=T0 + DAY)]], keep_recorded_at=True)
+
+
+# The file
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET type = 'given'",
+        "DELETE FROM events",
+        "INSERT OR REPLACE INTO events SELECT * FROM events",
+        "INSERT OR REPLACE INTO events SELECT position + 1, {rest} FROM events",
+        "INSERT INTO events SELECT position + 2, NULL, {others} FROM events",
+    ],
+)
+def test_the_file_itself_refuses_change(ledger: Ledger, tmp_path: Path, statement: str) -> None:
+    ledger.append(said(external_id="x"))
+    names = list(FIELDS)
+    raw = sqlite3.connect(tmp_path / "choices.db")
+    with pytest.raises(sqlite3.IntegrityError):
+        raw.execute(statement.format(rest=", ".join(names[1:]), others=", ".join(names[2:])))
+    raw.close()
+    assert [e.type for e in ledger.events_of("u:1")] == ["withdrawn"]
+
+
+def test_the_file_refuses_a_recorded_at_that_runs_backwards(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.append(said())
+    raw = sqlite3.connect(tmp_path / "choices.db")
+    row = list(row_of(replace(said(), position=2, recorded_at=T0 - DAY)))
+    with pytest.raises(sqlite3.IntegrityError, match="backwards"):
+        raw.execute(f"INSERT INTO events VALUES ({', '.join('?' * len(row))})", row)
+    raw.close()
+
+
+def test_the_file_is_strict_and_in_write_ahead_mode(ledger: Ledger, tmp_path: Path) -> None:
+    raw = sqlite3.connect(tmp_path / "choices.db")
+    assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert raw.execute("SELECT strict FROM pragma_table_list WHERE name = 'events'").fetchone() == (1,)
+    assert [r[1] for r in raw.execute("PRAGMA table_info(events)")] == list(FIELDS)
+    raw.close()
+
+
+def test_reopening_keeps_everything(tmp_path: Path) -> None:
+    for expected in (1, 2):
+        with Ledger.open(f"sqlite:///{tmp_path}/choices.db") as ledger:
+            assert ledger.append(said()).position == expected
+
+
+def test_a_ledger_of_a_newer_version_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    raw = sqlite3.connect(tmp_path / "choices.db")
+    raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    raw.commit()
+    raw.close()
+    with pytest.raises(LedgerError, match="newer"):
+        Ledger.open(tmp_path / "choices.db")
+
+
+@pytest.mark.parametrize("where", ["missing/choices.db", "postgresql://host/db"])
+def test_a_place_without_a_ledger_is_said(tmp_path: Path, where: str) -> None:
+    with pytest.raises(LedgerError):
+        Ledger.open(tmp_path / where if "://" not in where else where)
+
+
+def test_a_file_that_is_no_ledger_is_said(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a database, and long enough to be looked at as one" * 40)
+    with pytest.raises(LedgerError):
+        Ledger.open(tmp_path / "notes.txt")
+
+
+def test_many_writers_leave_no_gap(tmp_path: Path) -> None:
+    path = tmp_path / "choices.db"
+    Ledger.open(path).close()
+    program = (
+        "import sys; from datetime import UTC, datetime\n"
+        "from aboveboard.ledger import Ledger; from aboveboard.choice import Event\n"
+        "with Ledger.open(sys.argv[1]) as ledger:\n"
+        "    for i in range(40):\n"
+        "        now = datetime(2024, 1, 1, tzinfo=UTC)\n"
+        "        ledger.append(Event(subject='u:1', type='refused', recorded_at=now, effective_at=now))\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(3)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    with Ledger.open(path) as ledger:
+        assert [e.position for e in ledger.events_of("u:1")] == list(range(1, 121))
+
+
+def test_errors_never_carry_the_values_of_a_statement(ledger: Ledger, tmp_path: Path) -> None:
+    raw = sqlite3.connect(tmp_path / "choices.db")
+    raw.execute("DROP TABLE events")
+    raw.close()
+    with pytest.raises(LedgerError) as caught:
+        ledger.append(said(subject="somebody-in-particular"))
+    assert "somebody" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_importing_the_ledger_loads_no_engine() -> None:
+    program = "import sys, aboveboard.ledger; assert not {'duckdb', 'pyarrow', 'alembic'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# Snapshots
+
+
+class _Facts:
+    def facts_of(self, subject: str) -> Sequence[Facts]:
+        return (Facts(subject=subject, state="active"),)
+
+
+def test_a_snapshot_stays_where_it_was_made(ledger: Ledger) -> None:
+    ledger.append(said())
+    snapshot: Snapshot = ledger.snapshot(_Facts())
+    ledger.append(said("given"))
+    assert [e.position for e in snapshot.events_of("u:1")] == [1]
+    assert snapshot.facts_of("u:1")[0].state == "active"
+    assert ledger.snapshot().facts_of("u:1") == ()
+    assert [e.position for e in ledger.events_of("u:1", upto=1)] == [1]
+
+
+def test_snapshots_at_a_position(ledger: Ledger) -> None:
+    for _ in range(3):
+        ledger.append(said())
+    assert ledger.snapshot(position=2).events_table().num_rows == 2
+    assert ledger.snapshot(position=0).events_table().num_rows == 0
+    for position in (-1, 4):
+        with pytest.raises(LedgerError, match="no position"):
+            ledger.snapshot(position=position)
+
+
+def _by_hand(events: Sequence[Event]) -> str:
+    """The digest as docs/formats/event.md spells it out."""
+    whole = hashlib.sha256(b"aboveboard.ledger.v1\n")
+    for start in range(0, len(events), BLOCK):
+        rows = [row_of(event) for event in events[start : start + BLOCK]]
+        part = hashlib.sha256()
+        for (_, kind), column in zip(FIELDS.items(), zip(*rows, strict=True), strict=True):
+            if kind == "text":
+                texts = [None if value is None else value.encode() for value in column]
+                part.update(b"".join(struct.pack("<q", -1 if t is None else len(t)) for t in texts))
+                part.update(b"".join(t or b"" for t in texts))
+            else:
+                part.update(b"".join(struct.pack("<q", -(2**63) if v is None else v) for v in column))
+        whole.update(part.digest())
+    return whole.hexdigest()
+
+
+def test_the_digest_is_what_the_page_says(ledger: Ledger) -> None:
+    assert ledger.snapshot().digest == _by_hand([])
+    stored = [
+        ledger.append(said(subject=f"ü{i}", purpose="analyse" if i % 2 else None, language="" if i else None))
+        for i in range(5)
+    ]
+    assert ledger.snapshot().digest == _by_hand(stored)
+    assert ledger.snapshot(position=3).digest == _by_hand(stored[:3])
+    snapshot = ledger.snapshot()
+    snapshot.events_table()
+    assert snapshot.digest == _by_hand(stored)
+
+
+def test_the_digest_crosses_blocks(ledger: Ledger) -> None:
+    ledger.append_many([[said(subject=f"u:{i}") for i in range(BLOCK + 3)]])
+    stored = [replace(said(subject=f"u:{i}"), recorded_at=T0, position=i + 1) for i in range(BLOCK + 3)]
+    assert ledger.snapshot().digest == _by_hand(stored)
+
+
+# The second fold
+
+LABELS = ("user.content.public", "user.content", "user.content.private", "user.biometric.face_template", "user.newer")
+PURPOSES = ("train_ai_system.generative", "employment.recommend_jobs")
+RECIPIENTS = ("controller", "processor:p", "affiliate:a", "third_party:t")
+SCOPES = tuple(
+    Scope(i, labels, purpose, recipient)
+    for i, (labels, purpose, recipient) in enumerate(
+        [
+            (LABELS[:1], PURPOSES[0], "controller"),
+            (LABELS[:2], PURPOSES[0], "controller"),
+            (LABELS[:4], PURPOSES[0], "controller"),
+            ((LABELS[0], LABELS[3]), PURPOSES[1], "processor:p"),
+            (LABELS[3:4], PURPOSES[0], "affiliate:a"),
+            (LABELS[2:4], PURPOSES[1], "third_party:t"),
+            (("user.location", "user.newer"), PURPOSES[0], "controller"),
+            (LABELS[:2], PURPOSES[0], "affiliate:b"),
+        ]
+    )
+)
+AS_OF = T0
+
+hours = st.integers(-4, 3).map(lambda k: T0 + k * DAY)  # few moments, so that ties are common
+optional_hours = st.none() | hours
+notices = st.sampled_from([None, "n1", "n2"])
+events_said = st.builds(
+    Event,
+    subject=st.sampled_from(["u:1", "u:2"]),
+    type=st.sampled_from(
+        ["given"] * 5 + ["renewed", "refused", "withdrawn", "objected", "expired"] * 2
+        + ["contract_bound", "notice_shown", "suppressed", "moved"]
+    ),
+    recorded_at=hours,
+    effective_at=hours,
+    category=st.sampled_from([None, None, "user", "user.content", "user.content.public", "user.biometric", "user.newer"]),
+    purpose=st.sampled_from([None, None, "train_ai_system", *PURPOSES]),
+    recipient=st.sampled_from([None, None, "controller", "affiliate", "processor:p", "affiliate:a", "third_party:*"]),
+    past_from=st.none() | optional_hours,
+    past_to=st.none() | optional_hours,
+    expires_at=st.none() | optional_hours,
+    verified=st.sampled_from([True, True, False]),
+    effective_verified=st.booleans(),
+    actor=st.sampled_from(["subject"] * 4 + list(ACTORS)),
+    method=st.sampled_from(["", "portal", "Portal", "é", "z", "\U0001f426", "\uffee"]),
+    notice=notices,
+    vocabulary=st.sampled_from([1, 2]),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def newer_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A category that came with a later vocabulary: a yes of version 1 must not reach it."""
+    term = vocabulary.Term("user.newer", "newer", since=2)
+    monkeypatch.setattr(vocabulary, "CATEGORIES", {**vocabulary.CATEGORIES, "user.newer": term})
+
+
+CON = duckdb.connect(config={"threads": 2})
+
+
+def table_of(events: Sequence[Event]) -> pa.Table:
+    kinds = {"int": pa.int64(), "text": pa.string(), "moment": pa.timestamp("us"), "flag": pa.bool_()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in FIELDS.items()])
+    return pa.Table.from_pylist([{name: _naive(getattr(e, name)) for name in FIELDS} for e in events], schema=schema)
+
+
+def _naive(value: Any) -> Any:
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def flattened(events: Sequence[Event], scopes: Sequence[Scope] = SCOPES) -> dict[tuple[int, str], list[Any]]:
+    CON.register("said", table_of(events))
+    flatten(CON, "said", scopes, AS_OF)
+    rows: dict[tuple[int, str], list[Any]] = {}
+    for scope, subject, *rest in CON.execute("FROM choices_in_force ORDER BY ALL").fetchall():
+        rows.setdefault((scope, subject), []).append(rest)
+    return rows
+
+
+def answer(intervals: Sequence[Any], collected_at: datetime | None) -> Choice:
+    at = UNKNOWN_FROM if collected_at is None else collected_at.replace(tzinfo=None)
+    found = [row for row in intervals if row[0] <= at < row[1]]
+    assert len(found) <= 1
+    if not found:
+        return Choice()
+    _, _, state, past, since, method = found[0]
+    return Choice(state, past, since and since.replace(tzinfo=UTC), method)
+
+
+def moments(events: Sequence[Event]) -> list[datetime | None]:
+    near = {KNOWN_FROM.replace(tzinfo=UTC), FOREVER.replace(tzinfo=UTC) - timedelta(microseconds=1), AS_OF}
+    for event in events:
+        for edge in (event.past_from, event.past_to, event.effective_at, event.recorded_at):
+            if edge is not None:
+                near |= {edge + timedelta(microseconds=step) for step in (-1, 0, 1)}
+    return [None, *sorted(near)]
+
+
+@given(st.lists(events_said, max_size=9))
+@settings(max_examples=150, deadline=None)
+@example([said("given", category="user.content"), said("refused", past_from=T0 - 3 * DAY, past_to=T0 - 2 * DAY)])
+def test_the_sql_fold_says_what_the_readable_fold_says(events: list[Event]) -> None:
+    rows = flattened(events)
+    for scope in SCOPES:
+        for subject in ("u:1", "u:2"):
+            own = [e for e in events if e.subject == subject]
+            for at in moments(own):
+                leaves = [fold(own, label, scope.purpose, scope.recipient, at, AS_OF) for label in scope.labels]
+                expected = replace(join(leaves), events=())
+                assert answer(rows.get((scope.id, subject), []), at) == expected
+
+
+@given(st.lists(events_said, max_size=9))
+@settings(max_examples=60, deadline=None)
+def test_contracts_notices_and_suppressions_agree(events: list[Event]) -> None:
+    flattened(events)
+    contracts = set(CON.execute("FROM contracts_in_force").fetchall())
+    shown = {(s, n): at.replace(tzinfo=UTC) for s, n, at in CON.execute("FROM notices_shown").fetchall()}
+    suppressed = {s for (s,) in CON.execute("FROM suppressed").fetchall()}
+    for subject, own in people(events).events.items():
+        for scope in SCOPES:
+            bound = any(contract_excludes(own, label, scope.purpose, scope.recipient, AS_OF) for label in scope.labels)
+            assert ((scope.id, subject) in contracts) == bound
+        for notice in ("n1", "n2"):
+            assert shown.get((subject, notice)) == notice_at(own, [notice], AS_OF)
+        assert (subject in suppressed) == any(e.type == "suppressed" and e.recorded_at <= AS_OF for e in own)
+
+
+def test_intervals_of_one_subject_are_disjoint_and_ordered() -> None:
+    events = [said("given", effective_at=T0 - k * DAY, effective_verified=True) for k in (1, 2, 3)]
+    (rows,) = flattened(events, [Scope(7, LABELS[:1], PURPOSES[0], "controller")]).values()
+    assert [row[0] for row in rows[1:]] == [row[1] for row in rows[:-1]]
+    assert rows[-1][1] == FOREVER
+
+
+def test_somebody_who_changes_their_mind_all_day_costs_no_square() -> None:
+    events = [said("given" if k % 2 else "withdrawn", effective_at=T0 - timedelta(minutes=k)) for k in range(20_000)]
+    events += [said("renewed", subject="u:2", effective_at=T0 - k * DAY, effective_verified=True) for k in range(5_000)]
+    rows = flattened(events, SCOPES[:3])
+    assert len(rows[0, "u:2"]) == 5_000
