@@ -57,10 +57,13 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     rng = random.Random(seed)
     subjects = [f"u:{n}" for n in range(people)]
     job = _job(rng)
-    policy = _policy(rng, job)
+    widened = _maybe(rng, 0.25)
+    policy = _widened_policy(rng, job) if widened else _policy(rng, job)
     as_of = rng.choice([NOW, NOW, datetime(2025, 2, 28, 12, tzinfo=UTC), datetime(2024, 2, 29, tzinfo=UTC)])
     facts = [row for subject in subjects for row in _facts(rng, subject)]
     events = [event for subject in subjects for event in _events(rng, subject, job, policy)]
+    if widened:
+        events += [_told_or_asked(rng, subject, policy) for subject in subjects if _maybe(rng, 0.7)]
     gate = Gate(policy, choice.people(events, facts), job, as_of, _regimes(rng), _licences(rng, job))
     made = tuple(_record(rng, n, subjects, job, policy, as_of) for n in range(records))
     return World(seed, gate, made)
@@ -83,15 +86,16 @@ def _job(rng: random.Random) -> Job:
         rng.choice(RECIPIENTS),
         "m",
         rng.choice([None, None, "a", "b"]),
-        rng.choice(["strict", "strict", "notice", "eu", "research"]),
+        rng.choice(["strict", "strict", "strict", "notice", "notice", "eu", "research"]),
     )
 
 
 def _regimes(rng: random.Random) -> Regimes:
-    names = ["notice", "notice", "notice", "strict", "eu", "research", "opt_in", "own"]
-    if _maybe(rng, 0.5):
-        names = ["notice", "strict", "research"]
-    regions = {home: rng.choice(names) for home in HOMES if _maybe(rng, 0.95)}
+    names = ["notice", "notice", "strict", "research"]
+    if _maybe(rng, 0.3):
+        names += ["eu", "opt_in", "own"]
+    missing = 0.1 if _maybe(rng, 0.2) else 0.0
+    regions = {home: rng.choice(names) for home in HOMES if not _maybe(rng, missing)}
     if _maybe(rng, 0.2):
         regions["EU"] = rng.choice(names)
     own = Regime("own", rng.choice(["allow", "after_notice", "refuse"]), rng.choice(["allow", "refuse"]), "hold")
@@ -120,15 +124,35 @@ def _policy(rng: random.Random, job: Job) -> Policy:
     return timeline(_version(rng, n, at, job, len(starts)) for n, at in enumerate(starts))
 
 
+def _widened_policy(rng: random.Random, job: Job) -> Policy:
+    """Training comes in with the second version: most records are older, some people were told, some said yes."""
+    before = replace(_version(rng, 0, EDGES[0], job, 9), clauses=(), embargoes=(), commitments=())
+    after = replace(
+        _version(rng, 1, EDGES[12], job, 2),
+        clauses=(replace(_plain_clause(rng, job), basis="legitimate_interest"),),
+        retroactive=rng.choice(["reconsent", "notice", "notice", "none"]), embargoes=(), establishment="IE",
+    )  # fmt: skip
+    return timeline([before, after])
+
+
+def _told_or_asked(rng: random.Random, subject: str, policy: Policy) -> Event:
+    version = policy.versions[-1]
+    said = version.announced_at + timedelta(days=rng.choice([0, 1, 1, 2, 300]))
+    return Event(
+        subject=subject, type=rng.choice(["renewed", "given", "notice_shown", "notice_shown"]), recorded_at=said,
+        effective_at=said, past_from=rng.choice([START, START, None]), notice=version.text_sha256, method="portal",
+    )  # fmt: skip
+
+
 def _version(rng: random.Random, number: int, at: datetime, job: Job, count: int) -> PolicyVersion:
     clauses = [_clause(rng, n, job) for n in range(rng.choice([0, 1, 2]))]
-    if _maybe(rng, 0.9 if number == count - 1 else 0.6):
+    if _maybe(rng, 0.95 if number == count - 1 else 0.6):
         clauses.append(_plain_clause(rng, job))
     return PolicyVersion(
         "world", f"v{number}", at, at - timedelta(days=rng.choice([0, 30])), "UTC", f"text{number}",
-        rng.choice(["IE", "IE", "IE", "US", None]), tuple(clauses),
-        retroactive=rng.choice(["reconsent", "reconsent", "none", "notice", "notice"]),
-        notice_window=Period(days=rng.choice([30, 30, 4000])),
+        rng.choice(["IE"] * 6 + ["US", None]), tuple(clauses),
+        retroactive=rng.choice(["reconsent", "none", "notice", "notice", "notice"]),
+        notice_window=Period(days=rng.choice([30, 30, 30, 4000])),
         commitments=tuple(_commitments(rng, job)),
         embargoes=tuple(_embargoes(rng, job)),
         retentions=tuple(_retentions(rng)),
@@ -248,7 +272,7 @@ def _events(rng: random.Random, subject: str, job: Job, policy: Policy) -> list[
 
 
 def _event(rng: random.Random, subject: str, job: Job, policy: Policy) -> Event:
-    kind = rng.choice(["given"] * 7 + ["renewed"] * 5 + ["notice_shown"] * 3 + list(choice.TYPES))
+    kind = rng.choice(["given"] * 9 + ["renewed"] * 6 + ["notice_shown"] * 12 + list(choice.TYPES))
     recorded = _moment(rng)
     family = job.purpose.split(".")[0]
     past = _maybe(rng, 0.6) if kind in choice.GRANTS else _maybe(rng, 0.15)
@@ -296,7 +320,7 @@ def _record(
 
 
 def _collected(rng: random.Random, policy: Policy, as_of: datetime) -> datetime:
-    if _maybe(rng, 0.85):  # under the last version, mostly
+    if _maybe(rng, 0.8):  # under the last version, mostly
         first = policy.versions[-1].effective_from
         span = max(int((as_of - first).total_seconds()), 1)
         return first + timedelta(seconds=rng.randrange(span))

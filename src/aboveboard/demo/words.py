@@ -178,12 +178,11 @@ SMALL_TALK = "Good morning, birds!"
 
 
 def sentence(rng: Random, language: str) -> str:
-    """One or two sentences of a language, now and then with an emoji."""
+    """Two sentences, now and then with an emoji. The number makes it rare that two members say the same."""
     grammar = GRAMMARS[language]
     phrases = {slot: rng.choice(grammar[slot]) for slot in _slots(grammar)}
     text = rng.choice(grammar["frame"]).format(**phrases)
-    if rng.random() < 0.8:
-        text += _between(language) + rng.choice(grammar["close"]).format(n=rng.randint(2, 97))
+    text += _between(language) + rng.choice(grammar["close"]).format(n=rng.randint(2, 97))
     return text[:1].upper() + text[1:] + (" " + rng.choice(EMOJI) if rng.random() < 0.3 else "")
 
 

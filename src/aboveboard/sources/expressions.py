@@ -1,7 +1,8 @@
 """SQL expressions of a mapping as canonical SQL: what a column must be, whatever type the table holds it in.
 
-An expression sees one row. It is bound before anything runs, so that a mistake names its column; while running it
-stands in a box, ``TRY(struct_pack(v := ...))``, where no box at all means that the expression failed on that row.
+An expression sees one row. It is bound before anything runs, so that a mistake names its column; while
+running it stands in a box, ``TRY(struct_pack(v := ...))``, where no box at all means that the expression
+failed on that row.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any
 
 import duckdb
 
-from aboveboard import record
 from aboveboard.errors import SourceError
 from aboveboard.sources.session import failed, identifier, literal, types_of
 
@@ -28,16 +28,24 @@ _PLAIN = re.compile(r"VARCHAR|BOOLEAN|UUID|ENUM.*|.*TIME.*|DATE|TIMESTAMP.*|INTE
 
 def check(con: Any, column: str, expression: str, mapping: str) -> list[list[str]]:
     """The columns that an expression names, or SourceError when it is not one expression over one row."""
-    said = json.loads(con.execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{expression}\n)"]).fetchall()[0][0])
+    said = json.loads(
+        con.execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{expression}\n)"]).fetchall()[0][0]
+    )
     if said["error"]:
         raise SourceError(
-            f"`{column}` is not an SQL expression", hint=said.get("error_message", ""), mapping=mapping, column=column
+            f"`{column}` is not an SQL expression",
+            hint=said.get("error_message", ""),
+            mapping=mapping,
+            column=column,
         )
     nodes = list(_nodes(said["statements"]))
     one = len(said["statements"]) == 1 and len(said["statements"][0]["node"].get("select_list", [])) == 1
     if not one or any(node.get("class") in ("SUBQUERY", "WINDOW", "STAR") for node in nodes):
         raise SourceError(
-            f"`{column}` looks beyond its row", hint="no subquery, window or star; use [joins]", mapping=mapping, column=column
+            f"`{column}` looks beyond its row",
+            hint="no subquery, window or star; use [joins]",
+            mapping=mapping,
+            column=column,
         )
     return [node["column_names"] for node in nodes if node.get("class") == "COLUMN_REF"]
 
@@ -78,9 +86,15 @@ def canonical(column: str, kind: str, sql: str, found: str, zone: str | None, ma
         "BOOLEAN": lambda: _truth(sql, found),
     }.get(kind, lambda: _list(sql, found, kind))()
     if made is None:
-        hint = "epoch_seconds(), epoch_millis() and epoch_micros() make moments of numbers" if kind == "TIMESTAMP" else ""
+        hint = (
+            "epoch_seconds(), epoch_millis() and epoch_micros() make moments of numbers"
+            if kind == "TIMESTAMP"
+            else ""
+        )
         hint = "name the zone of naive times: `zone` in [table]" if _NAIVE.fullmatch(found) else hint
-        raise SourceError(f"`{column}` is {found}, not {_says(kind)}", hint=hint, mapping=mapping, column=column)
+        raise SourceError(
+            f"`{column}` is {found}, not {_says(kind)}", hint=hint, mapping=mapping, column=column
+        )
     return made
 
 
@@ -98,7 +112,9 @@ def _text(sql: str, found: str) -> str | None:
         return f"decode({sql})"
     if _FLOAT.fullmatch(found):  # 7.0 is the number 7; what is not a whole number is kept as it prints
         whole = f"{sql} = trunc({sql}) AND abs({sql}) < {SAFE}"
-        return f"CASE WHEN {whole} THEN CAST(CAST({sql} AS BIGINT) AS VARCHAR) ELSE CAST({sql} AS VARCHAR) END"
+        return (
+            f"CASE WHEN {whole} THEN CAST(CAST({sql} AS BIGINT) AS VARCHAR) ELSE CAST({sql} AS VARCHAR) END"
+        )
     return f"CAST({sql} AS VARCHAR)" if _INTEGER.fullmatch(found) or _PLAIN.fullmatch(found) else None
 
 
@@ -111,7 +127,8 @@ def _moment(sql: str, found: str, zone: str | None) -> str | None:
     if found != "VARCHAR":
         return None
     instant = f"make_timestamp(epoch_us(CAST({sql} AS TIMESTAMPTZ)))"
-    # a text without offset and no zone to read it in is a failure of the row, made by a cast that cannot succeed
+    # a text without offset and no zone to read it in is a failure of the row, made by a cast that cannot
+    # succeed
     unzoned = f"CAST('no zone ' || {sql} AS TIMESTAMP)"
     return rf"CASE WHEN regexp_matches({sql}, ':[0-9.]+ *([zZ]|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$') THEN {instant} ELSE {naive if zone else unzoned} END"
 
@@ -146,25 +163,11 @@ def unsafe(sql: str, found: str, *, json_numbers: bool) -> str | None:
     if found == "JSON":
         kinds = "('UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE')"
         return f"(json_type({sql}) IN {kinds} AND abs(TRY_CAST({sql} ->> '$' AS DOUBLE)) >= {SAFE})"
-    if _FLOAT.fullmatch(found) and not found.startswith("DECIMAL") or (json_numbers and _INTEGER.fullmatch(found)):
+    if (_FLOAT.fullmatch(found) and not found.startswith("DECIMAL")) or (
+        json_numbers and _INTEGER.fullmatch(found)
+    ):
         return f"(abs(CAST({sql} AS DOUBLE)) >= {SAFE})"
     return None
-
-
-def big(sql: str) -> str:
-    """The digits at the end of an id when they make a whole number beyond 2**53, else NULL."""
-    digits = f"regexp_extract({sql}, '[0-9]{{16,38}}$')"
-    return f"CASE WHEN {digits} <> '' AND CAST({digits} AS HUGEINT) > {SAFE} THEN {digits} END"
-
-
-def rounded(digits: str) -> str:
-    """Whether digits are what a 64-bit float keeps of a number, written out in full or as JavaScript prints it."""
-    kept = f"CAST(CAST({digits} AS DOUBLE) AS HUGEINT)"
-    printed = f"CAST(CAST(CAST({digits} AS DOUBLE) AS VARCHAR) AS HUGEINT)"
-    return f"(CAST({digits} AS HUGEINT) IN ({kept}, {printed}))"
-
-
-PART_KINDS = {name: kind for name, kind in record.PART_FIELDS.items()}
 
 
 def struct(fields: Mapping[str, str]) -> str:

@@ -77,7 +77,8 @@ class FactsTable:
 
 
 def read(path: str | Path) -> FactsTable:
-    """The facts in a table file, or in the table that a TOML with ``[facts]`` maps; SourceError names what is wrong.
+    """The facts in a table file, or in the table that a TOML with ``[facts]`` maps; SourceError names what is
+    wrong.
 
     A column that is missing is unknown for everybody. Naive times are UTC unless the TOML names a ``zone``.
     """
@@ -91,7 +92,7 @@ def read(path: str | Path) -> FactsTable:
     columns = said.get("columns")
     if columns is not None:
         mapping.known("column of facts", columns, tuple(COLUMNS))
-    zone = mapping.zone(said.get("zone", "UTC")) or "UTC"
+    zone = mapping.zone_of(said.get("zone", "UTC")) or "UTC"
     return _read(mapping.read_input(said, where), columns, zone, where, where.read_bytes())
 
 
@@ -127,7 +128,10 @@ def _boxes(con: Any, columns: Mapping[str, str] | None, zone: str, where: Path) 
         for name in columns
     }
     boxed = ", ".join(f"{box} AS {identifier(name)}" for name, box in boxes.items())
-    values = [f"{name}.v AS {name}" if name in boxes else f"CAST(NULL AS {kind}) AS {name}" for name, kind in COLUMNS.items()]
+    values = [
+        f"{name}.v AS {name}" if name in boxes else f"CAST(NULL AS {kind}) AS {name}"
+        for name, kind in COLUMNS.items()
+    ]
     failed = [f"{name} IS NULL AS failed_{name}" for name in boxes]
     return f"SELECT __fault, {', '.join(values + failed)} FROM (SELECT __fault, {boxed} FROM raw)"
 
@@ -164,7 +168,9 @@ def _words(column: str, values: pa.ChunkedArray, known: Iterable[str] | None, fi
 
 
 def _sorted(facts: pa.Table) -> pa.Table:
-    """By subject and time, then by everything else, so that equal tables have equal rows in any order of reading."""
+    """By subject and time, then by everything else, so that equal tables have equal rows in any order of
+    reading.
+    """
     keys = [(name, "ascending") for name in COLUMNS]
     return facts.sort_by(keys).combine_chunks()
 

@@ -1,8 +1,9 @@
-"""Opens any table file as the view ``raw``: its columns, and beside them where each row stands and what is wrong.
+"""Opens any table file as the view ``raw``: its columns, and beside them where each row stands and what is
+wrong.
 
 Parquet and DuckDB tables are read in place; CSV, JSON lines and SQLite are streamed through Arrow, so that a
-malformed row is one row with a fault instead of the end of the read. Nothing is guessed: CSV fields stay text,
-and JSON numbers keep their kind.
+malformed row is one row with a fault instead of the end of the read. Nothing is guessed: CSV fields stay
+text, and JSON numbers keep their kind.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ FORMATS = {
 }  # fmt: skip
 """Endings and the format they stand for; a last ``.gz``, ``.zst`` or ``.bz2`` is looked through for text."""
 PLACE = ("__file", "__row", "__fault")
-"""What ``raw`` has beside the columns: index of the file, 0-based row in it, and why the row cannot be read."""
+"""What ``raw`` has beside the columns: index of the file, 0-based row in it, and why the row cannot be read.
+"""
 BLOCK = 4 << 20
 BATCH = 16_384
 
@@ -75,13 +77,17 @@ def find(patterns: Sequence[str], base: Path) -> tuple[Path, ...]:
         found += [Path(hit).resolve() for hit in hits]
     for path in found:
         if not path.is_file():
-            raise SourceError("a file of the table is missing", hint="paths are relative to the mapping", file=path.name)
+            raise SourceError(
+                "a file of the table is missing", hint="paths are relative to the mapping", file=path.name
+            )
     return tuple(dict.fromkeys(found))
 
 
 def format_of(path: Path, said: str | None) -> str:
     """The format that a mapping says, or that the ending says; an unknown one is refused by name."""
-    ending = path.name.lower().removesuffix(".gz").removesuffix(".zst").removesuffix(".bz2").rpartition(".")[2]
+    ending = (
+        path.name.lower().removesuffix(".gz").removesuffix(".zst").removesuffix(".bz2").rpartition(".")[2]
+    )
     key = said or ending
     if key not in FORMATS:
         raise unknown_term("table format", key, FORMATS)
@@ -100,20 +106,29 @@ def digest(inputs: Sequence[Input]) -> str:
 
 def open_raw(con: Any, one: Input, view: str = "raw") -> Opened:
     """Makes ``view`` in the session; reading it to the end fills ``Opened.rows``."""
-    opener = {"parquet": _parquet, "csv": _csv, "jsonl": _lines, "json": _json, "duckdb": _duckdb, "sqlite": _sqlite}
+    opener = {
+        "parquet": _parquet,
+        "csv": _csv,
+        "jsonl": _lines,
+        "json": _json,
+        "duckdb": _duckdb,
+        "sqlite": _sqlite,
+    }
     try:
         return opener[one.format](con, one, view)
     except (duckdb.Error, pa.ArrowException, sqlite3.Error) as error:
         raise failed(error, f"the table cannot be opened as {one.format}", file=one.names[0]) from error
 
 
-# --- read in place -----------------------------------------------------------------------------------------------
+# --- read in place ------------------------------------------------------------------------------------------
 
 
 def _parquet(con: Any, one: Input, view: str) -> Opened:
     names = ", ".join(literal(str(path)) for path in one.paths)
     rows = f"read_parquet([{names}], union_by_name = true)"
-    place = "CAST(file_index AS INTEGER) AS __file, file_row_number AS __row, CAST(NULL AS VARCHAR) AS __fault"
+    place = (
+        "CAST(file_index AS INTEGER) AS __file, file_row_number AS __row, CAST(NULL AS VARCHAR) AS __fault"
+    )
     absent = _absent(one, types_of(con, f"SELECT * FROM {rows}"))
     con.execute(f"CREATE TEMP VIEW {view} AS SELECT {place}, *{absent} FROM {rows}")
     total = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata([{names}])").fetchall()[0][0]
@@ -142,7 +157,9 @@ def _absent(one: Input, present: Mapping[str, str]) -> str:
     """Columns a mapping calls optional that these files lack: they are there, and unknown."""
     known = {name.lower() for name in present}
     lacking = {name: kind for name, kind in one.optional.items() if name.lower() not in known}
-    return "".join(f", CAST(NULL AS {_sql_type(kind)}) AS {identifier(name)}" for name, kind in lacking.items())
+    return "".join(
+        f", CAST(NULL AS {_sql_type(kind)}) AS {identifier(name)}" for name, kind in lacking.items()
+    )
 
 
 def _sql_type(structure: object) -> str:
@@ -155,7 +172,7 @@ def _sql_type(structure: object) -> str:
     return str(structure)
 
 
-# --- JSON --------------------------------------------------------------------------------------------------------
+# --- JSON ---------------------------------------------------------------------------------------------------
 
 
 def _lines(con: Any, one: Input, view: str) -> Opened:
@@ -164,7 +181,9 @@ def _lines(con: Any, one: Input, view: str) -> Opened:
     con.register(rows, _reader(Opened(), columns, _json_lines(one, Opened())))
     structure = _structure(con, one, rows)
     opened = Opened(numbers_unsafe=True)
-    con.register(rows, _reader(opened, columns, _json_lines(one, opened)))  # a stream is read once: open it again
+    con.register(
+        rows, _reader(opened, columns, _json_lines(one, opened))
+    )  # a stream is read once: open it again
     _json_view(con, structure, view, rows)
     return opened
 
@@ -193,7 +212,9 @@ def _first_byte(path: Path) -> bytes:
 def _structure(con: Any, one: Input, rows: str) -> str:
     """What the objects are made of, found by reading all of them: nothing depends on a sample."""
     objects = f"SELECT CASE WHEN {_IS_OBJECT} THEN CAST(__json AS JSON) END AS object FROM {rows}"
-    shapes = f"SELECT DISTINCT CAST(json_structure(object) AS VARCHAR) FROM ({objects}) WHERE object IS NOT NULL"
+    shapes = (
+        f"SELECT DISTINCT CAST(json_structure(object) AS VARCHAR) FROM ({objects}) WHERE object IS NOT NULL"
+    )
     found: Any = {}
     for (shape,) in con.execute(shapes).fetchall():
         found = _together(found, json.loads(shape))
@@ -285,10 +306,10 @@ def _line_batch(index: int, lines: Sequence[tuple[int, str | None, str | None]])
 
 def _text_lines(path: Path) -> Iterator[bytes]:
     with _utf8(path) as stream:
-        yield from io.BufferedReader(stream, BLOCK)  # type: ignore[type-var]
+        yield from io.BufferedReader(stream, BLOCK)
 
 
-# --- streamed through Arrow --------------------------------------------------------------------------------------
+# --- streamed through Arrow ---------------------------------------------------------------------------------
 
 _PLACE_FIELDS = [("__file", pa.int32()), ("__row", pa.int64()), ("__fault", pa.string())]
 
@@ -335,7 +356,9 @@ def _csv_batches(one: Input, names: Sequence[str], opened: Opened) -> Iterator[p
 
 
 def _csv_file(one: Input, index: int, path: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The batches of one file, each held back until the next is there: only the end shows an open quotation mark."""
+    """The batches of one file, each held back until the next is there: only the end shows an open quotation
+    mark.
+    """
     faults: Faults = []
 
     def malformed(row: Any) -> str:
@@ -383,7 +406,9 @@ def _csv_reader(
 def _placed(
     batch: pa.RecordBatch, index: int, first: int, faults: Faults, *, last: bool
 ) -> tuple[pa.RecordBatch, int]:
-    """A batch with its place: malformed rows are put back as rows of nulls, so that numbers stay those of the file."""
+    """A batch with its place: malformed rows are put back as rows of nulls, so that numbers stay those of the
+    file.
+    """
     mine: Faults = []
     number, left = first, batch.num_rows
     rows: list[int] = []
@@ -507,7 +532,7 @@ class _Transcoded(_Joined):
         return out
 
 
-# --- SQLite ------------------------------------------------------------------------------------------------------
+# --- SQLite -------------------------------------------------------------------------------------------------
 
 
 def _sqlite(con: Any, one: Input, view: str) -> Opened:
@@ -522,15 +547,21 @@ def _sqlite(con: Any, one: Input, view: str) -> Opened:
     base.close()
     opened = Opened(total)
     columns = pa.schema([*_PLACE_FIELDS, *kinds.items()])
-    con.register(f"sqlite_rows_{view}", _reader(opened, columns, _sqlite_batches(one, table, columns, opened)))
+    con.register(
+        f"sqlite_rows_{view}", _reader(opened, columns, _sqlite_batches(one, table, columns, opened))
+    )
     absent = _absent(one, dict.fromkeys(names, ""))
     con.execute(f"CREATE TEMP VIEW {view} AS SELECT *{absent} FROM sqlite_rows_{view}")
     return opened
 
 
 def _sqlite_type(base: sqlite3.Connection, table: str, name: str) -> pa.DataType:
-    """SQLite types values, not columns: a column has a type only when all of its values share one, else it is text."""
-    found = {row[0] for row in base.execute(f"SELECT DISTINCT typeof({identifier(name)}) FROM {table}")} - {"null"}
+    """SQLite types values, not columns: a column has a type only when all of its values share one, else it is
+    text.
+    """
+    found = {row[0] for row in base.execute(f"SELECT DISTINCT typeof({identifier(name)}) FROM {table}")} - {
+        "null"
+    }
     alone = {"integer": pa.int64(), "real": pa.float64(), "blob": pa.binary()}
     return alone.get(next(iter(found)), pa.string()) if len(found) == 1 else pa.string()
 
@@ -541,7 +572,9 @@ def _sqlite_batches(one: Input, table: str, columns: pa.Schema, opened: Opened) 
     cursor = base.execute(f"SELECT * FROM {table}")
     opened.rows = 0
     while rows := cursor.fetchmany(BATCH):
-        values = [_sqlite_array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
+        values = [
+            _sqlite_array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)
+        ]
         numbers = pa.array(range(opened.rows, opened.rows + len(rows)), pa.int64())
         place = [pa.array([0] * len(rows), pa.int32()), numbers, pa.nulls(len(rows), pa.string())]
         opened.rows += len(rows)

@@ -1,4 +1,5 @@
-"""The TOML that says how a table becomes records: which files, which expression for which column, which parts.
+"""The TOML that says how a table becomes records: which files, which expression for which column, which
+parts.
 
 Only the mapping is read here, and every key of it must be known. Its format is docs/formats/source.md.
 """
@@ -7,7 +8,8 @@ from __future__ import annotations
 
 import tomllib
 import zoneinfo
-from collections.abc import Iterable, Mapping as Map, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,7 @@ class Mapping:
     max_share: float = MAX_SHARE
     max_rows: int = MAX_ROWS
     keep_going: bool = False
+    ids_verified: bool = False
     inputs: tuple[files.Input, ...] = field(default=())
 
 
@@ -93,7 +96,7 @@ def parse(said: Map[str, Any], path: Path) -> Mapping:
     known("key of a mapping", said, ("name", "origin", "table", "joins", "columns", "parts", "quarantine"))
     columns = _table(said, "columns", path)
     table = _table(said, "table", path)
-    known("key of [table]", table, (*INPUT_KEYS, "each", "zone"))
+    known("key of [table]", table, (*INPUT_KEYS, "each", "zone", "ids_verified"))
     quarantine = _quarantine(said, path)
     joins = tuple(_join(name, one, path) for name, one in _table(said, "joins", path, {}).items())
     main = read_input(table, path)
@@ -104,7 +107,8 @@ def parse(said: Map[str, Any], path: Path) -> Mapping:
         input=main,
         columns=_columns(columns, path),
         each=table.get("each"),
-        zone=zone(table.get("zone")),
+        zone=zone_of(table.get("zone")),
+        ids_verified=table.get("ids_verified") is True,
         joins=joins,
         parts=tuple(_part(one, path) for one in said.get("parts", [])),
         inputs=(main, *(one.input for one in joins)),
@@ -121,11 +125,15 @@ def read_input(said: Map[str, Any], path: Path) -> files.Input:
     if isinstance(patterns, str):
         patterns = [patterns]
     if not patterns:
-        raise SourceError("a table without `path`", hint="a file, a glob or a list of them", mapping=path.name)
+        raise SourceError(
+            "a table without `path`", hint="a file, a glob or a list of them", mapping=path.name
+        )
     paths = files.find(patterns, path.parent)
     formats = {files.format_of(one, said.get("format")) for one in paths}
     if len(formats) > 1:
-        raise SourceError("files of several formats in one table", hint=", ".join(sorted(formats)), mapping=path.name)
+        raise SourceError(
+            "files of several formats in one table", hint=", ".join(sorted(formats)), mapping=path.name
+        )
     tab = paths[0].name.lower().partition(".")[2].startswith("tsv")
     delimiter = said.get("delimiter", "\t" if tab else ",")
     return files.Input(paths, formats.pop(), said.get("table"), delimiter, said.get("optional", {}))
@@ -135,7 +143,9 @@ def _columns(said: Map[str, Any], path: Path) -> dict[str, str]:
     known("column", said, (*COLUMNS, *AUDIENCES, "audience"))
     columns = _expressions(said, path)
     if "record_id" not in columns:
-        raise SourceError("no `record_id` is mapped", hint="every record needs a stable id", mapping=path.name)
+        raise SourceError(
+            "no `record_id` is mapped", hint="every record needs a stable id", mapping=path.name
+        )
     if "collected_at" in columns and "collected_evidence" not in columns:
         raise SourceError(
             "`collected_at` without `collected_evidence`",
@@ -150,7 +160,9 @@ def _part(said: Map[str, Any], path: Path) -> PartRule:
     fields = _audiences(_expressions(said, path), path)
     when, each = fields.pop("when", None), fields.pop("each", None)
     if "kind" not in fields:
-        raise SourceError("parts without `kind`", hint=f"one of {', '.join(vocabulary.PART_KINDS)}", mapping=path.name)
+        raise SourceError(
+            "parts without `kind`", hint=f"one of {', '.join(vocabulary.PART_KINDS)}", mapping=path.name
+        )
     return PartRule(fields, when, each)
 
 
@@ -160,7 +172,9 @@ def _audiences(columns: dict[str, str], path: Path) -> dict[str, str]:
     if both is None:
         return columns
     if any(name in columns for name in AUDIENCES):
-        raise SourceError("`audience` beside `audience_at` or `audience_now`", hint="give either", mapping=path.name)
+        raise SourceError(
+            "`audience` beside `audience_at` or `audience_now`", hint="give either", mapping=path.name
+        )
     return {**columns, **dict.fromkeys(AUDIENCES, both)}
 
 
@@ -181,12 +195,15 @@ def _expressions(said: Map[str, Any], path: Path) -> dict[str, str]:
     for key, value in said.items():
         if not isinstance(value, str) or not value.strip():
             raise SourceError(
-                f"`{key}` is not an SQL expression", hint="write it as a string; text constants as \"'post'\"", mapping=path.name
+                f"`{key}` is not an SQL expression",
+                hint="write it as a string; text constants as \"'post'\"",
+                mapping=path.name,
             )
     return dict(said)
 
 
-def zone(name: str | None) -> str | None:
+def zone_of(name: str | None) -> str | None:
+    """The name of a time zone, or an error that knows what it may have meant."""
     if name is not None and name not in zoneinfo.available_timezones():
         raise unknown_term("time zone", name, zoneinfo.available_timezones())
     return name
@@ -206,7 +223,8 @@ def _text(said: Map[str, Any], key: str, path: Path) -> str:
     return value
 
 
-def known(noun: str, said: Iterable[str], known: Sequence[str]) -> None:
+def known(noun: str, said: Iterable[str], words: Sequence[str]) -> None:
+    """Raises for the first key that is not one of ``words``."""
     for key in said:
-        if key not in known:
-            raise unknown_term(noun, key, known)
+        if key not in words:
+            raise unknown_term(noun, key, words)

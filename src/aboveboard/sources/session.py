@@ -15,14 +15,15 @@ import duckdb
 
 from aboveboard.errors import SourceError
 
-SETTINGS = {
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": "2",
     "memory_limit": "320MB",
     "preserve_insertion_order": "true",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-# The row order is the order of the files. INVARIANT: a join may not be turned round, or its rows would come in the
+# The row order is the order of the files. INVARIANT: a join may not be turned round, or its rows would come
+# in the
 # order of the joined table and the large table would be held in memory.
 OPTIMIZERS_OFF = "join_order,build_side_probe_side"
 
@@ -81,7 +82,9 @@ def told(error: Exception) -> str:
 
 
 def failed(error: Exception, sentence: str, **context: object) -> SourceError:
-    """Our error for DuckDB's. INVARIANT: messages of a running query quote data, so only their kind is handed on."""
+    """Our error for DuckDB's. INVARIANT: messages of a running query quote data, so only their kind is handed
+    on.
+    """
     binding = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
     hint = told(error) if isinstance(error, binding) else f"DuckDB: {type(error).__name__}"
     return SourceError(sentence, hint=hint, **context)

@@ -1,7 +1,7 @@
 """What every source leaves behind: Parquet shards of the one record schema, and a quarantine beside them.
 
-The Arrow schemas are made here from the plain definitions in ``record``. Records that are already values can be
-written as a shard, or turned into the resolved table that the engine judges, without any source file.
+The Arrow schemas are made here from the plain definitions in ``record``. Records that are already values can
+be written as a shard, or turned into the resolved table that the engine judges, without any source file.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ QUARANTINE_COLUMNS = {"source": "VARCHAR", "file": "VARCHAR", "row": "BIGINT", "
 class Staged:
     """A source as it was read: ``rows`` in ``shards`` and ``quarantined`` rows make every row of ``files``.
 
-    Shards hold exactly ``record.SOURCE_COLUMNS``; ``ordinal`` counts the rows of the source from 0 and ascends
-    from shard to shard. ``digest`` is SHA-256 over the names and contents of the files that were read.
+    Shards hold exactly ``record.SOURCE_COLUMNS``; ``ordinal`` counts the rows of the source from 0 and
+    ascends from shard to shard. ``digest`` is SHA-256 over the names and contents of the files that were
+    read.
     """
 
     name: str
