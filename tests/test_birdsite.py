@@ -20,7 +20,8 @@ from aboveboard import choice, demo, policy, regime, vocabulary
 from aboveboard.demo import others, words
 from aboveboard.errors import WorkspaceError
 from aboveboard.gate import Job
-from aboveboard.sources import table
+from aboveboard.ledger.choice_map import read_map
+from aboveboard.sources import facts, table
 
 SOURCES = ("posts", "messages", "likes", "work_history", "face_templates")
 NEW_POLICY = datetime(2023, 9, 28, 23, tzinfo=UTC)
@@ -234,15 +235,16 @@ def test_a_row_twice_is_there_with_the_same_words_and_with_others(site: demo.Sum
 
 def test_accounts_change_in_every_way(site: demo.Summary) -> None:
     lived = "SELECT list(DISTINCT {0}) FROM it".format
-    facts = site.folder / "facts.parquet"
-    assert set(one(lived("state"), facts)) == set(vocabulary.ACCOUNT_STATES)
-    assert set(one(lived("age_band"), facts)) == {*vocabulary.AGE_BANDS, None}
-    assert set(one(lived("protected"), facts)) == {True, False, None}
-    assert {"IE", "DE", "FR", "US-TX", "BR", "JP", None} < set(one(lived("residency"), facts))
+    path = site.folder / "facts.parquet"
+    assert set(one(lived("state"), path)) == set(vocabulary.ACCOUNT_STATES)
+    assert set(one(lived("age_band"), path)) == {*vocabulary.AGE_BANDS, None}
+    assert set(one(lived("protected"), path)) == {True, False, None}
+    assert {"IE", "DE", "FR", "US-TX", "BR", "JP", None} < set(one(lived("residency"), path))
     moved = (
         "SELECT count(*) FROM (FROM it SELECT subject GROUP BY subject HAVING count(DISTINCT residency) > 1)"
     )
-    assert one(moved, facts) == 8
+    assert one(moved, path) == 8
+    assert facts.read(path).rows == site.facts
 
 
 def test_messages_can_be_told_from_everything_else(site: demo.Summary) -> None:
@@ -307,8 +309,8 @@ PARTS = {
 def test_parts_carry_their_own_labels(staged: Mapping[str, Any]) -> None:
     (shard,) = staged["posts"].shards
     found = ask(
-        "SELECT part.kind, flatten(list(DISTINCT part.categories)) FROM (SELECT unnest(parts) AS part FROM it) "
-        "GROUP BY part.kind",
+        "SELECT part.kind, flatten(list(DISTINCT part.categories)) "
+        "FROM (SELECT unnest(parts) AS part FROM it) GROUP BY part.kind",
         shard,
     )
     assert {kind: set(categories) for kind, categories in found} == PARTS
@@ -342,14 +344,16 @@ MOMENTS = ("past_from", "past_to", "effective_at", "recorded_at", "expires_at")
 
 def events(site: demo.Summary) -> list[choice.Event]:
     """The rows of the choices as events, by the expressions of the map alone."""
-    columns = toml(site.folder / "choices.toml")["columns"]
+    said = read_map(site.folder / "choices.toml")
+    columns = said.columns
     micros = {name: f"epoch_us(CAST(({columns[name]}) AS TIMESTAMPTZ))" for name in MOMENTS}
     selected = ", ".join(f'({sql}) AS "{name}"' for name, sql in {**columns, **micros}.items())
     found = duckdb.sql(
         f"SELECT {selected} FROM read_csv('{site.folder / 'data/choices.csv'}', all_varchar = true)"
     )
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-    return [choice.Event(**{name: _value(name, value) for name, value in row.items()}) for row in rows]
+    read = [{name: _value(name, value) for name, value in row.items()} for row in rows]
+    return [choice.Event(**{**row, "type": said.types[row["type"]]}) for row in read]
 
 
 def _value(name: str, value: Any) -> Any:

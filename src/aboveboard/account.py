@@ -97,7 +97,8 @@ def standing(
         age=now.age_band,
         minor_until=_end_of_last(spans, before, lambda s: s.age_observed and s.age_band in ("under_13", "13_17")),
         age_gap_until=_end_of_last(spans, before, lambda s: s.age_observed and s.age_band is None),
-        residency_at=then.residency if then else None,
+        # With no time of collection there is no place of then: the missing time itself holds the record.
+        residency_at=now.residency if collected_at is None else then.residency if then else None,
         residency=now.residency,
         last_interaction=now.last_interaction,
         suppressed=suppressed,

@@ -19,6 +19,7 @@ from aboveboard import choice, steps
 from aboveboard.errors import EngineError
 from aboveboard.gate import Gate
 from aboveboard.plan import Plan, texts
+from aboveboard.redaction import MARK, MENTION, redact
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,7 +60,8 @@ class Engine:
         con.execute("SET memory_limit = ?", [self.memory])
         if self.scratch is not None:
             con.execute("SET temp_directory = ?", [str(self.scratch)])
-        con.execute("CREATE MACRO flag(cond, bits) AS CASE WHEN cond THEN bits ELSE 0::UBIGINT END")
+        for macro in _MACROS:
+            con.execute(f"CREATE MACRO {macro}")
         return con
 
     def sit(
@@ -99,6 +101,23 @@ class Session(AbstractContextManager["Session"]):
         rows, decided = (self._count(table) for table in ("records", "decisions"))
         if rows != decided:  # INVARIANT: every source row exactly once (law 7)
             raise EngineError(f"{rows} records came in and {decided} decisions came out", hint="please report this")
+
+    def release(self) -> None:
+        """After ``judge``: the released rows of the shard, redacted, each with the hash of its canonical bytes, in the
+        table ``hashed``."""
+        self._load("redacted_texts", self._redacted())
+        self._run("write")
+
+    def _redacted(self) -> pa.Table:
+        """The texts that lose something, cut by ``redaction.redact`` (never by an engine's text functions)."""
+        rows = self.con.execute(
+            "SELECT d.ordinal, r.text, d.cuts FROM decisions AS d JOIN records AS r USING (ordinal)"
+            " WHERE d.outcome = 1 AND len(d.cuts) > 0 ORDER BY d.ordinal"
+        ).fetchall()
+        texts_left = (
+            {"ordinal": ordinal, "text": redact(text, [_cut(cut) for cut in cuts])} for ordinal, text, cuts in rows
+        )
+        return _rows(texts_left, {"ordinal": "BIGINT", "text": "VARCHAR"})
 
     def _people(self, sets: Sequence[Sequence[str | None]]) -> None:
         """Everything about accounts and choices that does not depend on a record."""
@@ -141,6 +160,8 @@ class Session(AbstractContextManager["Session"]):
     def _make(self, name: str, sql: str) -> None:
         try:
             self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+        except KeyboardInterrupt:
+            raise
         except Exception as error:  # whatever DuckDB raises may quote a value: name the step, keep the cause private
             raise EngineError(
                 f"the step `{name}` failed: {type(error).__name__}", hint="run again with --show-steps; please report"
@@ -155,6 +176,14 @@ class Session(AbstractContextManager["Session"]):
         return int(self.con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
+_MACROS = (
+    # A NULL condition never sets a reason: what is unknown has to be asked for by name.
+    "flag(cond, bits) AS CASE WHEN cond THEN bits ELSE 0::UBIGINT END",
+    # The netstring of a text, or a dash where there is none (docs/formats/manifest.md).
+    "net(x) AS CASE WHEN x IS NULL THEN '-' ELSE strlen(x)::VARCHAR || ':' || x || ',' END",
+)
+
+
 def label_sets(con: duckdb.DuckDBPyConnection, relation: str) -> list[list[str | None]]:
     """The distinct lists of category labels in a relation of records, of main parts and others alike."""
     found = con.execute(
@@ -163,6 +192,10 @@ def label_sets(con: duckdb.DuckDBPyConnection, relation: str) -> list[list[str |
         " WHERE p.categories IS NOT NULL"
     ).fetchall()
     return sorted((labels for (labels,) in found), key=lambda labels: [label or "" for label in labels])
+
+
+def _cut(cut: Mapping[str, Any]) -> tuple[int, int, str]:
+    return cut["from"], cut["to"], MENTION if cut["kind"] == "mention" else MARK
 
 
 def people_tables(snapshot: choice.Snapshot) -> tuple[pa.Table, pa.Table]:
@@ -260,6 +293,3 @@ def _without_data(error: Exception) -> Exception:
     return EngineError(type(error).__name__)
 
 
-def shards(paths: Iterable[Path]) -> Iterator[Path]:
-    """The shards in the order of their names."""
-    return iter(sorted(paths))

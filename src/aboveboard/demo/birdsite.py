@@ -16,9 +16,10 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aboveboard.demo import members, others, posts
+from aboveboard.demo.members import Row
 from aboveboard.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ SEED = 20230929
 NOTICE = "policies/birdsite/2023-09-29/text.md"
 """The text that members were shown before it came into force."""
 
-Row = dict[str, Any]
 Table = tuple[str, Sequence[Row]]
 
 

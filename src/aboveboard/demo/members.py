@@ -269,8 +269,8 @@ def _said(rng: Random, one: Member, line: Said, notice: str) -> Row:
         "answer": answer,
         "switch": switch,
         "outside": "",
-        "said_at": _iso(moment),
-        "heard_at": _iso(moment + timedelta(seconds=2)),
+        "said_at": clock(moment),
+        "heard_at": clock(moment + timedelta(seconds=2)),
         "older_from": "",
         "older_until": "",
         "ends_on": "",
@@ -289,5 +289,6 @@ def _at(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
-def _iso(moment: datetime) -> str:
+def clock(moment: datetime) -> str:
+    """A moment as birdsite's text tables write it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

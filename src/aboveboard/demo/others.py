@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
-from typing import Any
 
 from aboveboard.demo import words
-from aboveboard.demo.members import Member
+from aboveboard.demo.members import Member, Row, clock
 from aboveboard.demo.posts import collected_at
-
-Row = dict[str, Any]
 
 MESSAGES, LIKES, WORKERS, FACES = 400, 800, 70, 60
 START, END = datetime(2023, 3, 6, tzinfo=UTC), datetime(2024, 6, 28, tzinfo=UTC)
@@ -36,7 +33,7 @@ def _message(rng: Random, members: Sequence[Member], number: int) -> Row:
         "message": f"m-{number:05}",
         "from": sender.number,
         "to": [one.number for one in receivers],
-        "received": _clock(_moment(rng)),
+        "received": clock(_moment(rng)),
         "sealed": sealed,
         "words": None if sealed else f"{WHISPER} {words.sentence(rng, rng.choice(sender.languages))}",
     }
@@ -55,7 +52,7 @@ def _like(rng: Random, members: Sequence[Member], chirp: Row, number: int) -> Ro
         "member": rng.choice(members).number,
         "chirp": chirp["chirp_id"],
         "writer": chirp["writer"],
-        "received": _clock(moment),
+        "received": clock(moment),
     }
 
 
@@ -77,7 +74,7 @@ def _jobs(rng: Random, one: Member) -> list[Row]:
             "since": f"{start}-{rng.randint(1, 12):02}",
             "until": f"{end}-01",
             "shown_to": rng.choice(("employers", "me", "everyone")),
-            "saved": _clock(saved),
+            "saved": clock(saved),
         }
         for start, end in pairwise(years)
     ]
@@ -105,7 +102,3 @@ def _template(rng: Random, one: Member, portrait: str | None, number: int) -> Ro
 
 def _moment(rng: Random) -> datetime:
     return START + timedelta(seconds=rng.randrange(int((END - START).total_seconds())))
-
-
-def _clock(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

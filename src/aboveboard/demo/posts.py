@@ -10,12 +10,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
 
 from aboveboard.demo import words
-from aboveboard.demo.members import Member
-
-Row = dict[str, Any]
+from aboveboard.demo.members import Member, Row, clock
 
 EPOCH = datetime(2020, 2, 20, tzinfo=UTC)
 """Ids are made by the server: milliseconds since this moment, shifted left by 22 bits, plus a counter."""
@@ -100,7 +97,7 @@ def _blank(rng: Random, writer: Member, moment: datetime) -> Row:
         "type": "chirp",
         "words": "",
         "lang": rng.choice(writer.languages),
-        "phone_clock": _clock(moment - timedelta(seconds=rng.randint(0, 40))),
+        "phone_clock": clock(moment - timedelta(seconds=rng.randint(0, 40))),
         "shown_to_first": shown_first,
         "shown_to": shown_first,
         "state": _drawn(rng, STATES),
@@ -125,10 +122,6 @@ def _blank(rng: Random, writer: Member, moment: datetime) -> Row:
 def _id(rng: Random, moment: datetime) -> str:
     milliseconds = (moment - EPOCH) // timedelta(milliseconds=1)
     return str(milliseconds << 22 | rng.getrandbits(22))
-
-
-def _clock(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _drawn(rng: Random, shares: Mapping[str, int]) -> str:
@@ -334,7 +327,7 @@ def _versions(rng: Random, first: Row) -> list[Row]:
     for version in range(1, rng.choice((1, 1, 2, 3)) + 1):
         moment += timedelta(seconds=rng.randint(20, 3000))
         newer = {"chirp_id": _id(rng, moment), "first_version": first["chirp_id"], "version": version}
-        newer |= {"words": words.sentence(rng, first["lang"]), "names": [], "phone_clock": _clock(moment)}
+        newer |= {"words": words.sentence(rng, first["lang"]), "names": [], "phone_clock": clock(moment)}
         versions.append({**first, **newer})
     if rng.random() < TAKEN_DOWN_AFTER_EDIT:
         versions[-1]["state"] = "down by writer"

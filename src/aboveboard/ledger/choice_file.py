@@ -35,7 +35,11 @@ def engine(files: Sequence[Path], zone: str) -> Iterator[Connection]:
     import duckdb
 
     with TemporaryDirectory(prefix="aboveboard-") as spill:
-        settings = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "memory_limit": _MEMORY}
+        settings = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "memory_limit": _MEMORY,
+        }
         with duckdb.connect(config={**settings, "temp_directory": spill}) as con:
             paths = [str(path) for path in files]
             con.execute(f"SET allowed_paths = {literals(paths)}")
@@ -70,15 +74,18 @@ def read(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
         readers[choice_map.format_of(path)](con, path, choice_map)
     except duckdb.Error as error:  # fatal, and told without its message, which quotes the file
         raise SourceError(
-            "the file cannot be read", hint="check its format and encoding (UTF-8)", file=path, kind=type(error).__name__
+            "the file cannot be read",
+            hint="check its format and encoding (UTF-8)",
+            file=path,
+            kind=type(error).__name__,
         ) from None
 
 
 _CSV = """
-CREATE TEMP TABLE file_lines AS SELECT * FROM read_csv({path}, all_varchar = true, header = true, skip = 0,
+CREATE TABLE file_lines AS SELECT * FROM read_csv({path}, all_varchar = true, header = true, skip = 0,
   delim = {delimiter}, quote = '"', escape = '"', comment = '', store_rejects = true);
-CREATE TEMP VIEW file_rows AS SELECT rowid + 1 AS "aboveboard row", * FROM file_lines;
-CREATE TEMP TABLE unreadable AS SELECT DISTINCT NULL::BIGINT AS row, line::BIGINT AS line FROM reject_errors;
+CREATE VIEW file_rows AS SELECT rowid + 1 AS "aboveboard row", * FROM file_lines;
+CREATE TABLE unreadable AS SELECT DISTINCT NULL::BIGINT AS row, line::BIGINT AS line FROM reject_errors;
 """
 
 
@@ -88,9 +95,9 @@ def _read_csv(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
 
 
 _LINES = """
-CREATE TEMP TABLE file_lines AS SELECT line FROM read_csv({path}, auto_detect = false, header = false,
+CREATE TABLE file_lines AS SELECT line FROM read_csv({path}, auto_detect = false, header = false,
   delim = {no_line}, quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, max_line_size = 16777216);
-CREATE TEMP TABLE unreadable AS SELECT rowid + 1 AS row, rowid + 1 AS line FROM file_lines
+CREATE TABLE unreadable AS SELECT rowid + 1 AS row, rowid + 1 AS line FROM file_lines
  WHERE trim(line) <> '' AND NOT (json_valid(line) AND coalesce(TRY(json_type(line)), '') = 'OBJECT');
 """
 _KEYS = """
@@ -98,7 +105,7 @@ SELECT DISTINCT unnest(json_keys(line)) AS key FROM file_lines
  WHERE trim(line) <> '' AND rowid + 1 NOT IN (SELECT row FROM unreadable) ORDER BY key
 """
 _OBJECTS = """
-CREATE TEMP VIEW file_rows AS SELECT row AS "aboveboard row", {columns}
+CREATE VIEW file_rows AS SELECT row AS "aboveboard row", {columns}
   FROM (SELECT rowid + 1 AS row, json_extract_string(line, {paths}) AS v FROM file_lines
          WHERE trim(line) <> '' AND rowid + 1 NOT IN (SELECT row FROM unreadable))
 """
@@ -114,9 +121,9 @@ def _read_jsonl(con: Connection, path: Path, _choice_map: ChoiceMap) -> None:
 
 
 _PARQUET = """
-CREATE TEMP TABLE file_lines AS SELECT * FROM read_parquet({path});
-CREATE TEMP VIEW file_rows AS SELECT rowid + 1 AS "aboveboard row", * FROM file_lines;
-CREATE TEMP TABLE unreadable (row BIGINT, line BIGINT);
+CREATE TABLE file_lines AS SELECT * FROM read_parquet({path});
+CREATE VIEW file_rows AS SELECT rowid + 1 AS "aboveboard row", * FROM file_lines;
+CREATE TABLE unreadable (row BIGINT, line BIGINT);
 """
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    or_,
     select,
 )
 
@@ -59,6 +60,8 @@ OPTIONAL = frozenset(
     }
 )  # fmt: skip
 """The columns that may be null: a scope that means "all", and what need not be known."""
+OPENING = frozenset({"given", "renewed", "notice_shown", "restored"})
+"""The types that can only open; every other one may take something out of a release that is being built."""
 CONTENT = tuple(name for name in FIELDS if name not in ("position", "recorded_at"))
 """What an event says, without what the ledger adds: two events are the same statement when these agree."""
 
@@ -94,7 +97,16 @@ events_of_subject = (
     .where(events.c.subject == bindparam("subject"), events.c.position <= bindparam("upto"))
     .order_by(events.c.position)
 )
-ALONE = ("position", "external_id", "subject", "past_from", "past_to", "effective_at", "recorded_at", "expires_at")
+ALONE = (
+    "position",
+    "external_id",
+    "subject",
+    "past_from",
+    "past_to",
+    "effective_at",
+    "recorded_at",
+    "expires_at",
+)
 """The columns that differ from event to event; the others have few values and travel together."""
 TOGETHER = tuple(name for name in FIELDS if name not in ALONE)
 events_packed = (
@@ -103,13 +115,35 @@ events_packed = (
     .order_by(events.c.position)
 )
 """Whole ledgers are read so: a value handed over costs the same whether it is a flag or all of ``TOGETHER``."""
-events_named = select(events).where(events.c.external_id.in_(bindparam("names", expanding=True)))
+closing_events = (
+    select(func.count())
+    .select_from(events)
+    .where(
+        events.c.position > bindparam("after"),
+        events.c.position <= bindparam("upto"),
+        events.c.type.not_in(sorted(OPENING)),
+    )
+)
+events_named = select(events).where(
+    events.c.external_id.in_(select(func.json_each(bindparam("names")).table_valued("value").c.value))
+)
+"""``names`` is one JSON list: thousands of bound values would be compiled anew each time."""
+
+OPENING = ("given", "renewed", "restored", "notice_shown")
+"""Types that take nothing out of a release that was judged without them, unless they run out."""
+closing_between = select(func.count()).where(
+    events.c.position > bindparam("after"),
+    events.c.position <= bindparam("upto"),
+    or_(events.c.type.not_in(OPENING), events.c.expires_at.is_not(None)),
+)
 
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware moment; raises LedgerError for one without a zone."""
     if moment.tzinfo is None:
-        raise LedgerError(f"`{moment}` has no time zone", hint="give an offset, such as 2024-05-01T12:00:00+00:00")
+        raise LedgerError(
+            f"`{moment}` has no time zone", hint="give an offset, such as 2024-05-01T12:00:00+00:00"
+        )
     return (moment - _EPOCH) // _MICROSECOND
 
 
@@ -125,7 +159,9 @@ def row_of(event: Event) -> tuple[Any, ...]:
 
 def event_of(row: Sequence[Any]) -> Event:
     """The event that a row holds."""
-    return Event(**{name: _read(value, kind) for (name, kind), value in zip(FIELDS.items(), row, strict=True)})
+    return Event(
+        **{name: _read(value, kind) for (name, kind), value in zip(FIELDS.items(), row, strict=True)}
+    )
 
 
 def same_statement(one: Sequence[Any], other: Sequence[Any]) -> bool:
@@ -147,7 +183,9 @@ def _text(value: Any) -> str:
     try:
         value.encode()
     except (AttributeError, UnicodeEncodeError):
-        raise LedgerError("an event holds something that is not text where text belongs", hint="ids are strings") from None
+        raise LedgerError(
+            "an event holds something that is not text where text belongs", hint="ids are strings"
+        ) from None
     return str(value)
 
 

@@ -107,7 +107,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _kinds(con: duckdb.DuckDBPyConnection, events: str) -> Mapping[int, Event]:
     """An event of every kind, to ask ``choice.reaches`` about."""
     con.execute(_KINDS.format(events=events, types=(*_SPEAKING, "contract_bound")))
-    rows = con.execute("SELECT kind, type, category, purpose, recipient, vocabulary FROM flatten_kinds").fetchall()
+    rows = con.execute(
+        "SELECT kind, type, category, purpose, recipient, vocabulary FROM flatten_kinds"
+    ).fetchall()
     return {
         kind: Event(
             subject="", type=type_, category=category, purpose=purpose, recipient=recipient, vocabulary=vocabulary,
@@ -335,11 +337,20 @@ SELECT DISTINCT reach.scope_id, e.subject
 
 
 def _find_contracts(
-    con: duckdb.DuckDBPyConnection, events: str, scopes: Iterable[Scope], kinds: Mapping[int, Event], now: datetime
+    con: duckdb.DuckDBPyConnection,
+    events: str,
+    scopes: Iterable[Scope],
+    kinds: Mapping[int, Event],
+    now: datetime,
 ) -> None:
     contracts = {kind: event for kind, event in kinds.items() if event.type == "contract_bound"}
     reach = sorted(
-        {(scope.id, kind) for scope in scopes for label in scope.labels for kind in _reaching(contracts, label, scope)}
+        {
+            (scope.id, kind)
+            for scope in scopes
+            for label in scope.labels
+            for kind in _reaching(contracts, label, scope)
+        }
     )
     values = {"scopes": [scope for scope, _ in reach], "kinds": [kind for _, kind in reach], "now": now}
     con.execute(_CONTRACTS.format(events=events, of_kind=_OF_KIND), values)

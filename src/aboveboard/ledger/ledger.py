@@ -7,7 +7,9 @@ one event, another statement under the same id is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,8 @@ from aboveboard.ledger import database
 from aboveboard.ledger.events import (
     FIELDS,
     add_event,
+    closing_events,
+    closing_between,
     event_of,
     events_named,
     events_of_subject,
@@ -35,7 +39,6 @@ from aboveboard.ledger.snapshot import LedgerSnapshot
 Row = tuple[Any, ...]
 
 _FIELD_AT = {name: at for at, name in enumerate(FIELDS)}
-_NAMES_AT_ONCE = 5_000
 
 
 class AccountFacts(Protocol):
@@ -135,6 +138,29 @@ class Ledger:
         with database.reading(self._engine) as connection:
             return _last(connection)[0]
 
+    def closing_between(self, after: int, upto: int) -> int:
+        """How many events behind position ``after``, up to ``upto``, may take something out of a release."""
+        with database.reading(self._engine) as connection:
+            return int(connection.execute(closing_between, {"after": after, "upto": upto}).scalar_one())
+
+    def last_recorded_at(self) -> datetime | None:
+        """The moment the last event was recorded; None while nothing was."""
+        with database.reading(self._engine) as connection:
+            position, recorded_at = _last(connection)
+        return moment(recorded_at) if position else None
+
+    @contextmanager
+    def holding(self) -> Iterator[int]:
+        """The head, with nobody appending while it is held: what is done inside is done at the head."""
+        with database.writing(self._engine) as connection:
+            yield _last(connection)[0]
+
+    def closing_between(self, after: int, upto: int) -> int:
+        """How many of the events behind ``after``, up to ``upto``, may close what was open at ``after``."""
+        values = {"after": after, "upto": upto}
+        with database.reading(self._engine) as connection:
+            return int(connection.execute(closing_events, values).scalar_one())
+
     def now(self) -> datetime:
         """The moment an event appended now would carry, at the earliest."""
         return self._clock()
@@ -175,7 +201,9 @@ def _valid_row(event: Event) -> Row:
 def _kept(row: Row, last: int, now: int) -> int:
     recorded_at = int(row[_FIELD_AT["recorded_at"]])
     if recorded_at > now:
-        raise LedgerError(f"recorded at {moment(recorded_at)}, which is yet to come", hint="check the clock and zone")
+        raise LedgerError(
+            f"recorded at {moment(recorded_at)}, which is yet to come", hint="check the clock and zone"
+        )
     return max(recorded_at, last)
 
 
@@ -211,8 +239,7 @@ def _insert(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _rows_named(connection: Connection, names: Sequence[str]) -> list[Row]:
-    found: list[Row] = []
-    for start in range(0, len(names), _NAMES_AT_ONCE):
-        page = {"names": list(names[start : start + _NAMES_AT_ONCE])}
-        found.extend(tuple(row) for row in connection.execute(events_named, page))
-    return found
+    if not names:
+        return []
+    found = connection.execute(events_named, {"names": json.dumps(names)}).cursor
+    return [] if found is None else list(found.fetchall())

@@ -41,7 +41,7 @@ class Count:
         first = pc.equal(batch["__pos"], 0)
         self.holders += pc.sum(first).as_py() or 0
         self.elements += pc.sum(batch["__len"].filter(first)).as_py() or 0
-        rows = pa.Table.from_batches([batch.filter(pc.greater(batch["__len"], 0))])
+        rows = _where(pa.Table.from_batches([batch]), pc.greater(batch["__len"], 0))
         rows = rows.slice(0, None if limit is None else limit - self.ordinal)
         rows = rows.set_column(
             rows.schema.get_field_index("ordinal"),
@@ -53,10 +53,10 @@ class Count:
 
     def _good(self, rows: pa.Table) -> pa.Table:
         fine = pc.is_null(rows["__reason"])
-        for bad in rows.filter(pc.invert(fine)).select([*files.PLACE[:2], "__reason"]).to_pylist():
+        for bad in rows.select([*files.PLACE[:2], "__reason"]).filter(pc.invert(fine)).to_pylist():
             where = {"source": self.said.name, "file": self.names[bad["__file"]], "row": bad["__row"]}
             self.quarantine.append({**where, "reason": bad["__reason"]})
-        rows = rows.filter(fine)
+        rows = _where(rows, fine)
         self.staged += rows.num_rows
         self.ids.take(rows)
         good = rows.select(list(record.SOURCE_COLUMNS)).cast(schema(record.SOURCE_COLUMNS))
@@ -64,7 +64,7 @@ class Count:
         return good
 
     def _in_order(self, batch: pa.RecordBatch) -> None:
-        """INVARIANT: places ascend strictly. A place that comes twice is a joined table that matched twice."""
+        """INVARIANT: places ascend strictly. One that comes twice is a joined table that matched twice."""
         if not batch.num_rows:
             return
         places = [batch[name] for name in ("__file", "__row", "__pos")]
@@ -75,6 +75,11 @@ class Count:
             hint = "a joined table may match each row at most once" if self.said.joins else ""
             raise SourceError("rows came twice or out of order", hint=hint, source=self.said.name)
         self.last = tuple(column[-1].as_py() for column in places)
+
+
+def _where(rows: pa.Table, mask: pa.Array) -> pa.Table:
+    """The rows of a mask; nearly always they are all of them, and then nothing is copied."""
+    return rows if pc.all(mask, min_count=0).as_py() else rows.filter(mask)
 
 
 def _ascending(places: list[pa.Array]) -> bool:
@@ -132,9 +137,10 @@ class Ids:
         for column, seen in self.seen.items():
             found = Counter(seen.values())
             if len(seen) >= self.FEWEST and self._lost(found, len(seen)):
+                kept = f"a float keeps {_having(found, EXACT)} of {len(seen)} beyond 2^53"
                 raise SourceError(
-                    f"the ids in `{column}` look rounded: a float keeps {_having(found, EXACT)} of {len(seen)} beyond 2^53",
-                    hint="map the text ids (`id_str`), or say `ids_verified = true` in [table] if they are right",
+                    f"the ids in `{column}` look rounded: {kept}",
+                    hint="map the text ids (`id_str`); if these are right, set `ids_verified` in [table]",
                     source=source,
                 )
 

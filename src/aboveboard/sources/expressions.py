@@ -23,6 +23,7 @@ SAFE = 9_007_199_254_740_992
 _NAIVE = re.compile(r"TIMESTAMP(_S|_MS|_NS)?|DATE")
 _INTEGER = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)")
 _FLOAT = re.compile(r"FLOAT|DOUBLE|DECIMAL.*")
+_OFFSET = ":[0-9.]+ *([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$"
 _PLAIN = re.compile(r"VARCHAR|BOOLEAN|UUID|ENUM.*|.*TIME.*|DATE|TIMESTAMP.*|INTERVAL")
 
 
@@ -58,11 +59,14 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def types(con: Any, expressions: Mapping[str, str], rows: str, mapping: str) -> dict[str, str]:
-    """The type of each expression over ``rows`` (a FROM clause); a mistake names its column."""
+    """The type of each expression over ``rows`` (a FROM clause); a mistake names its column.
+
+    ``__row`` stands beside it, so that an aggregate does not bind: it would look at every row.
+    """
     out = {}
     for column, expression in expressions.items():
         try:
-            out[column] = types_of(con, f"SELECT (\n{expression}\n) AS it {rows}")["it"]
+            out[column] = types_of(con, f"SELECT (\n{expression}\n) AS it, __row {rows}")["it"]
         except duckdb.Error as error:
             raise failed(error, f"`{column}` cannot be computed", mapping=mapping, column=column) from error
     return out
@@ -130,7 +134,9 @@ def _moment(sql: str, found: str, zone: str | None) -> str | None:
     # a text without offset and no zone to read it in is a failure of the row, made by a cast that cannot
     # succeed
     unzoned = f"CAST('no zone ' || {sql} AS TIMESTAMP)"
-    return rf"CASE WHEN regexp_matches({sql}, ':[0-9.]+ *([zZ]|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$') THEN {instant} ELSE {naive if zone else unzoned} END"
+    return (
+        f"CASE WHEN regexp_matches({sql}, '{_OFFSET}') THEN {instant} ELSE {naive if zone else unzoned} END"
+    )
 
 
 def _number(sql: str, found: str, kind: str) -> str | None:

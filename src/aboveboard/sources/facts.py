@@ -44,7 +44,7 @@ _CLOSED = {"state": vocabulary.ACCOUNT_STATES, "age_band": vocabulary.AGE_BANDS}
 
 @dataclass(frozen=True, slots=True)
 class FactsTable:
-    """Account facts, sorted by subject and time. Several rows may share an instant: the strictest will count."""
+    """Account facts, sorted by subject and time. Where rows share an instant, the strictest will count."""
 
     _table: pa.Table
     digest: str
@@ -171,8 +171,9 @@ def _sorted(facts: pa.Table) -> pa.Table:
     """By subject and time, then by everything else, so that equal tables have equal rows in any order of
     reading.
     """
-    keys = [(name, "ascending") for name in COLUMNS]
-    return facts.sort_by(keys).combine_chunks()
+    known = facts.append_column("known", pc.is_valid(facts["valid_from"]))  # what was always so comes first
+    keys = [(name, "ascending") for name in ("subject", "known", *list(COLUMNS)[1:])]
+    return known.sort_by(keys).drop_columns("known").combine_chunks()
 
 
 def _value(scalar: pa.Scalar) -> Any:

@@ -36,7 +36,7 @@ FORMATS = {
 PLACE = ("__file", "__row", "__fault")
 """What ``raw`` has beside the columns: index of the file, 0-based row in it, and why the row cannot be read.
 """
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 BATCH = 16_384
 
 Faults = list[tuple[int, str]]
@@ -54,7 +54,7 @@ class Input:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The files' names as reports show them: below their common folder, so that no machine path is shown."""
+        """The files' names as reports show them: below their common folder, so that no machine path shows."""
         top = os.path.commonpath([path.parent for path in self.paths])
         return tuple(path.relative_to(top).as_posix() for path in self.paths)
 
@@ -225,7 +225,7 @@ def _structure(con: Any, one: Input, rows: str) -> str:
 
 
 def _together(one: Any, other: Any) -> Any:
-    """A shape that holds both; ``JSON`` where they have nothing in common, so that each value keeps its kind."""
+    """A shape that holds both; ``JSON`` where they have nothing in common: each value keeps its kind."""
     if one == other or other == "NULL":
         return one
     if one == "NULL":
@@ -375,9 +375,10 @@ def _csv_file(one: Input, index: int, path: Path, names: Sequence[str]) -> Itera
                 placed, next_row = _placed(held, index, next_row, faults, last=False)
                 yield placed
             held = batch if batch.num_rows or held is None else held
-        if held is not None:
-            placed, _ = _placed(held, index, next_row, faults, last=True)
-            yield _cut_short(placed) if quotes.odd else placed
+        if held is None:  # not one good row
+            held = pa.RecordBatch.from_pylist([], pa.schema([(name, pa.binary()) for name in names]))
+        placed, _ = _placed(held, index, next_row, faults, last=True)
+        yield _cut_short(placed) if quotes.odd else placed
 
 
 def _csv_reader(
@@ -409,6 +410,8 @@ def _placed(
     """A batch with its place: malformed rows are put back as rows of nulls, so that numbers stay those of the
     file.
     """
+    if not faults:
+        return _with_place(batch, index, range(first, first + batch.num_rows)), first + batch.num_rows
     mine: Faults = []
     number, left = first, batch.num_rows
     rows: list[int] = []
@@ -429,27 +432,26 @@ def _placed(
 
 def _with_place(batch: pa.RecordBatch, index: int, rows: Sequence[int]) -> pa.RecordBatch:
     """The fields as text; a row that is not UTF-8 gets a fault and loses its fields."""
-    wrong = _not_utf8(batch)
-    faults = pa.array(["the row is not valid UTF-8" if bad else None for bad in wrong], pa.string())
-    if any(wrong):
-        keep = pa.array([not bad for bad in wrong])
-        columns = [pc.if_else(keep, column, pa.scalar(None, pa.binary())) for column in batch.columns]
-    else:
-        columns = batch.columns
-    texts = [column.cast(pa.string()) for column in columns]
+    faults = pa.nulls(batch.num_rows, pa.string())
+    try:
+        texts = [column.cast(pa.string()) for column in batch.columns]
+    except pa.ArrowInvalid:
+        wrong = _not_utf8(batch)
+        faults = pc.if_else(wrong, "the row is not valid UTF-8", pa.scalar(None, pa.string()))
+        texts = [pc.if_else(wrong, None, column).cast(pa.string()) for column in batch.columns]
     place = [pa.array([index] * len(rows), pa.int32()), pa.array(rows, pa.int64()), faults]
     return pa.record_batch([*place, *texts], names=[*PLACE, *batch.schema.names])
 
 
-def _not_utf8(batch: pa.RecordBatch) -> list[bool]:
-    wrong = [False] * batch.num_rows
-    for column in batch.columns:
-        try:
-            column.cast(pa.string())
-        except pa.ArrowInvalid:
-            for row, value in enumerate(column.to_pylist()):
-                wrong[row] = wrong[row] or (value is not None and _decoded(value)[0] is not None)
-    return wrong
+def _not_utf8(batch: pa.RecordBatch) -> pa.BooleanArray:
+    """Which rows have a field that is not UTF-8, looked for one by one."""
+    columns = [column.to_pylist() for column in batch.columns]
+    return pa.array(
+        [
+            any(value is not None and _decoded(value)[0] is not None for value in row)
+            for row in zip(*columns, strict=True)
+        ]
+    )
 
 
 def _fault_batch(columns: pa.Schema, index: int, faults: Faults) -> pa.RecordBatch:
@@ -568,7 +570,7 @@ def _sqlite_type(base: sqlite3.Connection, table: str, name: str) -> pa.DataType
 
 def _sqlite_batches(one: Input, table: str, columns: pa.Schema, opened: Opened) -> Iterator[pa.RecordBatch]:
     base = sqlite3.connect(f"{one.paths[0].as_uri()}?mode=ro", uri=True, check_same_thread=False)
-    kinds = [kind for kind in columns.types[len(PLACE) :]]
+    kinds = columns.types[len(PLACE) :]
     cursor = base.execute(f"SELECT * FROM {table}")
     opened.rows = 0
     while rows := cursor.fetchmany(BATCH):

@@ -92,7 +92,7 @@ def merged(said: Map[str, Any], overrides: Map[str, Any] | None) -> dict[str, An
 
 
 def parse(said: Map[str, Any], path: Path) -> Mapping:
-    """The mapping, or an error that names the key. Only names of files are looked at, never their contents."""
+    """The mapping, or an error that names the key. Files are looked for by name and not opened."""
     known("key of a mapping", said, ("name", "origin", "table", "joins", "columns", "parts", "quarantine"))
     columns = _table(said, "columns", path)
     table = _table(said, "table", path)
@@ -149,7 +149,7 @@ def _columns(said: Map[str, Any], path: Path) -> dict[str, str]:
     if "collected_at" in columns and "collected_evidence" not in columns:
         raise SourceError(
             "`collected_at` without `collected_evidence`",
-            hint="say who attests the moment, for example \"'server log'\"; a client's own clock does not count",
+            hint="say who attests the moment, such as \"'server log'\"; a client's own clock does not count",
             mapping=path.name,
         )
     return _audiences(columns, path)

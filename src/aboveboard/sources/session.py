@@ -35,7 +35,7 @@ MACROS = (
     """tid_time(tid) AS make_timestamptz(list_reduce(
        [CAST(instr('234567abcdefghijklmnopqrstuvwxyz', c) - 1 AS BIGINT) FOR c IN string_split(tid, '')],
        LAMBDA so_far, digit: so_far * 32 + digit) >> 10)""",
-    "epoch_seconds(seconds) AS make_timestamptz(CAST(CAST(seconds AS DECIMAL(18, 6)) * 1000000 AS BIGINT))",
+    "epoch_seconds(seconds) AS make_timestamptz(CAST(CAST(seconds AS DECIMAL(28, 6)) * 1000000 AS BIGINT))",
     "epoch_millis(millis) AS make_timestamptz(CAST(millis AS BIGINT) * 1000)",
     "epoch_micros(micros) AS make_timestamptz(CAST(micros AS BIGINT))",
     "twitter_time(said) AS strptime(said, '%a %b %d %H:%M:%S %z %Y')",

@@ -50,7 +50,7 @@ def schema(columns: Mapping[str, str]) -> pa.Schema:
 
 
 def arrow_type(kind: str) -> pa.DataType:
-    """The Arrow type that DuckDB exports for one of the types in ``record``. Times are naive: they are UTC."""
+    """The Arrow type that DuckDB exports for one of the types in ``record``; times are naive UTC."""
     import pyarrow as pa
 
     plain = {

@@ -90,7 +90,8 @@ def _row_view(con: Any, said: Mapping) -> None:
         FROM holders""")
     try:
         con.execute(
-            'CREATE TEMP VIEW "row" AS SELECT __file, __row, __fault, __len, __pos, holder, element.* FROM elements'
+            'CREATE TEMP VIEW "row" AS '
+            "SELECT __file, __row, __fault, __len, __pos, holder, element.* FROM elements"
         )
     except duckdb.BinderException as error:
         raise SourceError(
@@ -136,7 +137,7 @@ def _unsafe(con: Any, said: Mapping, rows: str, opened: files.Opened) -> Iterato
 
 
 def _part_list(con: Any, said: Mapping, rule: PartRule, number: int, rows: str) -> str:
-    """The parts of one rule as a list of ``{w, f}``: whether the part exists, and its fields where it does."""
+    """The parts of one rule as a list of ``{w, f}``: whether the part is there, and its fields if it is."""
     name = said.path.name
     item = "LAMBDA item: "
 
@@ -159,7 +160,7 @@ def _part_list(con: Any, said: Mapping, rule: PartRule, number: int, rows: str) 
 
 
 def _staged_view(said: Mapping) -> str:
-    """``staged``: the canonical columns with their defaults, and beside them the reason to quarantine a row."""
+    """``staged``: the canonical columns with defaults, and beside them why a row goes to quarantine."""
     columns = {column: f"{identifier(column)}.v" for column in said.columns}
     values = {**_defaults(said), **columns}
     values |= {column: sql.as_set(value) for column, value in columns.items() if column in SETS}
@@ -226,10 +227,10 @@ def _composed(said: Mapping) -> str:
     """
     if not said.parts:
         return "[]"
-    lists = [_composed_rule(rule, f"found_parts.part_{number}") for number, rule in enumerate(said.parts)]
+    found = [f"found_parts.part_{number}" for number in range(len(said.parts))]
+    lists = [_composed_rule(rule, one) for rule, one in zip(said.parts, found, strict=True)]
     unknown = " OR ".join(
-        f"found_parts.part_{number} IS NULL OR len(list_filter(found_parts.part_{number}, LAMBDA p: p.w IS NULL)) > 0"
-        for number in range(len(said.parts))
+        f"{one} IS NULL OR len(list_filter({one}, LAMBDA p: p.w IS NULL)) > 0" for one in found
     )
     return f"CASE WHEN NOT ({unknown}) THEN flatten([{', '.join(lists)}]) END"
 
@@ -246,7 +247,7 @@ def _part_default(name: str) -> str:
     """As ``_defaults``; a part is seen by whom its record is seen by, and media may show somebody unknown."""
     kind = "p.f.kind"
     return {
-        "labels": f"CASE WHEN {kind} = 'media' THEN ['unidentified_person'] WHEN {kind} IS NOT NULL THEN [] END",
+        "labels": f"CASE {kind} WHEN 'media' THEN ['unidentified_person'] WHEN {kind} THEN [] END",
         "audience_at": "audience_at",
         "audience_now": "audience_now",
         "parties": "[]",

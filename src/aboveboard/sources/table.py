@@ -71,7 +71,7 @@ class TableSource:
 
 
 def read(path: str | Path, *, overrides: Map[str, Any] | None = None) -> TableSource:
-    """The source that a mapping file describes; ``overrides`` replace values of the mapping, such as paths."""
+    """The source that a mapping file describes; ``overrides`` replace values of it, such as paths."""
     where = Path(path)
     return TableSource(mapping.parse(mapping.merged(mapping.load(where), overrides), where))
 
@@ -82,6 +82,8 @@ def read(path: str | Path, *, overrides: Map[str, Any] | None = None) -> TableSo
 def _stage(
     said: Mapping, folder: Path, rows_per_shard: int, limit: int | None, keep_going: bool, progress: Progress
 ) -> Staged:
+    if rows_per_shard < 1:
+        raise SourceError("a shard holds at least one row", rows_per_shard=rows_per_shard)
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("part-*.parquet"):
         stale.unlink()
@@ -136,13 +138,19 @@ def _judge(said: Mapping, opened: files.Opened, count: Count, *, whole: bool, ke
     if not keep_going and bad > said.max_rows and bad > said.max_share * count.ordinal:
         raise SourceError(
             f"{bad} of {count.ordinal} rows are malformed",
-            hint="quarantine.parquet says which and why; raise [quarantine] max_share only if that is expected",
+            hint="quarantine.parquet says which and why; raise [quarantine] max_share only if you know them",
             source=said.name,
         )
 
 
+_REPEATED = [
+    name for name, kind in record.OWN.items() if kind == "VARCHAR" and name not in ("record_id", "text")
+]
+"""Columns in which few words come often; a dictionary of the others would only cost time."""
+
+
 class _Shards:
-    """Writes batches into files of an exact number of rows; where batches end leaves no trace in the files."""
+    """Writes batches into files of an exact number of rows; where a batch ends leaves no trace in them."""
 
     def __init__(self, folder: Path, rows: int) -> None:
         self.folder, self.rows = folder, rows
@@ -162,7 +170,13 @@ class _Shards:
     def _group(self, rows: int) -> None:
         if self.writer is None:
             self.paths.append(shard_path(self.folder, len(self.paths)))
-            self.writer = pq.ParquetWriter(self.paths[-1], self.waiting.schema, compression="zstd")
+            self.writer = pq.ParquetWriter(
+                self.paths[-1],
+                self.waiting.schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=_REPEATED,
+            )
             self.room = self.rows
         self.writer.write_table(self.waiting.slice(0, rows), row_group_size=max(rows, 1))
         self.waiting = self.waiting.slice(rows)

@@ -45,7 +45,7 @@ undated AS (
     any_value(state_now) AS state, bool_or(lifted_between) AS lifted_between, bool_or(state_gap_between) AS state_gap_between,
     1 AS protected_at, any_value(protected_now) AS protected, bool_or(protected_between) AS protected_between,
     bool_or(protected_gap_between) AS protected_gap_between, 1 AS age_at, coalesce(any_value(age_now), 1) AS age,
-    max(minor_until) AS minor_until, max(age_gap_until) AS age_gap_until, NULL AS residency_at,
+    max(minor_until) AS minor_until, max(age_gap_until) AS age_gap_until, any_value(residency_now) AS residency_at,
     any_value(residency_now) AS residency, any_value(last_interaction_now) AS last_interaction
   FROM spans
   GROUP BY subject

@@ -24,14 +24,10 @@ _TRIGGERS = (
     """,
     """
     CREATE TRIGGER events_follow_the_last BEFORE INSERT ON events
-    BEGIN
-      SELECT RAISE(ABORT, 'positions are gapless')
-       WHERE NEW.position <> (SELECT coalesce(max(position), 0) + 1 FROM events);
-      SELECT RAISE(ABORT, 'recorded_at never runs backwards')
-       WHERE NEW.recorded_at < (SELECT recorded_at FROM events WHERE position = NEW.position - 1);
-      SELECT RAISE(ABORT, 'this external id is taken')
-       WHERE NEW.external_id IS NOT NULL AND EXISTS (SELECT 1 FROM events WHERE external_id = NEW.external_id);
-    END
+    WHEN NEW.position <> (SELECT coalesce(max(position), 0) + 1 FROM events)
+      OR NEW.recorded_at < (SELECT recorded_at FROM events WHERE position = NEW.position - 1)
+      OR EXISTS (SELECT 1 FROM events WHERE external_id = NEW.external_id)
+    BEGIN SELECT RAISE(ABORT, 'an event has the next position, no earlier recorded_at and an external id of its own'); END
     """,
 )
 

@@ -1,0 +1,36 @@
+# Two commands do everything: `make demo` and `make test`. `make check` is what CI runs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check lint types house clean bench
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/aboveboard demo birdsite
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto
+
+lint: $(STAMP)
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+house: $(STAMP)
+	$(BIN)/lint-imports
+
+check: lint types house test
+
+bench: $(STAMP)
+	$(BIN)/python bench/judge.py
+
+clean:
+	rm -rf $(VENV) birdsite build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,39 @@
+"""``aboveboard init`` and ``aboveboard doctor``: make a workspace, and see what is missing in one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+@click.option("--name", help="The platform's name. [default: the folder's]")
+@json_option
+def init(folder: Path, name: str | None, as_json: bool) -> None:
+    """Make a workspace in FOLDER: settings, a policy to fill in, a source map, a job, an empty ledger."""
+    from aboveboard.workspace import create
+
+    made = create(folder, name)
+    emit(
+        {"workspace": str(folder), "files": [str(path) for path in made]},
+        as_json,
+        lambda: "\n".join([f"Workspace in {folder}:", *(f"  {path}" for path in made), "Next: `aboveboard doctor`"]),
+    )
+
+
+@click.command()
+@workspace_option
+@json_option
+def doctor(workspace: str, as_json: bool) -> None:
+    """Check a workspace; exit 3 when something would keep a release from being built."""
+    from aboveboard.doctor import examine
+    from aboveboard.workspace import open_workspace
+
+    findings = examine(open_workspace(workspace))
+    emit([finding.as_json() for finding in findings], as_json, lambda: "\n".join(str(finding) for finding in findings))
+    if any(not finding.fine for finding in findings):
+        ask_exit(3)

@@ -1,0 +1,80 @@
+"""What a workspace lacks: each thing a release needs is opened once, and what goes wrong is said with its hint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from aboveboard.errors import AboveboardError
+from aboveboard.mainjob import leftovers
+from aboveboard.workspace import Workspace, read_job
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: fine or not, what was seen, what to do."""
+
+    about: str
+    fine: bool
+    seen: str
+    hint: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return {"about": self.about, "fine": self.fine, "seen": self.seen, "hint": self.hint}
+
+    def __str__(self) -> str:
+        mark = "ok     " if self.fine else "PROBLEM"
+        return f"{mark} {self.about}: {self.seen}" + (f"\n        hint: {self.hint}" if self.hint else "")
+
+
+def examine(ws: Workspace) -> list[Finding]:
+    """Look at everything; one problem never hides another."""
+    return [
+        _look("policy", lambda: f"{len(ws.policy.versions)} versions of `{ws.policy.name}`: {', '.join(ws.policy.names)}"),
+        _look("ledger", lambda: f"{ws.ledger.head():,} events"),
+        _look("facts", lambda: f"{ws.facts.rows:,} rows" if "facts" in ws.settings else "none named: ages unknown"),
+        _look("regimes", lambda: f"{len(ws.regimes.regions)} regions have a regime of their own"),
+        _look("licences", lambda: f"{len(ws.licences)} on file"),
+        *_sources(ws),
+        *_jobs(ws),
+        _private(ws),
+        *_unfinished(ws),
+    ]
+
+
+def _look(about: str, seen: Callable[[], str]) -> Finding:
+    try:
+        return Finding(about, True, seen())
+    except AboveboardError as error:
+        return Finding(about, False, str(error), error.hint)
+
+
+def _sources(ws: Workspace) -> Iterator[Finding]:
+    from aboveboard.sources import table
+
+    if not ws.sources:
+        yield Finding("sources", False, "none", "add a [sources] table to aboveboard.toml")
+    for name, path in ws.sources.items():
+        yield _look(f"source {name}", lambda path=path: f"{len(table.read(path).files)} files, {table.read(path).origin}")  # type: ignore[misc]
+
+
+def _jobs(ws: Workspace) -> Iterator[Finding]:
+    for path in sorted((ws.folder / "jobs").glob("*.toml")):
+        yield _look(f"job {path.stem}", lambda path=path: read_job(path).job.purpose)  # type: ignore[misc]
+
+
+def _private(ws: Workspace) -> Finding:
+    folder = ws.private
+    if not folder.exists():
+        return Finding("private folder", True, "not made yet")
+    mode = folder.stat().st_mode & 0o777
+    fine = mode & 0o077 == 0
+    return Finding("private folder", fine, f"mode {mode:04o}", "" if fine else f"run: chmod 700 {folder}")
+
+
+def _unfinished(ws: Workspace) -> Iterator[Finding]:
+    if left := leftovers(ws.private):
+        yield Finding("leftovers", False, f"{len(left)} scratch folders of builds that died", "the next build clears them")
+    staged = list(ws.releases.glob(".staging-*")) if ws.releases.is_dir() else []
+    if staged:
+        yield Finding("unfinished releases", True, f"{len(staged)} staged and never published: invisible, may be deleted")

@@ -1,0 +1,263 @@
+"""A judgement of whole sources: every shard judged under one gate, counted, sampled, written.
+
+Nothing happens until it is asked for. What is written is content-addressed Parquet: released rows for the public
+part, decisions (ids and reasons, never text) for the private one; both in the order of their own hashes, so that
+the same inputs give the same rows whatever the shards were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aboveboard import manifest, reasons
+from aboveboard.engine import Engine, Session, Watch
+from aboveboard.gate import Decision, Gate
+from aboveboard.plan import text
+from aboveboard.reasons import BY_ID, OUTCOMES, Effect
+from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
+from aboveboard.relate import Related, resolved
+
+if TYPE_CHECKING:
+    import duckdb
+
+Progress = Callable[[int, int], None]
+"""Told how many records of how many are judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Sources under a gate; every method runs the engine over all shards (or as many as it needs)."""
+
+    engine: Engine
+    related: Related
+    gate: Gate
+
+    def sample(self, n: int) -> list[Decision]:
+        """The first ``n`` decisions, in source order: look before you build."""
+        found: list[Decision] = []
+        for session in self._sessions():
+            found += [_decision(row) for row in _dicts(session.con, f"SELECT * FROM decisions LIMIT {n - len(found)}")]
+            if len(found) >= n:
+                break
+        return found
+
+    def find(self, record_id: str) -> list[Record]:
+        """The resolved records with this id (several where a source repeats it), in source order."""
+        found: list[Record] = []
+        with self.engine.connect() as con:
+            for rows in self._resolved(con):
+                chosen = f"SELECT * FROM {rows} WHERE record_id = {text(record_id)} ORDER BY ordinal"
+                found += [as_record(row) for row in _dicts(con, chosen)]
+        return found
+
+    def show_steps(self, watch: Watch, rows: int = 5) -> Iterator[tuple[str, list[str], list[tuple[Any, ...]]]]:
+        """Judge the first shard and give each step's name, columns and first rows."""
+        from aboveboard import steps
+
+        with self.engine.sit(self.gate, self.related.sets, watch=watch) as session:
+            for _ in self._shards(session, limit=1):
+                names = [step.name for room in ("people", "shard") for step in steps.read(room)]
+                for name in names:
+                    columns = _showable(session.con, name)
+                    chosen = ", ".join(f'"{column}"' for column in columns)
+                    yield name, columns, session.con.execute(f"SELECT {chosen} FROM {name} LIMIT {rows}").fetchall()
+
+    def audit(self, progress: Progress | None = None) -> tuple[list[manifest.Tally], list[manifest.Loss]]:
+        """Counts per outcome and decisive reason, and what each rule costs; writes nothing."""
+        tallies: Counter[tuple[str, str, str]] = Counter()
+        losses: Counter[tuple[str, str]] = Counter()
+        for session in self._sessions(progress):
+            _count(session.con, tallies)
+            _weigh(session.con, losses)
+        return _tallies(tallies), _losses(losses)
+
+    def write(self, data: Path, private: Path, progress: Progress | None = None) -> manifest.Governed:
+        """Released rows into ``data``, decisions into ``private/decisions``; returns what came out."""
+        decisions = private / "decisions"
+        for folder in (data, decisions):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._keep_quarantine(private / "quarantine")
+        tallies: Counter[tuple[str, str, str]] = Counter()
+        shards: list[manifest.Shard] = []
+        for session in self._sessions(progress):
+            session.release()
+            _count(session.con, tallies)
+            _copy(session.con, _DECISIONS, decisions)
+            if (shard := _copy(session.con, _RELEASED, data)) is not None:
+                shards.append(shard)
+        return manifest.Governed(
+            shards=tuple(sorted(shards, key=lambda s: s.name)),
+            rows_digest=self._rows_digest(decisions),
+            tallies=tuple(_tallies(tallies)),
+            records=sum(tallies.values()),
+            quarantined=sum(source.quarantined for source in self.related.sources),
+            source_digest=_source_digest(self.related),
+        )
+
+    def _keep_quarantine(self, folder: Path) -> None:
+        """What could not be read stays with the release: where it stood and why, never what it said."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in self.related.sources:
+            if source.quarantined:
+                shutil.copyfile(source.quarantine, folder / f"{source.name}.parquet")
+
+    def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
+        """The session after each shard that it judged."""
+        with self.engine.sit(self.gate, self.related.sets) as session:
+            done = 0
+            for rows in self._shards(session):
+                done += rows
+                if progress is not None:
+                    progress(done, self.related.rows)
+                yield session
+
+    def _shards(self, session: Session, limit: int | None = None) -> Iterator[int]:
+        for _ in self._resolved(session.con, limit):
+            session.judge()
+            yield int(session.con.execute("SELECT count(*) FROM decisions").fetchall()[0][0])
+
+    def _resolved(self, con: duckdb.DuckDBPyConnection, limit: int | None = None) -> Iterator[str]:
+        """Each shard with its relations, as the table ``records``."""
+        con.execute(f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})")
+        for source, shard in self.related.shards[:limit]:
+            con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
+            con.execute(
+                f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
+            )
+            con.execute(f"CREATE OR REPLACE TEMP TABLE records AS {resolved('staged', 'relations')}")
+            yield "records"
+
+    def _rows_digest(self, decisions: Path) -> str:
+        files = sorted(decisions.glob("*.parquet"))
+        if not files:
+            return manifest.rows_digest([])
+        listed = ", ".join(text(str(file)) for file in files)
+        with self.engine.connect() as con:
+            found = con.execute(
+                f"SELECT row_sha256 FROM read_parquet([{listed}]) WHERE row_sha256 IS NOT NULL ORDER BY row_sha256"
+            )
+            return manifest.rows_digest(row for block in iter(lambda: found.fetchmany(65_536), []) for (row,) in block)
+
+
+_RELEASED = "SELECT text, language, kind, parts FROM hashed ORDER BY row_sha256"
+_DECISIONS = """
+SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, h.row_sha256
+FROM decisions AS d LEFT JOIN hashed AS h USING (ordinal)
+ORDER BY d.source, d.ordinal
+"""
+
+
+def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path) -> manifest.Shard | None:
+    """The rows of a query as one Parquet file named by its own SHA-256; no file where there is no row."""
+    partial = folder / "part.partial"
+    rows = con.execute(
+        f"COPY ({query}) TO {text(str(partial))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+    ).fetchall()[0][0]
+    if not rows:
+        partial.unlink()
+        return None
+    with partial.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    partial.rename(folder / f"{digest}.parquet")
+    return manifest.Shard(f"data/{digest}.parquet", digest, int(rows))
+
+
+def _count(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str, str]]) -> None:
+    for outcome, decisive, source, records in con.execute(
+        "SELECT outcome, decisive, source, count(*) FROM decisions GROUP BY ALL"
+    ).fetchall():
+        into[OUTCOMES[outcome], BY_ID[decisive].code, source] += records
+
+
+def _weigh(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str]]) -> None:
+    """For each combination of reasons: which rules it stands for, and which one alone keeps the record out."""
+    for lo, hi, outcome, decisive, records in con.execute(
+        "SELECT reasons_lo, reasons_hi, outcome, decisive, count(*) FROM decisions WHERE outcome > 1 GROUP BY ALL"
+    ).fetchall():
+        # Where a deny decides, the rule `allow.none` is only the echo of the others.
+        against = [c for c in reasons.codes(lo, hi) if c in _AGAINST and c != "allow.none"] or ["allow.none"]
+        into[BY_ID[decisive].code, "decisive"] += records
+        for code in against:
+            into[code, "against"] += records
+            into[code, "alone"] += records if len(against) == 1 else 0
+
+
+_AGAINST = {r.code for r in BY_ID.values() if r.effect in (Effect.DENY, Effect.UNKNOWN, Effect.BY_REGIME)}
+
+
+def _tallies(found: Counter[tuple[str, str, str]]) -> list[manifest.Tally]:
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [manifest.Tally(outcome, decisive, source, n) for (outcome, decisive, source), n in ordered]
+
+
+def _losses(found: Counter[tuple[str, str]]) -> list[manifest.Loss]:
+    names = {code for code, _ in found}
+    losses = [manifest.Loss(c, found[c, "against"], found[c, "decisive"], found[c, "alone"]) for c in names]
+    return sorted(losses, key=lambda loss: (-loss.alone, -loss.against, loss.reason))
+
+
+def _dicts(con: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    found = con.execute(query)
+    names = [column[0] for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _decision(row: dict[str, Any]) -> Decision:
+    """A row of ``decisions`` as the value that ``decide`` gives."""
+    return Decision(
+        row["record_id"],
+        OUTCOMES[row["outcome"]],
+        BY_ID[row["decisive"]],
+        reasons.codes(row["reasons_lo"], row["reasons_hi"]),
+        reasons.codes(row["part_reasons_lo"], row["part_reasons_hi"]),
+        tuple(place - 1 for place in row["removed"] or ()),
+        row["clause"],
+        row["policy_at_collection"],
+        row["policy_now"],
+    )
+
+
+def as_record(row: Mapping[str, Any]) -> Record:
+    """A resolved row as the value that ``decide`` judges."""
+    own = {name: row[name] for name in ("kind", "subject", "source", "ordinal", "language", "origin", "licence", "upstream",
+           "lifecycle", "integrity", "duplicate", "edition", "collected_evidence", "audience_evidence")}  # fmt: skip
+    parts = row["parts"]
+    return Record(
+        id=row["record_id"],
+        created_at=_aware(row["created_at"]),
+        collected_at=_aware(row["collected_at"]),
+        main=_part({**row, "kind": "main", "content": row["text"], "place": "field", "start": None, "end": None}),
+        parts=None if parts is None else tuple(_part(part or {}) for part in parts),
+        **own,
+    )
+
+
+def _part(row: Mapping[str, Any]) -> Part:
+    fields = {name: row.get(name) for name in PART_FIELDS}
+    for name, kind in (("parties", Party), ("signals", Signal)):
+        if fields[name] is not None:
+            fields[name] = tuple(kind(**(one or dict.fromkeys(kind.__slots__))) for one in fields[name])
+    return Part(**fields)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _showable(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """The columns of a step without those that hold what people wrote: ``--show-steps`` never prints them."""
+    names = [row[0] for row in con.execute(f"DESCRIBE {table}").fetchall()]
+    return [name for name in names if name not in ("text", "parts", "content")]
+
+
+def _source_digest(related: Related) -> str:
+    lines = sorted(f"{source.name}\0{source.digest}\n" for source in related.sources)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+

@@ -1,0 +1,162 @@
+"""The main job: point at a workspace, get a release with a reason for every record.
+
+Stage the sources, relate their records, judge them at the head of the ledger, publish. This is where the hands are
+introduced to the acts; the command line and the library both come in here.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aboveboard import release
+from aboveboard.errors import SourceError, WorkspaceError, unknown_term
+from aboveboard.gate import Gate, Job
+from aboveboard.judgement import Judgement
+from aboveboard.relate import Related, relate
+from aboveboard.sources import Staged, table
+from aboveboard.sources.facts import FactsTable
+from aboveboard.workspace import JobFile, Workspace
+
+Clock = Callable[[], datetime]
+Progress = Callable[[str, int, int | None], None]
+"""Told what is being done, how far it is, and of how many (None: nobody knows)."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Sources staged and related, ready to be judged under a gate bound to any moment."""
+
+    workspace: Workspace
+    job: Job
+    related: Related
+    facts: FactsTable
+    clock: Clock
+
+    def gate(self, as_of: datetime | None = None) -> Gate:
+        """The gate at the head of the ledger, now (or, for audits and explanations, at an earlier moment)."""
+        ws = self.workspace
+        snapshot = ws.snapshot(facts=self.facts)
+        if as_of is None:
+            # A ledger whose clock runs ahead of ours has events from "later": they count, a no above all.
+            as_of = max(filter(None, (self.clock(), ws.ledger.last_recorded_at())))
+        return Gate(ws.policy, snapshot, self.job, as_of, ws.regimes, ws.licences)
+
+    def judge(self, gate: Gate) -> Judgement:
+        return Judgement(self.workspace.engine, self.related, gate)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def prepared(
+    ws: Workspace,
+    job: JobFile,
+    *,
+    sources: Sequence[str] = (),
+    facts: Path | None = None,
+    limit: int | None = None,
+    clock: Clock = now,
+    progress: Progress | None = None,
+) -> Iterator[Prepared]:
+    """Stage and relate the sources of a job in a private folder, which is gone afterwards."""
+    maps = _chosen(ws, sources or job.sources)
+    known = ws.facts_at(facts) if facts is not None else ws.facts
+    with _scratch(ws.private) as scratch:
+        staged = [_stage(name, path, scratch / name, limit, progress) for name, path in maps.items()]
+        if progress is not None:
+            progress("relating records", 0, None)
+        yield Prepared(ws, job.job, relate(staged, scratch, ws.engine), known, clock)
+
+
+def build(
+    ws: Workspace,
+    job: JobFile,
+    *,
+    sources: Sequence[str] = (),
+    facts: Path | None = None,
+    to: Path | None = None,
+    limit: int | None = None,
+    clock: Clock = now,
+    progress: Progress | None = None,
+) -> release.Release:
+    """Build and publish the release of a job; see ``release.build`` for what is promised."""
+    with prepared(ws, job, sources=sources, facts=facts, limit=limit, clock=clock, progress=progress) as ready:
+        told = None if progress is None else lambda done, total: progress("judging records", done, total)
+        return release.build(
+            ready.judge,
+            ready.gate,
+            ws.ledger,
+            to=to or ws.releases,
+            private=ws.private,
+            environment=environment(),
+            progress=told,
+        )
+
+
+def environment() -> Mapping[str, str]:
+    """What the bytes of the files may depend on; ``rows_digest`` does not."""
+    import duckdb
+
+    from aboveboard import __version__
+
+    return {"aboveboard": __version__, "duckdb": duckdb.__version__, "python": platform.python_version()}
+
+
+def _chosen(ws: Workspace, names: Sequence[str]) -> Mapping[str, Path]:
+    if not ws.sources:
+        raise WorkspaceError("the workspace names no source", hint="add a [sources] table: name = \"path/to/map.toml\"")
+    for name in names:
+        if name not in ws.sources:
+            raise unknown_term("source", name, ws.sources)
+    return {name: ws.sources[name] for name in (names or ws.sources)}
+
+
+def _stage(name: str, path: Path, folder: Path, limit: int | None, progress: Progress | None) -> Staged:
+    source = table.read(path)
+    if source.name != name:
+        raise SourceError(
+            f"the map calls itself `{source.name}` and the workspace calls it `{name}`", file=path,
+            hint="give both the same name: decisions name their source",
+        )  # fmt: skip
+    told = None if progress is None else lambda done, total: progress(f"reading {name}", done, total)
+    return source.stage(folder, limit=limit, progress=told)
+
+
+@contextmanager
+def _scratch(private: Path) -> Iterator[Path]:
+    """A folder that only we can read, for what must not stay; leftovers of builds that died are cleared away."""
+    private.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in leftovers(private):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = private / f"scratch-{os.getpid()}-{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def leftovers(private: Path) -> list[Path]:
+    """Scratch folders whose process is gone: they hold text that was being judged."""
+    found = private.glob("scratch-*-*") if private.is_dir() else ()
+    return [folder for folder in found if not _alive(folder.name.split("-")[1])]
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True

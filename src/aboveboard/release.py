@@ -1,0 +1,285 @@
+"""A release: judged at the ledger's head, staged where nobody looks, then published whole.
+
+``build`` promises that an unfinished release is invisible, that a no said while it was being built is heard before
+it is published, and that the public part is made from what may be public and from nothing else. It declares what it
+needs of the world (`Judge`, `Ledger`); the wiring hands it in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from aboveboard.errors import ReleaseError
+from aboveboard.gate import Gate
+from aboveboard.manifest import Governed, Manifest, salted
+from aboveboard.policy import PolicyVersion
+from aboveboard.reasons import Outcome
+
+ATTEMPTS = 3
+STAGING = ".staging"
+Progress = Callable[[int, int], None]
+
+
+class Judge(Protocol):
+    """Whoever judges all records under a gate and writes them. The same inputs give the same files."""
+
+    def write(self, data: Path, private: Path, progress: Progress | None = None) -> Governed:
+        """Released rows into ``data``, decisions into ``private``; both durable when it returns."""
+
+
+class Ledger(Protocol):
+    """The ledger as a release sees it; positions only grow."""
+
+    def holding(self) -> AbstractContextManager[int]:
+        """The position of the newest event, with nothing appended until the context ends."""
+
+    def closing_between(self, after: int, upto: int) -> int:
+        """How many of the events behind ``after`` may take something out of a release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A published release: where its public and its private part are, and the exact counts (private)."""
+
+    id: str
+    public: Path
+    private: Path
+    manifest: Manifest
+    governed: Governed
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Records by outcome, exactly; never part of the public folder."""
+        found = {outcome.value: 0 for outcome in Outcome}
+        for tally in self.governed.tallies:
+            found[tally.outcome] += tally.records
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "release": self.id,
+            "public": str(self.public),
+            "private": str(self.private),
+            "records": self.governed.records,
+            "released": self.governed.released,
+            "quarantined": self.governed.quarantined,
+            "outcomes": dict(self.counts),
+            "tallies": [asdict(tally) for tally in self.governed.tallies],
+            "rows_digest": self.governed.rows_digest,
+        }
+
+
+def build(
+    judge: Callable[[Gate], Judge],
+    gate: Callable[[], Gate],
+    ledger: Ledger,
+    *,
+    to: Path,
+    private: Path,
+    environment: Mapping[str, str],
+    progress: Progress | None = None,
+) -> Release:
+    """Judge at the head of the ledger and publish into ``to``; ``private`` is made with mode 0700.
+
+    ``gate()`` binds the gate to the present moment and the ledger's head. When a closing event (a no, a deletion)
+    arrives during the build, everything is judged again, ``ATTEMPTS`` times at most. Raises ReleaseError with
+    nothing published.
+    """
+    for _ in range(ATTEMPTS):
+        bound = gate()
+        _refuse_hopeless(bound)
+        staged = _stage(judge(bound), bound, to, private, environment, progress)
+        # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded while we publish.
+        with ledger.holding() as head:
+            if ledger.closing_between(bound.snapshot.position, head) == 0:
+                return _publish(staged, to, private)
+        _drop(staged)
+    raise ReleaseError(
+        "people kept changing their choices while the release was being built", hint="build again; nothing was published"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    id: str
+    folder: Path
+    manifest: Manifest
+    governed: Governed
+
+
+def _refuse_hopeless(gate: Gate) -> None:
+    """A job that no clause in force could ever serve is a mistake in the job, not two million refusals."""
+    job, version = gate.job, gate.now
+    if version is None:
+        raise ReleaseError("no policy version is in force now", hint="publish one, or check `effective_from`")
+    serving = [c for c in version.clauses if c.effect == "permit" and c.declares(job.purpose, version.vocabulary)]
+    if serving and job.use is not None and not any(c.declares(job.purpose, version.vocabulary, job.use) for c in serving):
+        named = sorted({use for clause in serving for use in clause.uses})
+        raise ReleaseError(
+            f"no clause about `{job.purpose}` covers the use `{job.use}` that the job declares for its model",
+            hint=f"uses the policy names: {', '.join(named)}",
+        )
+
+
+def _stage(
+    judge: Judge, gate: Gate, to: Path, private: Path, environment: Mapping[str, str], progress: Progress | None
+) -> _Staged:
+    private.mkdir(parents=True, exist_ok=True, mode=0o700)
+    to.mkdir(parents=True, exist_ok=True)
+    folder = to / f"{STAGING}-{secrets.token_hex(8)}"
+    (folder / "private").mkdir(parents=True, mode=0o700)
+    try:
+        governed = judge.write(folder / "public" / "data", folder / "private", progress)
+        manifest = _manifest(gate, governed, environment, _salt(folder / "private"))
+        _write_public(folder / "public", manifest)
+        _write_private(folder / "private", manifest, governed)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return _Staged(manifest.id, folder, manifest, governed)
+
+
+def _salt(private: Path) -> bytes:
+    salt = secrets.token_bytes(32)
+    _write(private / "salt", salt)
+    return salt
+
+
+def _manifest(gate: Gate, governed: Governed, environment: Mapping[str, str], salt: bytes) -> Manifest:
+    return Manifest(
+        id=release_id(gate.as_of, gate.job.model or gate.job.purpose, governed.rows_digest),
+        as_of=gate.as_of,
+        job={
+            "purpose": gate.job.purpose,
+            "recipient": gate.job.recipient,
+            "regime": gate.job.regime,
+            "model": gate.job.model,
+            "use": gate.job.use,
+        },
+        policy={"name": gate.policy.name, "versions": [_version(v) for v in gate.policy.versions]},
+        position=gate.snapshot.position,
+        ledger_digest=salted(salt, str(getattr(gate.snapshot, "digest", "") or "00")),
+        shards=governed.shards,
+        rows_digest=governed.rows_digest,
+        source_digest=salted(salt, governed.source_digest),
+        environment=environment,
+        notes=NOTES,
+    )
+
+
+NOTES = (
+    "Parts and fields that are denied were removed; free text was not searched for personal data.",
+    "This statement is not signed yet. It covers what was built here; it cannot show that nothing else was trained on.",
+)
+
+
+def _version(version: PolicyVersion) -> dict[str, str]:
+    return {
+        "version": version.version,
+        "effective_from": version.effective_from.isoformat(),
+        "text_sha256": version.text_sha256,
+    }
+
+
+def release_id(as_of: datetime, name: str, rows_digest: str) -> str:
+    """A name that sorts by time and can be read: ``2024-01-31T120000Z-feed-writer-1a2b3c4d``."""
+    plain = "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
+    return f"{as_of:%Y-%m-%dT%H%M%SZ}-{plain}-{rows_digest[:8]}"
+
+
+def _write_public(folder: Path, manifest: Manifest) -> None:
+    _write(folder / "manifest.json", manifest.statement())
+    _write(folder / "README.md", _readme(manifest).encode("utf-8"))
+
+
+def _readme(manifest: Manifest) -> str:
+    job, versions = manifest.job, manifest.policy["versions"]
+    rows = sum(shard.rows for shard in manifest.shards)
+    listed = "\n".join(f"- `{v['version']}`, in force from {v['effective_from'][:10]}" for v in versions)
+    notes = "\n".join(f"- {note}" for note in manifest.notes)
+    return f"""# Release {manifest.id}
+
+{rows:,} rows for `{job["purpose"]}` by `{job["recipient"]}`{f", to train `{job['model']}`" if job["model"] else ""}
+{f"(declared use: {job['use']})" if job["use"] else ""}, judged on {manifest.as_of:%Y-%m-%d at %H:%M UTC} under the
+regime `{job["regime"]}` and every choice recorded until then.
+
+Policy `{manifest.policy["name"]}`:
+
+{listed}
+
+Read it with anything that reads Parquet: `data/*.parquet`, columns {", ".join(f"`{c}`" for c in _columns())}.
+Rows digest: `{manifest.rows_digest}`.
+
+{notes}
+"""
+
+
+def _columns() -> Sequence[str]:
+    from aboveboard.manifest import RELEASED_COLUMNS
+
+    return list(RELEASED_COLUMNS)
+
+
+def _write_private(folder: Path, manifest: Manifest, governed: Governed) -> None:
+    """What only the platform and its auditors see: exact counts, and the digests without salt."""
+    document = {
+        "release": manifest.id,
+        "records": governed.records,
+        "quarantined": governed.quarantined,
+        "source_digest": governed.source_digest,
+        "tallies": [asdict(tally) for tally in governed.tallies],
+    }
+    _write(folder / "exact-counts.json", json.dumps(document, indent=2).encode("utf-8"))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write once, and have it on the disk before going on."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _publish(staged: _Staged, to: Path, private: Path) -> Release:
+    """Private part first, then the public one: what is visible always has its evidence behind it."""
+    hidden, shown = private / staged.id, to / staged.id
+    if shown.exists():
+        _drop(staged)
+        raise ReleaseError(f"a release `{staged.id}` is already there", hint="wait a second and build again")
+    if hidden.exists():  # left by a build that died between the two renames: never visible, so never referred to
+        shutil.rmtree(hidden)
+    (staged.folder / "private").rename(hidden)
+    hidden.chmod(0o700)
+    (staged.folder / "public").rename(shown)
+    _settle(to)
+    shutil.rmtree(staged.folder, ignore_errors=True)
+    return Release(staged.id, shown, hidden, staged.manifest, staged.governed)
+
+
+def _settle(folder: Path) -> None:
+    """Have the renames themselves on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _drop(staged: _Staged) -> None:
+    shutil.rmtree(staged.folder, ignore_errors=True)
+
+
+def published(folder: Path) -> list[Path]:
+    """The published releases in a folder, oldest first; what is being staged is not among them."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if (p / "manifest.json").is_file() and not p.name.startswith("."))

@@ -1,0 +1,13 @@
+-- What leaves the house: permitted rows, without the parts that have to go. Text is what was offered, or what is left.
+SELECT
+  d.ordinal,
+  CASE WHEN t.ordinal IS NOT NULL THEN t.text ELSE r.text END AS text,
+  r.language,
+  r.kind,
+  list_transform(
+    list_filter(r.parts, lambda p, i: p.place = 'field' AND p.content IS NOT NULL AND NOT coalesce(list_contains(d.removed, i), FALSE)),
+    lambda p: {'kind': p.kind, 'content': p.content}) AS parts
+FROM decisions AS d
+JOIN records AS r USING (ordinal)
+LEFT JOIN redacted_texts AS t USING (ordinal)
+WHERE d.outcome IN (0, 1)
