@@ -304,6 +304,25 @@ def test_malformed_json_lines(tmp_path):
     ]
 
 
+def test_empty_objects_and_lone_values_leave_the_fields_of_others_alone(tmp_path):
+    path = jsonl(
+        tmp_path, {}, {"id": "a", "u": {}}, {"id": "b", "u": {"x": "y"}}, {"id": "c", "u": None}, " {} ", "3"
+    )
+    staged = stage(tmp_path, path, 'subject = "u.x"')
+    assert [(row["record_id"], row["subject"]) for row in rows(staged)] == [
+        ("a", None),
+        ("b", "y"),
+        ("c", None),
+    ]
+    assert [row for _, row, _ in bad(staged)] == [0, 4, 5]
+    staged = stage(
+        tmp_path,
+        jsonl(tmp_path, {"id": "a", "u": {"x": "y"}}, {"id": "b", "u": "z"}),
+        "subject = \"u ->> 'x'\"",
+    )
+    assert [row["subject"] for row in rows(staged)] == ["y", None]
+
+
 @pytest.mark.parametrize("expression", ["id", "CAST(id AS VARCHAR)", "'p:' || id"])
 def test_a_json_number_that_may_have_been_rounded_is_never_an_id(tmp_path, expression):
     path = jsonl(tmp_path, {"id": 2**53 - 1}, {"id": 2**53}, {"id": -(2**60)}, {"id": 2**70})

@@ -247,7 +247,9 @@ def notice_at(events: Iterable[Event], notices: Iterable[str], as_of: datetime) 
 class Snapshot(Protocol):
     """What the gate needs to know about people, fixed at one ledger position. Reads are repeatable."""
 
-    position: int
+    @property
+    def position(self) -> int:
+        """The position of the last event that counts."""
 
     def events_of(self, subject: str) -> Sequence[Event]:
         """The events of one subject up to ``position``, in any order."""

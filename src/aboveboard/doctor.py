@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from aboveboard.errors import AboveboardError
+from aboveboard.errors import AboveboardError, SourceError
 from aboveboard.mainjob import leftovers
 from aboveboard.workspace import Workspace, read_job
 
@@ -30,9 +32,15 @@ class Finding:
 def examine(ws: Workspace) -> list[Finding]:
     """Look at everything; one problem never hides another."""
     return [
-        _look("policy", lambda: f"{len(ws.policy.versions)} versions of `{ws.policy.name}`: {', '.join(ws.policy.names)}"),
+        _look(
+            "policy",
+            lambda: f"{len(ws.policy.versions)} versions of `{ws.policy.name}`: {', '.join(ws.policy.names)}",
+        ),
         _look("ledger", lambda: f"{ws.ledger.head():,} events"),
-        _look("facts", lambda: f"{ws.facts.rows:,} rows" if "facts" in ws.settings else "none named: ages unknown"),
+        _look(
+            "facts",
+            lambda: f"{ws.facts.rows:,} rows" if "facts" in ws.settings else "none named: ages unknown",
+        ),
         _look("regimes", lambda: f"{len(ws.regimes.regions)} regions have a regime of their own"),
         _look("licences", lambda: f"{len(ws.licences)} on file"),
         *_sources(ws),
@@ -50,17 +58,28 @@ def _look(about: str, seen: Callable[[], str]) -> Finding:
 
 
 def _sources(ws: Workspace) -> Iterator[Finding]:
-    from aboveboard.sources import table
-
     if not ws.sources:
         yield Finding("sources", False, "none", "add a [sources] table to aboveboard.toml")
     for name, path in ws.sources.items():
-        yield _look(f"source {name}", lambda path=path: f"{len(table.read(path).files)} files, {table.read(path).origin}")  # type: ignore[misc]
+        yield _look(f"source {name}", partial(_source, path))
+
+
+def _source(path: Path) -> str:
+    from aboveboard.sources import table
+
+    source = table.read(path)
+    if missing := [file for file in source.files if not file.exists()]:
+        raise SourceError("a file is not there", file=missing[0], hint="check `path` in the map")
+    return f"{len(source.files)} files, {source.origin}"
 
 
 def _jobs(ws: Workspace) -> Iterator[Finding]:
     for path in sorted((ws.folder / "jobs").glob("*.toml")):
-        yield _look(f"job {path.stem}", lambda path=path: read_job(path).job.purpose)  # type: ignore[misc]
+        yield _look(f"job {path.stem}", partial(_job, path))
+
+
+def _job(path: Path) -> str:
+    return read_job(path).job.purpose
 
 
 def _private(ws: Workspace) -> Finding:
@@ -74,7 +93,16 @@ def _private(ws: Workspace) -> Finding:
 
 def _unfinished(ws: Workspace) -> Iterator[Finding]:
     if left := leftovers(ws.private):
-        yield Finding("leftovers", False, f"{len(left)} scratch folders of builds that died", "the next build clears them")
+        yield Finding(
+            "leftovers",
+            False,
+            f"{len(left)} scratch folders of builds that died",
+            "the next build clears them",
+        )
     staged = list(ws.releases.glob(".staging-*")) if ws.releases.is_dir() else []
     if staged:
-        yield Finding("unfinished releases", True, f"{len(staged)} staged and never published: invisible, may be deleted")
+        yield Finding(
+            "unfinished releases",
+            True,
+            f"{len(staged)} staged and never published: invisible, may be deleted",
+        )

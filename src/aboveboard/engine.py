@@ -8,7 +8,7 @@ shards are independent, so whoever hands them out may run as many sessions as th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +24,6 @@ from aboveboard.redaction import MARK, MENTION, redact
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-Watch = Callable[[steps.Step, int], None]
-"""Told after each step: the step, and how many rows its table has (``--show-steps``)."""
 
 
 class Tables(Protocol):
@@ -64,30 +61,28 @@ class Engine:
             con.execute(f"CREATE MACRO {macro}")
         return con
 
-    def sit(
-        self, gate: Gate, sets: Sequence[Sequence[str | None]], *, watch: Watch | None = None
-    ) -> Session:
+    def sit(self, gate: Gate, sets: Sequence[Sequence[str | None]]) -> Session:
         """A session that judges under this gate; ``sets`` are the distinct lists of labels that occur."""
-        return Session(self.connect(), gate, sets, watch)
+        return Session(self.connect(), gate, sets)
 
-    def judge_table(self, records: pa.Table, gate: Gate, *, watch: Watch | None = None) -> pa.Table:
+    def judge_table(self, records: pa.Table, gate: Gate) -> pa.Table:
         """The decisions of one resolved table (``record.RESOLVED_COLUMNS``), in its order."""
         with self.connect() as con:
             con.register("records", records)
             sets = label_sets(con, "records")
-        with self.sit(gate, sets, watch=watch) as session:
+        with self.sit(gate, sets) as session:
             session.con.register("records", records)
             session.judge()
-            return session.con.execute("SELECT * FROM decisions ORDER BY ordinal").to_arrow_table()
+            return session.con.sql("SELECT * FROM decisions ORDER BY ordinal").to_arrow_table()
 
 
 class Session(AbstractContextManager["Session"]):
     """One connection with one gate compiled into it. Give it a relation ``records`` and call ``judge``."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, gate: Gate, sets: Sequence[Sequence[str | None]], watch: Watch | None
+        self, con: duckdb.DuckDBPyConnection, gate: Gate, sets: Sequence[Sequence[str | None]]
     ) -> None:
-        self.con, self.gate, self._watch = con, gate, watch
+        self.con, self.gate = con, gate
         self._people(sets)
 
     def __exit__(
@@ -100,7 +95,9 @@ class Session(AbstractContextManager["Session"]):
         self._run("shard")
         rows, decided = (self._count(table) for table in ("records", "decisions"))
         if rows != decided:  # INVARIANT: every source row exactly once (law 7)
-            raise EngineError(f"{rows} records came in and {decided} decisions came out", hint="please report this")
+            raise EngineError(
+                f"{rows} records came in and {decided} decisions came out", hint="please report this"
+            )
 
     def release(self) -> None:
         """After ``judge``: the released rows of the shard, redacted, each with the hash of its canonical bytes, in the
@@ -115,7 +112,8 @@ class Session(AbstractContextManager["Session"]):
             " WHERE d.outcome = 1 AND len(d.cuts) > 0 ORDER BY d.ordinal"
         ).fetchall()
         texts_left = (
-            {"ordinal": ordinal, "text": redact(text, [_cut(cut) for cut in cuts])} for ordinal, text, cuts in rows
+            {"ordinal": ordinal, "text": redact(text, [_cut(cut) for cut in cuts])}
+            for ordinal, text, cuts in rows
         )
         return _rows(texts_left, {"ordinal": "BIGINT", "text": "VARCHAR"})
 
@@ -142,7 +140,10 @@ class Session(AbstractContextManager["Session"]):
         self._load("elsewhere", _rows([{"scope_id": s.id, "set_id": n} for n, s in elsewhere], _ELSEWHERE))
         self._make("consents_elsewhere", _CONSENTS_ELSEWHERE)
         digest = self.gate.now.text_sha256 if self.gate.now else ""
-        self._make("notices_now", f"SELECT subject, min(shown_at) AS shown_at FROM notices_shown WHERE notice IN {texts([digest])} GROUP BY ALL")
+        self._make(
+            "notices_now",
+            f"SELECT subject, min(shown_at) AS shown_at FROM notices_shown WHERE notice IN {texts([digest])} GROUP BY ALL",
+        )
 
     def _homes(self) -> list[str]:
         found = self.con.execute(
@@ -154,17 +155,18 @@ class Session(AbstractContextManager["Session"]):
     def _run(self, room: str) -> None:
         for step in steps.read(room):
             self._make(step.name, steps.fill(step.sql, self.fragments))
-            if self._watch is not None:
-                self._watch(step, self._count(step.name))
 
     def _make(self, name: str, sql: str) -> None:
         try:
             self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
         except KeyboardInterrupt:
             raise
-        except Exception as error:  # whatever DuckDB raises may quote a value: name the step, keep the cause private
+        except (
+            Exception
+        ) as error:  # whatever DuckDB raises may quote a value: name the step, keep the cause private
             raise EngineError(
-                f"the step `{name}` failed: {type(error).__name__}", hint="run again with --show-steps; please report"
+                f"the step `{name}` failed: {type(error).__name__}",
+                hint="run again with --show-steps; please report",
             ) from _without_data(error)
 
     def _load(self, name: str, table: pa.Table) -> None:
@@ -225,7 +227,11 @@ _FACTS = {
 
 
 def _facts(people: choice.People) -> pa.Table:
-    rows = ({name: _plain(getattr(one, name)) for name in _FACTS} for facts in people.facts.values() for one in facts)
+    rows = (
+        {name: _plain(getattr(one, name)) for name in _FACTS}
+        for facts in people.facts.values()
+        for one in facts
+    )
     return _rows(rows, _FACTS)
 
 
@@ -285,11 +291,11 @@ GROUP BY set_id, subject, island
 
 
 def _has_icu(con: duckdb.DuckDBPyConnection) -> bool:
-    return bool(con.execute("SELECT count(*) FROM duckdb_settings() WHERE name = 'TimeZone'").fetchall()[0][0])
+    return bool(
+        con.execute("SELECT count(*) FROM duckdb_settings() WHERE name = 'TimeZone'").fetchall()[0][0]
+    )
 
 
 def _without_data(error: Exception) -> Exception:
     """The error with its kind only: a conversion error of an engine quotes the value that it failed on."""
     return EngineError(type(error).__name__)
-
-

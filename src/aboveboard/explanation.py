@@ -110,7 +110,11 @@ class Explanation:
 
     def _other_reasons(self) -> list[str]:
         rest = [r for r in in_order(self.decision.codes) if r is not self.decision.decisive]
-        parts = [r for r in in_order(self.decision.part_codes) if r is not self.decision.decisive and r.effect is not Effect.GROUND]
+        parts = [
+            r
+            for r in in_order(self.decision.part_codes)
+            if r is not self.decision.decisive and r.effect is not Effect.GROUND
+        ]
         lines = ["Also:"] if rest else []
         lines += [f"  - {_sentence(r)} [{r.code}]" for r in rest]
         lines += ["In its parts:"] if parts else []
@@ -118,7 +122,11 @@ class Explanation:
 
     def _removed(self) -> list[str]:
         kinds = [_kind(self.record, place) for place in self.decision.removed]
-        return [f"Parts to be removed: {', '.join(kinds)}."] if kinds and self.decision.outcome is Outcome.REDACT else []
+        return (
+            [f"Parts to be removed: {', '.join(kinds)}."]
+            if kinds and self.decision.outcome is Outcome.REDACT
+            else []
+        )
 
     def _policy(self) -> list[str]:
         decision, record = self.decision, self.record
@@ -153,7 +161,12 @@ def _has_others(record: Record) -> bool:
 
 def _is_others(part: Part) -> bool:
     named = part.parties is None or any(p.role not in vocabulary.ROLES_WITHOUT_VETO for p in part.parties)
-    return named or part.kind in QUOTING or part.source_state != "own" or "unidentified_person" in (part.labels or ())
+    return (
+        named
+        or part.kind in QUOTING
+        or part.source_state != "own"
+        or "unidentified_person" in (part.labels or ())
+    )
 
 
 def _without_others(record: Record) -> Record:

@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import manifest, reasons
-from aboveboard.engine import Engine, Session, Watch
+from aboveboard import manifest, reasons, steps
+from aboveboard.engine import Engine, Session
 from aboveboard.gate import Decision, Gate
 from aboveboard.plan import text
 from aboveboard.reasons import BY_ID, OUTCOMES, Effect
 from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
 from aboveboard.relate import Related, resolved
+from aboveboard.steps import Step
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,7 +44,10 @@ class Judgement:
         """The first ``n`` decisions, in source order: look before you build."""
         found: list[Decision] = []
         for session in self._sessions():
-            found += [_decision(row) for row in _dicts(session.con, f"SELECT * FROM decisions LIMIT {n - len(found)}")]
+            found += [
+                _decision(row)
+                for row in _dicts(session.con, f"SELECT * FROM decisions LIMIT {n - len(found)}")
+            ]
             if len(found) >= n:
                 break
         return found
@@ -57,17 +61,16 @@ class Judgement:
                 found += [as_record(row) for row in _dicts(con, chosen)]
         return found
 
-    def show_steps(self, watch: Watch, rows: int = 5) -> Iterator[tuple[str, list[str], list[tuple[Any, ...]]]]:
-        """Judge the first shard and give each step's name, columns and first rows."""
-        from aboveboard import steps
-
-        with self.engine.sit(self.gate, self.related.sets, watch=watch) as session:
+    def show_steps(self, rows: int = 5) -> Iterator[tuple[Step, int, list[str], list[tuple[Any, ...]]]]:
+        """Judge the first shard and give each step: its table's rows, columns and first rows (never a text)."""
+        with self.engine.sit(self.gate, self.related.sets) as session:
             for _ in self._shards(session, limit=1):
-                names = [step.name for room in ("people", "shard") for step in steps.read(room)]
-                for name in names:
-                    columns = _showable(session.con, name)
+                for step in (*steps.read("people"), *steps.read("shard")):
+                    columns = _showable(session.con, step.name)
                     chosen = ", ".join(f'"{column}"' for column in columns)
-                    yield name, columns, session.con.execute(f"SELECT {chosen} FROM {name} LIMIT {rows}").fetchall()
+                    [(count,)] = session.con.execute(f"SELECT count(*) FROM {step.name}").fetchall()
+                    first = session.con.execute(f"SELECT {chosen} FROM {step.name} LIMIT {rows}").fetchall()
+                    yield step, count, columns, first
 
     def audit(self, progress: Progress | None = None) -> tuple[list[manifest.Tally], list[manifest.Loss]]:
         """Counts per outcome and decisive reason, and what each rule costs; writes nothing."""
@@ -125,9 +128,13 @@ class Judgement:
 
     def _resolved(self, con: duckdb.DuckDBPyConnection, limit: int | None = None) -> Iterator[str]:
         """Each shard with its relations, as the table ``records``."""
-        con.execute(f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})")
+        con.execute(
+            f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})"
+        )
         for source, shard in self.related.shards[:limit]:
-            con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
+            con.execute(
+                f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})"
+            )
             con.execute(
                 f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
             )
@@ -143,7 +150,9 @@ class Judgement:
             found = con.execute(
                 f"SELECT row_sha256 FROM read_parquet([{listed}]) WHERE row_sha256 IS NOT NULL ORDER BY row_sha256"
             )
-            return manifest.rows_digest(row for block in iter(lambda: found.fetchmany(65_536), []) for (row,) in block)
+            return manifest.rows_digest(
+                row for block in iter(lambda: found.fetchmany(65_536), []) for (row,) in block
+            )
 
 
 _RELEASED = "SELECT text, language, kind, parts FROM hashed ORDER BY row_sha256"
@@ -181,8 +190,8 @@ def _weigh(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str]]) -> No
     for lo, hi, outcome, decisive, records in con.execute(
         "SELECT reasons_lo, reasons_hi, outcome, decisive, count(*) FROM decisions WHERE outcome > 1 GROUP BY ALL"
     ).fetchall():
-        # Where a deny decides, the rule `allow.none` is only the echo of the others.
-        against = [c for c in reasons.codes(lo, hi) if c in _AGAINST and c != "allow.none"] or ["allow.none"]
+        against = [c for c in reasons.codes(lo, hi) if c in _AGAINST]
+        against = [c for c in against if c not in _ECHOES] or against
         into[BY_ID[decisive].code, "decisive"] += records
         for code in against:
             into[code, "against"] += records
@@ -190,6 +199,13 @@ def _weigh(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str]]) -> No
 
 
 _AGAINST = {r.code for r in BY_ID.values() if r.effect in (Effect.DENY, Effect.UNKNOWN, Effect.BY_REGIME)}
+
+
+_ECHOES = frozenset(
+    {"allow.none", "subj.objected", "subj.consent_refused", "subj.consent_withdrawn", "vis.public_after_collection",
+     "policy.category_purpose_mismatch"}
+)  # fmt: skip
+"""Reasons that only come with another one and say more about it: a rule's cost is counted once."""
 
 
 def _tallies(found: Counter[tuple[str, str, str]]) -> list[manifest.Tally]:
@@ -233,7 +249,9 @@ def as_record(row: Mapping[str, Any]) -> Record:
         id=row["record_id"],
         created_at=_aware(row["created_at"]),
         collected_at=_aware(row["collected_at"]),
-        main=_part({**row, "kind": "main", "content": row["text"], "place": "field", "start": None, "end": None}),
+        main=_part(
+            {**row, "kind": "main", "content": row["text"], "place": "field", "start": None, "end": None}
+        ),
         parts=None if parts is None else tuple(_part(part or {}) for part in parts),
         **own,
     )
@@ -242,8 +260,9 @@ def as_record(row: Mapping[str, Any]) -> Record:
 def _part(row: Mapping[str, Any]) -> Part:
     fields = {name: row.get(name) for name in PART_FIELDS}
     for name, kind in (("parties", Party), ("signals", Signal)):
-        if fields[name] is not None:
-            fields[name] = tuple(kind(**(one or dict.fromkeys(kind.__slots__))) for one in fields[name])
+        listed = row.get(name)
+        # A null in the list is somebody, or something, that nobody knows.
+        fields[name] = None if listed is None else tuple(kind(**one) if one else kind(None, None) for one in listed)
     return Part(**fields)
 
 
@@ -260,4 +279,3 @@ def _showable(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 def _source_digest(related: Related) -> str:
     lines = sorted(f"{source.name}\0{source.digest}\n" for source in related.sources)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-

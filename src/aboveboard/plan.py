@@ -113,7 +113,7 @@ class Plan:
 
     def regions(self) -> list[Row]:
         """What the regime of each place says; unknown places are not here."""
-        rows = []
+        rows: list[Row] = []
         for home in dict.fromkeys(self.homes):
             if vocabulary.known_residency(home) is not None:
                 table = self.gate.regimes.at(home)
@@ -487,7 +487,7 @@ class Bits:
     def reaching(self, rank: str) -> str:
         """The clauses that reach data of this audience, as a CASE over its rank."""
         cases = [
-            f"WHEN {n} THEN {ubigint(_mask(self._permits, lambda s, n=n: vocabulary.AUDIENCES.index(s[1]) >= n))}"  # type: ignore[misc]
+            f"WHEN {n} THEN {ubigint(_mask(self._permits, lambda s, n=n: vocabulary.AUDIENCES.index(s[1]) >= n))}"
             for n in range(len(vocabulary.AUDIENCES))
         ]
         return f"CASE {rank} {' '.join(cases)} ELSE 0::UBIGINT END"
@@ -496,7 +496,7 @@ class Bits:
         """The most private audience that one of these clauses reaches."""
         cases = []
         for rank in reversed(range(len(vocabulary.AUDIENCES))):
-            if mask := _mask(self._permits, lambda s, r=rank: vocabulary.AUDIENCES.index(s[1]) == r):  # type: ignore[misc]
+            if mask := _mask(self._permits, lambda s, r=rank: vocabulary.AUDIENCES.index(s[1]) == r):
                 cases.append(f"WHEN {candidates} & {ubigint(mask)} <> 0 THEN {rank}")
         return f"CASE {' '.join(cases)} END" if cases else "NULL"
 

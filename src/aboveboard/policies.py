@@ -1,6 +1,6 @@
 """Policy folders on disk: ``POLICY/DATE/policy.toml`` beside ``text.md``, one folder a version.
 
-``read_policy`` gives a policy that holds together, or raises; ``check_folder`` goes on after every mistake and
+``read_policy`` gives a policy that holds together, or raises; ``check_folder`` goes on after a mistake and
 says them all. The rules themselves are read by the pure ``policy.parse`` and checked by ``wording.check``.
 """
 
@@ -36,7 +36,7 @@ def read_policy(folder: Path) -> tuple[Policy, dict[str, str]]:
     """The policy of a folder, and the text of every version by its name.
 
     Raises PolicyError naming the file: no version, a missing ``text.md``, rules that cannot be read or were
-    written for another text, two versions of one name, versions that overlap. A gap is left to ``check_folder``.
+    written for another text, two versions of one name, versions that overlap.
     """
     found = [read_version(child) for child in version_folders(folder)]
     for version_folder in found:
@@ -60,17 +60,23 @@ def check_version_folder(folder: Path) -> list[Finding]:
 
 
 def _check(found: list[VersionFolder]) -> list[Finding]:
-    unreadable = [wording.found_in_error(rule, error, f.name) for f in found for rule, error in f.problems]
+    findings = [wording.found_in_error(rule, error, f.name) for f in found for rule, error in f.problems]
     versions = [f.version for f in found if f.version is not None]
-    texts = {f.version.version: f.text for f in found if f.version is not None and f.text is not None}
-    twice = [wording.found_in_error("version-twice", e, "") for e in _same_names(versions)]
-    if not versions:
-        return unreadable
+    findings += [wording.found_in_error("version-twice", error, "") for error in _same_names(versions)]
+    for one in found:
+        if one.version is not None:
+            findings += wording.check_version(one.version, one.text)
+    if versions:
+        findings += _over_time(versions)
+    return list(dict.fromkeys(findings))
+
+
+def _over_time(versions: list[PolicyVersion]) -> list[Finding]:
+    """What does not hold between versions, and not within one."""
     try:
-        return [*unreadable, *twice, *wording.check(timeline(versions), texts)]
+        return wording.check_time(timeline(versions))
     except PolicyError as error:
-        apart = [f for version in versions for f in wording.check(Policy(version.policy, (version,)), texts)]
-        return [*unreadable, *twice, wording.found_in_error("versions-overlap", error, ""), *apart]
+        return [wording.found_in_error("versions-overlap", error, "")]
 
 
 def version_folders(folder: Path) -> list[Path]:
@@ -112,7 +118,7 @@ def _bytes(file: Path) -> bytes | PolicyError:
 
 def _words(text: bytes | PolicyError, file: Path) -> tuple[str | None, tuple[tuple[str, PolicyError], ...]]:
     if isinstance(text, PolicyError):
-        return None, (("unreadable", text),)
+        return None, (("text-missing", text),)
     try:
         return text.decode("utf-8-sig"), ()
     except UnicodeDecodeError as error:
@@ -138,7 +144,7 @@ def _same_names(versions: list[PolicyVersion]) -> list[PolicyError]:
 
 
 def policy_folders(path: Path) -> list[Path]:
-    """The policy folders meant by a path: itself, the one a workspace names, or those in its ``policies``.
+    """The policy folders that a path means: itself, the one a workspace names, or those in its ``policies``.
 
     Raises PolicyError where there is none.
     """

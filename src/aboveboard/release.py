@@ -104,7 +104,8 @@ def build(
                 return _publish(staged, to, private)
         _drop(staged)
     raise ReleaseError(
-        "people kept changing their choices while the release was being built", hint="build again; nothing was published"
+        "people kept changing their choices while the release was being built",
+        hint="build again; nothing was published",
     )
 
 
@@ -121,8 +122,14 @@ def _refuse_hopeless(gate: Gate) -> None:
     job, version = gate.job, gate.now
     if version is None:
         raise ReleaseError("no policy version is in force now", hint="publish one, or check `effective_from`")
-    serving = [c for c in version.clauses if c.effect == "permit" and c.declares(job.purpose, version.vocabulary)]
-    if serving and job.use is not None and not any(c.declares(job.purpose, version.vocabulary, job.use) for c in serving):
+    serving = [
+        c for c in version.clauses if c.effect == "permit" and c.declares(job.purpose, version.vocabulary)
+    ]
+    if (
+        serving
+        and job.use is not None
+        and not any(c.declares(job.purpose, version.vocabulary, job.use) for c in serving)
+    ):
         named = sorted({use for clause in serving for use in clause.uses})
         raise ReleaseError(
             f"no clause about `{job.purpose}` covers the use `{job.use}` that the job declares for its model",
@@ -131,7 +138,12 @@ def _refuse_hopeless(gate: Gate) -> None:
 
 
 def _stage(
-    judge: Judge, gate: Gate, to: Path, private: Path, environment: Mapping[str, str], progress: Progress | None
+    judge: Judge,
+    gate: Gate,
+    to: Path,
+    private: Path,
+    environment: Mapping[str, str],
+    progress: Progress | None,
 ) -> _Staged:
     private.mkdir(parents=True, exist_ok=True, mode=0o700)
     to.mkdir(parents=True, exist_ok=True)
@@ -255,7 +267,9 @@ def _publish(staged: _Staged, to: Path, private: Path) -> Release:
     if shown.exists():
         _drop(staged)
         raise ReleaseError(f"a release `{staged.id}` is already there", hint="wait a second and build again")
-    if hidden.exists():  # left by a build that died between the two renames: never visible, so never referred to
+    if (
+        hidden.exists()
+    ):  # left by a build that died between the two renames: never visible, so never referred to
         shutil.rmtree(hidden)
     (staged.folder / "private").rename(hidden)
     hidden.chmod(0o700)
@@ -282,4 +296,6 @@ def published(folder: Path) -> list[Path]:
     """The published releases in a folder, oldest first; what is being staged is not among them."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if (p / "manifest.json").is_file() and not p.name.startswith("."))
+    return sorted(
+        p for p in folder.iterdir() if (p / "manifest.json").is_file() and not p.name.startswith(".")
+    )

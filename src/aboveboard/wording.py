@@ -1,6 +1,6 @@
 """Do the rules say what the words say? The checks between a policy's clauses and the text people were shown.
 
-Every rule has a stable id and is listed in ``RULES``; words that make a grant vague or name a choice are data, in
+Every rule has a stable id, listed in ``RULES``; words that make a grant vague or name a choice are data, in
 ``VAGUE`` and ``CHOICES``. Nothing here repairs or guesses: a finding says where, what and what to do.
 Specification: docs/formats/policy.md.
 """
@@ -141,12 +141,14 @@ _MAY = (
     r"\byou(?: (?:also|always|still|then))? (?:can(?!'t)|may|could|are (?:free|able|entitled) to|"
     r"have (?:the|a) (?:right|choice|option|ability)(?: not)? (?:to|of))\b"
 )
-_NEAR = r"(?:(?!\b(?:we|they|not|never|no)\b)[^.;]){0,80}?\b"
-"""From "you can" to the verb: not over another actor, not over a negation."""
+_NEAR = r"(?:(?!\b(?:we|they|not|never|no|browser|device)\b)[^.;]){0,80}?\b"
+"""From "you can" to the verb: not over another actor, a negation, or somebody's own machine."""
 _START = r"(?:^|[,:;] (?:please )?|\bplease )"
 _YOU_MAY = _MAY + _NEAR
 _GO_TO = r"(?:in|through|via|under|using|by|to|on|with|visit|adjust|chang|manag|updat|check|review)(?:e|ing)?"
-_NOT_OURS = r"(?!browser|device|phone|computer|operating)"
+_NOT_OURS = r"(?!(?:\w+ ){0,2}(?:browser|device|phone|computer|operating)\b)"
+_NO_TERMS = r"(?! to (?:be (?:\w+ )?bound|(?:these|this|our|the) ))"
+"""Agreeing to the terms of a service as a whole is no choice about data."""
 
 CHOICES: tuple[Phrase, ...] = _phrases(
     "choice-without-control",
@@ -162,12 +164,16 @@ CHOICES: tuple[Phrase, ...] = _phrases(
     _START + r"unsubscribe\b",
     rf"\b{_GO_TO} your {_NOT_OURS}(?:\w+ (?:(?:and|&) )?){{0,3}}(?:settings|preferences|choices)\b",
     _YOU_MAY + r"(?:control|choose|decide),? (?:whether|how|which|what|who|if|not to)\b",
-    r"\b(?:lets?|allows?|enables?|helps?) you (?:to )?(?:control|choose|decide|limit|manage)\b",
+    r"\b(?:lets?|allows?|enables?|helps?) you (?:to )?(?:control|choose|decide|limit)\b",
     _YOU_MAY + r"(?:ask|tell|request|instruct)(?: us)? (?:not to|to stop|that we (?:stop|do not))\b",
-    r"\bif you (?:do not|don't|would rather not|prefer not to) (?:want|like|wish|consent)\b(?! to be bound)",
-    r"\bwith(?:out)? your (?:\w+ )?(?:consent|permission)\b",
+    r"\bif you (?:do not|don't|would rather not|prefer not to) (?:want|like|wish|consent)\b" + _NO_TERMS,
+    r"\b(?:with(?:out)?|based on|subject to|ask(?:ing)? for|give us|provide us(?: with)?) your (?:\w+ )?"
+    r"(?:consent|permission)\b",
+    r"\byour choice (?:whether|if)\b|\bup to you whether\b",
+    r"\bwe (?:offer|give|provide) (?:you )?(?:\w+ ){0,2}(?:choices|controls|options)\b",
+    r"\b(?:adjust|chang|manag|updat)(?:e|ing)? (?:this|these|those|the) (?:\w+ )?settings?\b",
     r"\b(?:if|when|once|after|until|unless) you (?:\w+ )?(?:agree|consent|object|say (?:yes|no)|switch|turn|"
-    r"give us (?:permission|consent)|tell us not)\b(?! to (?:be bound|these|this|our|the) )",
+    r"give us (?:your )?(?:permission|consent)|tell us not)\b" + _NO_TERMS,
     r"\b(?:has|have) (?:its|their|a|an) (?:own )?(?:switch|switches|toggle|toggles)\b",
 )
 """What in a text names a choice. Every sentence outside headings is read for these."""
@@ -177,8 +183,8 @@ CHOICES: tuple[Phrase, ...] = _phrases(
 
 _MARK = "\ue000"
 """Stands before every line while a block is normalised, so that words can be traced back to their line."""
-_STRAIGHT = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "‐": "-"})
-_LINK = (r"!?\[([^\[\]]*)\]\((?:[^()\s]|\([^()\s]*\))*(?:[ \t]+\"[^\"\n]*\")?\)", r"\1")
+_STRAIGHT = str.maketrans("‘’‚“”„‐", "'''\"\"\"-")
+_LINK = (r"!?\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\((?:[^()\s]|\([^()\s]*\))*(?:[ \t]+\"[^\"\n]*\")?\)", r"\1")
 _MARKDOWN = (
     _LINK,
     _LINK,  # twice: a picture may stand in a link
@@ -276,7 +282,7 @@ def sections(text: str) -> tuple[Section, ...]:
 def _path(
     level: int, title: str, above: list[tuple[int, tuple[str, ...]]], numbered: dict[str, tuple[str, ...]]
 ) -> tuple[str, ...]:
-    """The path of a heading. A number is the better witness: 2.1 stands under 2 whatever their marks."""
+    """The path of a heading. A number is the better witness: 2.1 stands under 2 whatever its marks."""
     while above and above[-1][0] >= level:
         above.pop()
     number = re.match(_NUMBER, title.lower())
@@ -325,8 +331,8 @@ def sentences(section: Section) -> Iterator[Sentence]:
         for shown in re.split(r"(?<=[.!?])\s+|(?<=[.!?][\"')])\s+", words.text):
             start = words.text.index(shown, start)
             yield Sentence(f"{lead} {shown}".strip().lower(), shown, words.line_at(start))
-        if not item and words.text.endswith(":"):
-            lead = words.text[:-1]
+        if not item and words.text.endswith(":") and not choice_words(words.text):
+            lead = words.text[:-1]  # one that names the choice by itself is not said again with every item
 
 
 def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -343,13 +349,18 @@ def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield block
 
 
-# --- the checks -----------------------------------------------------------------------------------------------
+# --- the checks ---------------------------------------------------------------------------------------------
 
 
 def check(policy: Policy, texts: Mapping[str, str]) -> list[Finding]:
     """Everything that does not hold in a policy; ``texts`` maps the name of a version to its ``text.md``."""
     found = [f for version in policy.versions for f in check_version(version, texts.get(version.version))]
-    return found + list(_gaps(policy))
+    return found + check_time(policy)
+
+
+def check_time(policy: Policy) -> list[Finding]:
+    """What does not hold between the versions of a policy."""
+    return list(_gaps(policy))
 
 
 def check_version(version: PolicyVersion, text: str | None) -> list[Finding]:
@@ -357,7 +368,7 @@ def check_version(version: PolicyVersion, text: str | None) -> list[Finding]:
     here = _Here(version)
     found = [*_dates(here), *_both_biometric_trees(here)]
     if text is None:
-        return [*found, here.says("text-missing", "the version has no text", "put text.md beside the rules")]
+        return [*found, here.says("text-missing", "the version has no text", "it stands beside policy.toml")]
     parts = sections(text)
     for clause in version.clauses:
         at = _Here(version, clause)
@@ -502,18 +513,18 @@ def _heading_named(here: _Here, heading: Sequence[str], parts: Sequence[Section]
 
 
 def _under(heading: Sequence[str], path: Sequence[str]) -> bool:
-    """Whether the named headings stand in this order on the path; in between there may be others."""
+    """Whether the named headings stand in this order on the path; others may stand between them."""
     titles = iter(path)
     return all(any(_is_titled(name, title) for title in titles) for name in heading)
 
 
 def _is_titled(name: str, title: str) -> bool:
-    """Whether a heading is the named one, or begins with it: "2.1" names "2.1 Training", not "2.10 Trains"."""
+    """Whether a heading is the named one, or begins with it: "2.1" names "2.1 Training", not "2.10 Ads"."""
     return re.match(re.escape(plain(name).lower()) + r"(?!\w|\.\d)", title.lower()) is not None
 
 
 def _places(quote: str, parts: Sequence[Section]) -> Iterator[tuple[Section, int | None]]:
-    """The sections that hold the quote, and on which line; a quote that runs over a heading stands in none."""
+    """The sections that hold the quote, and on which line; a quote that crosses a heading stands in none."""
     for part in parts:
         if (at := part.words.text.find(quote)) >= 0:
             yield part, part.words.line_at(at)

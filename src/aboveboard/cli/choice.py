@@ -68,10 +68,13 @@ def _ledger(workspace: str) -> Iterator[Ledger]:
 def record(subject: str, type: str, workspace: str, zone: str, as_json: bool, **said: Any) -> None:
     """Record what SUBJECT said or what happened to their account.
 
-    TYPE is one of given, renewed, refused, withdrawn, objected, expired, contract_bound, notice_shown, age_changed,
-    moved, deleted, restored, suppressed.
+    TYPE is one of given, renewed, refused, withdrawn, objected, expired, contract_bound, notice_shown,
+    age_changed, moved, deleted, restored, suppressed.
     """
+    from aboveboard.ledger import periods
+
     vocabulary.member("event type", type, TYPES)
+    periods.zone(zone)
     with _ledger(workspace) as ledger:
         before = ledger.head()
         stored = ledger.append(_event(subject, type, ledger.now(), zone, said))
@@ -282,7 +285,8 @@ def _choice_document(one: Choice) -> dict[str, Any]:
 def import_(file: Path, map_file: Path, workspace: str, as_json: bool, **options: Any) -> None:
     """Import a platform's own list of choices; run it again as often as you like.
 
-    Ends with 1 when a row had to be left out: a choice that was not recorded is a fault somebody should look at.
+    Ends with 1 when a row had to be left out: a choice that was not recorded is a fault somebody should look
+    at.
     """
     from aboveboard.ledger import import_choices, read_map
 

@@ -15,11 +15,22 @@ from aboveboard.cli.shared import emit, json_option, workspace_option
 @click.command()
 @click.argument("record")
 @workspace_option
-@click.option("--job", "job_path", type=click.Path(dir_okay=False, path_type=Path), help="The job. [default: the only one in jobs/]")
+@click.option(
+    "--job",
+    "job_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The job. [default: the only one in jobs/]",
+)
 @click.option("--source", "sources", multiple=True, help="Look in this source only; may be repeated.")
-@click.option("--facts", type=click.Path(dir_okay=False, path_type=Path), help="Account facts to use instead.")
-@click.option("--towards", metavar="SUBJECT", help="Say it as this person may read it: nothing of anybody else shows.")
-@click.option("--at", "moment", metavar="TIME", help="Judge as of an earlier moment, such as 2024-01-31T12:00Z.")
+@click.option(
+    "--facts", type=click.Path(dir_okay=False, path_type=Path), help="Account facts to use instead."
+)
+@click.option(
+    "--towards", metavar="SUBJECT", help="Say it as this person may read it: nothing of anybody else shows."
+)
+@click.option(
+    "--at", "moment", metavar="TIME", help="Judge as of an earlier moment, such as 2024-01-31T12:00Z."
+)
 @json_option
 def explain(
     record: str,
@@ -39,7 +50,10 @@ def explain(
     ws = open_workspace(workspace)
     asked = read_job(job_path or _only_job(ws.folder))
     as_of = _moment(moment) if moment else None
-    with shown(quiet=as_json) as told, mainjob.prepared(ws, asked, sources=sources, facts=facts, progress=told) as ready:
+    with (
+        shown(quiet=as_json) as told,
+        mainjob.prepared(ws, asked, sources=sources, facts=facts, progress=told) as ready,
+    ):
         gate = ready.gate(as_of)
         found = [explained(one, gate, towards) for one in ready.judge(gate).find(record)]
     if not found:
@@ -68,5 +82,6 @@ def _nowhere(record: str) -> Exception:
     from aboveboard.errors import SourceError
 
     return SourceError(
-        f"no record `{record}` in the sources", hint="ids are text and compared exactly; a row without an id is in quarantine"
+        f"no record `{record}` in the sources",
+        hint="ids are text and compared exactly; a row without an id is in quarantine",
     )

@@ -21,7 +21,9 @@ def init(folder: Path, name: str | None, as_json: bool) -> None:
     emit(
         {"workspace": str(folder), "files": [str(path) for path in made]},
         as_json,
-        lambda: "\n".join([f"Workspace in {folder}:", *(f"  {path}" for path in made), "Next: `aboveboard doctor`"]),
+        lambda: "\n".join(
+            [f"Workspace in {folder}:", *(f"  {path}" for path in made), "Next: `aboveboard doctor`"]
+        ),
     )
 
 
@@ -34,6 +36,10 @@ def doctor(workspace: str, as_json: bool) -> None:
     from aboveboard.workspace import open_workspace
 
     findings = examine(open_workspace(workspace))
-    emit([finding.as_json() for finding in findings], as_json, lambda: "\n".join(str(finding) for finding in findings))
+    emit(
+        [finding.as_json() for finding in findings],
+        as_json,
+        lambda: "\n".join(str(finding) for finding in findings),
+    )
     if any(not finding.fine for finding in findings):
         ask_exit(3)

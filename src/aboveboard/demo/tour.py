@@ -29,29 +29,30 @@ def import_choices_of(ws: Workspace) -> int:
     from aboveboard.ledger.choice_map import read_map
     from aboveboard.ledger.importing import import_choices
 
-    import_choices(ws.ledger, ws.folder / "data" / "choices.csv", read_map(ws.folder / "choices.toml"), ids_verified=True)
+    import_choices(
+        ws.ledger, ws.folder / "data" / "choices.csv", read_map(ws.folder / "choices.toml"), ids_verified=True
+    )
     return ws.ledger.head()
 
 
 def stops(ready: Prepared, gate: Gate, made: Release) -> list[tuple[str, Explanation]]:
     """One record for each story, found in the private decisions of the release."""
-    found: list[tuple[str, Explanation]] = []
     judgement = ready.judge(gate)
-    for code, title in STORIES:
-        if (record_id := _first(made.private, code)) is not None:
-            found.append((title, explain(judgement.find(record_id)[0], gate)))
-    return found
+    found = [(title, _telling(made.private, code)) for code, title in STORIES]
+    return [(title, explain(judgement.find(one)[0], gate)) for title, one in found if one is not None]
 
 
-def _first(private: Path, code: str) -> str | None:
+def _telling(private: Path, code: str) -> str | None:
+    """The record that shows a reason best: decided by it, with the fewest other reasons."""
     import duckdb
 
     from aboveboard.reasons import reason
 
-    files = str(private / "decisions" / "*.parquet")
     rows = duckdb.execute(
-        "SELECT record_id FROM read_parquet(?) WHERE decisive = ? AND source = 'posts' ORDER BY ordinal LIMIT 1",
-        [files, reason(code).id],
+        "SELECT record_id FROM read_parquet(?) WHERE decisive = ? AND source = 'posts'"
+        " ORDER BY policy_at_collection IS NULL, bit_count(reasons_lo) + bit_count(reasons_hi) + bit_count(part_reasons_lo)"
+        " + bit_count(part_reasons_hi), ordinal LIMIT 1",
+        [str(private / "decisions" / "*.parquet"), reason(code).id],
     ).fetchall()
     return rows[0][0] if rows else None
 
@@ -77,7 +78,7 @@ class Tour:
         }
 
     def prose(self) -> str:
-        from aboveboard.cli.release import outcome_lines, reason_lines
+        from aboveboard.cli import prose
 
         made = self.release
         lines = [
@@ -85,9 +86,9 @@ class Tour:
             f" {self.choices} choices in the ledger.",
             "Asked of every record: may it train `feed-writer`, today, under every choice people made?",
             "",
-            *outcome_lines(made.counts),
+            *prose.outcomes(made.counts),
             "",
-            *reason_lines(made.governed.tallies, most=10),
+            *prose.whys(made.governed.tallies, most=10),
             "",
         ]
         for title, explanation in self.explained:

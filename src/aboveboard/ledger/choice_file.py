@@ -1,7 +1,7 @@
 """Reads a CSV, JSONL or Parquet file into DuckDB so that every row is there or is counted as unreadable.
 
-CSV and JSONL columns are all text, so that no number or time is guessed on the way. Once the file is read, the
-connection can reach no other file and no network: an expression of a map sees the rows and nothing else.
+CSV and JSONL columns are all text, so that no number or time is guessed on the way. Once the file is read,
+the connection can reach no other file and no network: an expression of a map sees the rows and nothing else.
 """
 
 from __future__ import annotations
@@ -35,12 +35,8 @@ def engine(files: Sequence[Path], zone: str) -> Iterator[Connection]:
     import duckdb
 
     with TemporaryDirectory(prefix="aboveboard-") as spill:
-        settings = {
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "memory_limit": _MEMORY,
-        }
-        with duckdb.connect(config={**settings, "temp_directory": spill}) as con:
+        with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": spill}) as con:
+            con.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
             paths = [str(path) for path in files]
             con.execute(f"SET allowed_paths = {literals(paths)}")
             con.execute("SET enable_external_access = false")
@@ -62,8 +58,8 @@ def literals(values: Sequence[str]) -> str:
 def read(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
     """Make ``file_rows`` (the file's columns) and ``unreadable`` (``row``, ``line``) from the file.
 
-    Rows of ``file_rows`` are numbered from 1 in the column ``aboveboard row``. Raises SourceError for a file that
-    cannot be read at all.
+    Rows of ``file_rows`` are numbered from 1 in the column ``aboveboard row``. Raises SourceError for a file
+    that cannot be read at all.
     """
     import duckdb
 

@@ -1,8 +1,8 @@
 """The map that says how a platform's own list of choices reads as events: a small TOML file.
 
-``[columns]`` gives an SQL expression over the file's columns for each event field it can tell (a constant is an SQL
-literal), ``zone`` the time zone of times that carry none, ``[types]`` what the platform's words for a type mean.
-Specification: docs/formats/event.md.
+``[columns]`` gives an SQL expression over the file's columns for each event field it can tell (a constant is
+an SQL literal), ``zone`` the time zone of times that carry none, ``[types]`` what the platform's words for a
+type mean. Specification: docs/formats/event.md.
 """
 
 from __future__ import annotations

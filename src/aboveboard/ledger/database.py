@@ -1,7 +1,8 @@
 """Opens the database of a ledger: SQLite with write-ahead log, migrated to the newest step, written by one at a time.
 
-A connection never begins or commits by itself: reading and writing each stand in one visible ``with`` block, and a
-writing one takes the write lock at its start (``BEGIN IMMEDIATE``), so that two writers wait instead of failing.
+A connection never begins or commits by itself: reading and writing each stand in one visible ``with`` block,
+and a writing one takes the write lock at its start (``BEGIN IMMEDIATE``), so that two writers wait instead of
+failing.
 """
 
 from __future__ import annotations

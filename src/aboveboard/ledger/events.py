@@ -1,8 +1,9 @@
 """The one table of the ledger, and how an event becomes a row and a row an event.
 
-A row holds the fields of ``choice.Event`` in the order of ``FIELDS``; a moment is an integer of microseconds since
-1970 in UTC, so that it sorts, compares and travels without a zone. INVARIANT: rows are only ever added, positions
-are gapless and ``recorded_at`` never runs backwards; the migrations put triggers on the table that say so too.
+A row holds the fields of ``choice.Event`` in the order of ``FIELDS``; a moment is an integer of microseconds
+since 1970 in UTC, so that it sorts, compares and travels without a zone. INVARIANT: rows are only ever added,
+positions are gapless and ``recorded_at`` never runs backwards; the migrations put triggers on the table that
+say so too.
 """
 
 from __future__ import annotations
@@ -121,21 +122,13 @@ closing_events = (
     .where(
         events.c.position > bindparam("after"),
         events.c.position <= bindparam("upto"),
-        events.c.type.not_in(sorted(OPENING)),
+        or_(events.c.type.not_in(sorted(OPENING)), events.c.expires_at.is_not(None)),
     )
 )
 events_named = select(events).where(
     events.c.external_id.in_(select(func.json_each(bindparam("names")).table_valued("value").c.value))
 )
 """``names`` is one JSON list: thousands of bound values would be compiled anew each time."""
-
-OPENING = ("given", "renewed", "restored", "notice_shown")
-"""Types that take nothing out of a release that was judged without them, unless they run out."""
-closing_between = select(func.count()).where(
-    events.c.position > bindparam("after"),
-    events.c.position <= bindparam("upto"),
-    or_(events.c.type.not_in(OPENING), events.c.expires_at.is_not(None)),
-)
 
 
 def micros(moment: datetime) -> int:

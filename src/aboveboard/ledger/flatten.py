@@ -1,9 +1,10 @@
 """The fold of ``aboveboard.choice`` once more, for a whole ledger at a time, in SQL.
 
-For every scope and subject it lays the collection times out in disjoint ``[from, to)`` intervals and says which
-choice is in force in each, so that an engine judges a record by one range join. It equals ``choice.fold`` and
-``choice.join`` for every collection time; the tests hold it to that. Which event reaches which label is asked of
-``choice.reaches`` itself, once for every distinct kind of event, so no rule of scope is written twice.
+For every scope and subject it lays the collection times out in disjoint ``[from, to)`` intervals and says
+which choice is in force in each, so that an engine judges a record by one range join. It equals
+``choice.fold`` and ``choice.join`` for every collection time; the tests hold it to that. Which event reaches
+which label is asked of ``choice.reaches`` itself, once for every distinct kind of event, so no rule of scope
+is written twice.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ def flatten(
 ) -> None:
     """Make the temporary tables that say what is in force at ``as_of``, from the events in ``events_relation``.
 
-    ``choices_in_force(scope_id, subject, collected_from, collected_to, state, past, since, method)``: a missing row
-    means silent. ``contracts_in_force(scope_id, subject)``, ``notices_shown(subject, notice, shown_at)`` and
-    ``suppressed(subject)``: a row means yes. Times are naive UTC timestamps.
+    ``choices_in_force(scope_id, subject, collected_from, collected_to, state, past, since, method)``: a
+    missing row means silent. ``contracts_in_force(scope_id, subject)``, ``notices_shown(subject, notice,
+    shown_at)`` and ``suppressed(subject)``: a row means yes. Times are naive UTC timestamps.
     """
     events = quoted(events_relation)
     now = as_of.astimezone(UTC).replace(tzinfo=None)
@@ -125,7 +126,8 @@ def _reaching(kinds: Mapping[int, Event], label: str, scope: Scope) -> frozenset
     )
 
 
-# Pieces: the stretches of collection time that each event speaks about, with its place in the order of the fold.
+# Pieces: the stretches of collection time that each event speaks about, with its place in the order of the
+# fold.
 #
 # INVARIANT: `place` orders as `choice._Piece.order` does: (counts_from, strictness, past, method). It packs them
 # into one number, so that "the newest, and the stricter of two at one instant" is max(place):
@@ -195,8 +197,8 @@ def _lay_out_pieces(con: duckdb.DuckDBPyConnection, events: str, now: datetime) 
     con.execute(pieces, {**_TIMES, "now": now})
 
 
-# Answers: per subject, the fold over the pieces that reach one leaf scope. Leaf scopes that the same kinds of event
-# reach have the same answers, so they are computed once.
+# Answers: per subject, the fold over the pieces that reach one leaf scope. Leaf scopes that the same kinds of
+# event reach have the same answers, so they are computed once.
 
 _ANSWERS = """
 CREATE OR REPLACE TEMP TABLE {answers} AS

@@ -1,8 +1,9 @@
 """Refuses lists of ids that a JSON reader has rounded, because they name other people.
 
-A whole number beyond 2^53 does not survive JavaScript. A JSON number of that size is always refused; a text may
-have been rounded before it became text, which shows only in a list: by chance about one id in 256 is one that
-rounding leaves as it is. Counted on real exports: 1,875 of 4,205 ids in one published response were wrong.
+A whole number beyond 2^53 does not survive JavaScript. A JSON number of that size is always refused; a text
+may have been rounded before it became text, which shows only in a list: by chance about one id in 256 is one
+that rounding leaves as it is. Counted on real exports: 1,875 of 4,205 ids in one published response were
+wrong.
 """
 
 from __future__ import annotations

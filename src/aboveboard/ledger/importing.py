@@ -1,8 +1,8 @@
 """Reads a platform's own list of choices into the ledger: millions of rows, each one accounted for.
 
-Rows of the file = imported + already there + quarantined, always; a quarantined row has a number and a reason, never
-its content. A dry run does everything but write. What a word, a scope or a yes may be is asked of
-``choice.validate`` once for every distinct combination in the file. Specification: docs/formats/event.md.
+Rows of the file = imported + already there + quarantined, always; a quarantined row has a number and a
+reason, never its content. A dry run does everything but write. What a word, a scope or a yes may be is asked
+of ``choice.validate`` once for every distinct combination in the file. Specification: docs/formats/event.md.
 """
 
 from __future__ import annotations
@@ -89,8 +89,9 @@ def import_choices(
 ) -> ImportReport:
     """Import the choices in ``path``; ``progress`` hears of rows written and rows to write.
 
-    Idempotent by external id (or by content, where the map gives none): a broken-off import is simply run again.
-    Raises SourceError where the whole file must be refused, LedgerError where the ledger cannot take it.
+    Idempotent by external id (or by content, where the map gives none): a broken-off import is simply run
+    again. Raises SourceError where the whole file must be refused, LedgerError where the ledger cannot take
+    it.
     """
     files = [path] if known is None else [path, known]
     with choice_file.engine(files, choice_map.zone) as con:

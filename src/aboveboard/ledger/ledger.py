@@ -1,8 +1,8 @@
 """The ledger itself: a small face over one append-only table.
 
-Appending is durable when the call returns (SQLite, write-ahead log, full synchronisation), ordered by a gapless
-position, and safe against other writers, which wait. An external id makes it idempotent: the same statement twice is
-one event, another statement under the same id is an error.
+Appending is durable when the call returns (SQLite, write-ahead log, full synchronisation), ordered by a
+gapless position, and safe against other writers, which wait. An external id makes it idempotent: the same
+statement twice is one event, another statement under the same id is an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from aboveboard.ledger.events import (
     FIELDS,
     add_event,
     closing_events,
-    closing_between,
     event_of,
     events_named,
     events_of_subject,
@@ -86,8 +85,9 @@ class Ledger:
     def append(self, event: Event) -> Event:
         """Record one event; returns it as stored, with its position and the moment it was recorded.
 
-        The ledger stamps ``recorded_at`` itself and puts the event at the end. Raises LedgerError or VocabularyError
-        for an event that may not stand in a ledger, and for another statement under a known external id.
+        The ledger stamps ``recorded_at`` itself and puts the event at the end. Raises LedgerError or
+        VocabularyError for an event that may not stand in a ledger, and for another statement under a known
+        external id.
         """
         row = _valid_row(event)
         with database.writing(self._engine) as connection:
@@ -103,8 +103,8 @@ class Ledger:
         """Record batches of events, each in a transaction of its own; batches before a failing one stay.
 
         ``keep_recorded_at`` is for moving a platform's own log here: an event keeps the moment it says it was
-        recorded, raised to the ledger's last one where that is later (which can only make a yes count later), and
-        refused where it lies in the future.
+        recorded, raised to the ledger's last one where that is later (which can only make a yes count later),
+        and refused where it lies in the future.
         """
         added = already = 0
         for batch in batches:
@@ -137,11 +137,6 @@ class Ledger:
         """The last position; 0 while nothing was recorded."""
         with database.reading(self._engine) as connection:
             return _last(connection)[0]
-
-    def closing_between(self, after: int, upto: int) -> int:
-        """How many events behind position ``after``, up to ``upto``, may take something out of a release."""
-        with database.reading(self._engine) as connection:
-            return int(connection.execute(closing_between, {"after": after, "upto": upto}).scalar_one())
 
     def last_recorded_at(self) -> datetime | None:
         """The moment the last event was recorded; None while nothing was."""

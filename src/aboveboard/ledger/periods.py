@@ -1,7 +1,8 @@
 """Calendar periods such as ``P12M``: how long a choice lasts, counted as a calendar counts.
 
-A period is a number of years, months, weeks and days (ISO 8601, no time part). It is added to the wall clock of a
-zone, and a month that is too short ends the period on its last day: a year from 29 February is 28 February.
+A period is a number of years, months, weeks and days (ISO 8601, no time part). It is added to the wall clock
+of a zone, and a month that is too short ends the period on its last day: a year from 29 February is 28
+February.
 """
 
 from __future__ import annotations

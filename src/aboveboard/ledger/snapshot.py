@@ -1,7 +1,7 @@
 """The ledger fixed at one position: reads are repeatable, because events are only ever added after it.
 
-It fits ``choice.Snapshot`` by shape, hands all events to an engine as one Arrow table, and has a digest that says
-which events it holds. The digest is defined in docs/formats/event.md, so that anyone may compute it.
+It fits ``choice.Snapshot`` by shape, hands all events to an engine as one Arrow table, and has a digest that
+says which events it holds. The digest is defined in docs/formats/event.md, so that anyone may compute it.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ FORMATS = {
 PLACE = ("__file", "__row", "__fault")
 """What ``raw`` has beside the columns: index of the file, 0-based row in it, and why the row cannot be read.
 """
-BLOCK = 1 << 20
+BLOCK = 2 << 20
+"""Bytes of a text file that are looked at together; no row of a CSV file may be longer."""
 BATCH = 16_384
 
 Faults = list[tuple[int, str]]
@@ -211,13 +212,10 @@ def _first_byte(path: Path) -> bytes:
 
 def _structure(con: Any, one: Input, rows: str) -> str:
     """What the objects are made of, found by reading all of them: nothing depends on a sample."""
-    objects = f"SELECT CASE WHEN {_IS_OBJECT} THEN CAST(__json AS JSON) END AS object FROM {rows}"
-    shapes = (
-        f"SELECT DISTINCT CAST(json_structure(object) AS VARCHAR) FROM ({objects}) WHERE object IS NOT NULL"
-    )
+    shapes = f"SELECT DISTINCT CAST(TRY(json_structure({_OBJECT})) AS VARCHAR) AS shape FROM {rows}"
     found: Any = {}
-    for (shape,) in con.execute(shapes).fetchall():
-        found = _together(found, json.loads(shape))
+    for (shape,) in con.execute(f"SELECT shape FROM ({shapes}) WHERE shape IS NOT NULL").fetchall():
+        found = _together(found, json.loads(shape.replace('"JSON"', f'"{_EMPTY}"')))
     structure = _with_optional(found, one.optional)
     if not structure:
         raise SourceError("the table holds no JSON object", file=one.names[0])
@@ -230,6 +228,8 @@ def _together(one: Any, other: Any) -> Any:
         return one
     if one == "NULL":
         return other
+    if _EMPTY in (one, other) and isinstance(here := other if one == _EMPTY else one, dict):
+        return here
     if isinstance(one, dict) and isinstance(other, dict):
         return {name: _together(one.get(name, "NULL"), other.get(name, "NULL")) for name in {**one, **other}}
     if isinstance(one, list) and isinstance(other, list):
@@ -239,6 +239,8 @@ def _together(one: Any, other: Any) -> Any:
     return "JSON"
 
 
+_EMPTY = "{}"
+"""An object without fields, which DuckDB gives the shape ``JSON``: it goes with every other object."""
 _NUMBERS = {"UBIGINT", "BIGINT", "HUGEINT", "DOUBLE"}
 
 
@@ -249,22 +251,22 @@ def _with_optional(found: Any, optional: Any) -> Any:
         return {n: _with_optional(found.get(n, "NULL"), wanted.get(n, "JSON")) for n in {**found, **wanted}}
     if isinstance(found, list):
         return [_with_optional(found[0], optional[0] if isinstance(optional, list) else "JSON")]
-    return optional if found == "NULL" else found
+    return {"NULL": optional, _EMPTY: "JSON"}.get(found, found)
 
 
-_IS_OBJECT = "(__fault IS NULL AND json_valid(__json) AND json_type(__json) = 'OBJECT')"
+_OBJECT = "CASE WHEN __fault IS NULL AND starts_with(ltrim(__json, E' \\t\\r\\n'), '{') THEN __json END"
+"""What may be an object and nothing else; whether it is one shows when it is read."""
 
 
 def _json_view(con: Any, structure: str, view: str, rows: str) -> None:
     con.execute(f"""
         CREATE TEMP VIEW {view} AS
-        SELECT __file, __row, __fault, object.* FROM (
-            SELECT __file, __row,
-                CASE WHEN __fault IS NOT NULL THEN __fault
-                     WHEN NOT json_valid(__json) THEN 'the line is not valid JSON'
-                     WHEN NOT {_IS_OBJECT} THEN 'the row is not a JSON object' END AS __fault,
-                CASE WHEN {_IS_OBJECT} THEN json_transform(__json, {literal(structure)}) END AS object
-            FROM {rows})""")
+        SELECT __file, __row, object.*,
+            CASE WHEN __fault IS NOT NULL THEN __fault
+                 WHEN object IS NOT NULL THEN NULL
+                 WHEN json_valid(__json) THEN 'the row is not a JSON object'
+                 ELSE 'the line is not valid JSON' END AS __fault
+        FROM (SELECT *, TRY(json_transform({_OBJECT}, {literal(structure)})) AS object FROM {rows})""")
 
 
 def _json_lines(one: Input, opened: Opened) -> Iterator[pa.RecordBatch]:
