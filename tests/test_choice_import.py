@@ -1,8 +1,9 @@
-"""A platform's own list of choices comes in whole: every row is imported, there already, or listed with a reason."""
+"""A platform's own list of choices comes in whole: each row imported, there already, or listed with a reason."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aboveboard.choice import Event
+from aboveboard.choice import TYPES, Event, fold
 from aboveboard.cli.choice import choice
 from aboveboard.errors import AboveboardError, LedgerError, SourceError, VocabularyError
 from aboveboard.ledger import ImportReport, Ledger, import_choices, periods, read_map
 from aboveboard.ledger.choice_map import ChoiceMap, parse_map
+from aboveboard.ledger.events import FIELDS
 from aboveboard.ledger.importing import REASONS
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -66,8 +68,9 @@ def test_a_row_becomes_the_event_it_says(ledger: Ledger, csv: Callable[..., Path
     assert totals(import_choices(ledger, file, MAP)) == (1, 0, 0)
     assert ledger.events_of("u1") == [
         Event(
-            position=1, external_id="e7", subject="u1", type="given", category="user.content", method="settings",
-            purpose="train_ai_system.generative", effective_at=datetime(2024, 5, 1, 8, tzinfo=UTC), recorded_at=NOW,
+            position=1, external_id="e7", subject="u1", type="given", category="user.content",
+            purpose="train_ai_system.generative", method="settings",
+            effective_at=datetime(2024, 5, 1, 8, tzinfo=UTC), recorded_at=NOW,
             expires_at=datetime(2025, 5, 1, 8, tzinfo=UTC),
         )
     ]  # fmt: skip
@@ -76,17 +79,17 @@ def test_a_row_becomes_the_event_it_says(ledger: Ledger, csv: Callable[..., Path
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        ("2024-05-01", datetime(2024, 4, 30, 22)),
-        ("2024-05-01T10:00:00Z", datetime(2024, 5, 1, 10)),
-        ("2024-05-01 10:00:00.25+05:30", datetime(2024, 5, 1, 4, 30, 0, 250_000)),
-        ("2024-01-01 00:00:00", datetime(2023, 12, 31, 23)),
+        ("2024-05-01", datetime(2024, 4, 30, 22, tzinfo=UTC)),
+        ("2024-05-01T10:00:00Z", datetime(2024, 5, 1, 10, tzinfo=UTC)),
+        ("2024-05-01 10:00:00.25+05:30", datetime(2024, 5, 1, 4, 30, 0, 250_000, tzinfo=UTC)),
+        ("2024-01-01 00:00:00", datetime(2023, 12, 31, 23, tzinfo=UTC)),
     ],
 )  # fmt: skip
 def test_times_are_read_in_the_zone_of_the_map(
     ledger: Ledger, csv: Callable[..., Path], said: str, meant: datetime
 ) -> None:
     import_choices(ledger, csv(f"e1,u1,opt_out,,,{said},"), MAP)
-    assert ledger.events_of("u1")[0].effective_at == meant.replace(tzinfo=UTC)
+    assert ledger.events_of("u1")[0].effective_at == meant
 
 
 def test_every_format_gives_the_same_events(ledger: Ledger, csv: Callable[..., Path], tmp_path: Path) -> None:
@@ -120,9 +123,9 @@ def test_typed_columns_of_parquet_are_moments_of_their_own(ledger: Ledger, tmp_p
         import_choices(ledger, tmp_path / "c.parquet", replace(MAP, columns=columns))
     hours = [event.effective_at.hour for event in ledger.events_of("u1")]
     assert hours == [8, 10, 10, 8]
+    seconds = replace(MAP, columns={**base, "effective_at": "seconds"})
     with pytest.raises(SourceError, match="number, not a moment"):
-        columns = {**base, "effective_at": "seconds"}
-        import_choices(ledger, tmp_path / "c.parquet", replace(MAP, columns=columns))
+        import_choices(ledger, tmp_path / "c.parquet", seconds)
 
 
 def test_all_of_a_scope_is_said_with_a_star(ledger: Ledger, csv: Callable[..., Path]) -> None:
@@ -138,9 +141,7 @@ def test_all_of_a_scope_is_said_with_a_star(ledger: Ledger, csv: Callable[..., P
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "verified"), [("withdrawn", True), ("given", False), ("notice_shown", False)]
-)
+@pytest.mark.parametrize(("kind", "verified"), [("withdrawn", True), ("given", False), ("notice_shown", False)])
 def test_a_blank_flag_reads_towards_the_stricter(
     ledger: Ledger, csv: Callable[..., Path], kind: str, verified: bool
 ) -> None:
@@ -188,9 +189,7 @@ def test_a_row_that_cannot_be_imported_is_listed(
 
 
 @pytest.mark.parametrize("reason", COLUMNS_WITH)
-def test_a_field_that_cannot_be_imported_is_listed(
-    ledger: Ledger, csv: Callable[..., Path], reason: str
-) -> None:
+def test_a_field_that_cannot_be_imported_is_listed(ledger: Ledger, csv: Callable[..., Path], reason: str) -> None:
     name, sql = COLUMNS_WITH[reason]
     report = import_choices(ledger, csv("e1,u1,opt_in,*,*,2024-05-01,"), mapped(**{name: sql}))
     assert report.quarantined == {reason: 1}
@@ -257,9 +256,7 @@ def test_without_an_external_id_the_content_tells(ledger: Ledger, csv: Callable[
 
 
 def test_two_statements_under_one_id_are_both_left_out(ledger: Ledger, csv: Callable[..., Path]) -> None:
-    report = import_choices(
-        ledger, csv(GOOD, GOOD.replace("opt_out", "objected"), "e2,u2,opt_out,,,2024-05-01,"), MAP
-    )
+    report = import_choices(ledger, csv(GOOD, GOOD.replace("opt_out", "objected"), "e2,u2,opt_out,,,2024-05-01,"), MAP)
     assert report.quarantined == {"external_id_conflict": 2}
     assert ledger.head() == 1
 
@@ -270,9 +267,7 @@ def test_another_statement_than_the_ledgers_is_left_out(ledger: Ledger, csv: Cal
     assert (totals(report), report.quarantined) == ((0, 1, 1), {"external_id_taken": 1})
 
 
-def test_a_dry_run_counts_the_same_and_writes_nothing(
-    ledger: Ledger, csv: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_dry_run_counts_the_same_and_writes_nothing(ledger: Ledger, csv: Callable[..., Path], tmp_path: Path) -> None:
     file = csv(GOOD, GOOD, *ROWS.values(), "e2,u1,opt_in,*,*,2024-05-01,")
     dry = import_choices(ledger, file, MAP, dry_run=True, quarantine=tmp_path / "left")
     assert (ledger.head(), (tmp_path / "left").exists()) == (0, False)
@@ -303,9 +298,7 @@ def test_a_platforms_own_log_keeps_when_it_was_recorded(ledger: Ledger, csv: Cal
     assert found == [("e2", 2023), ("e1", 2023), ("e3", 2024)]  # what carries no time is recorded now
 
 
-def test_a_log_older_than_the_ledger_counts_as_recorded_with_its_last(
-    ledger: Ledger, csv: Callable[..., Path]
-) -> None:
+def test_a_log_older_than_the_ledger_counts_as_recorded_with_its_last(ledger: Ledger, csv: Callable[..., Path]) -> None:
     ledger.append(Event(subject="u0", type="refused", recorded_at=NOW, effective_at=NOW))
     report = import_choices(ledger, csv("e1,u1,opt_in,*,*,2023-05-01,"), mapped(recorded_at='"when"'))
     assert report.raised == 1
@@ -325,15 +318,13 @@ def ids(csv: Callable[..., Path], numbers: Sequence[int], prefix: str = "") -> P
 def test_a_list_of_rounded_ids_is_refused(ledger: Ledger, csv: Callable[..., Path], prefix: str) -> None:
     exact = [LONG + 1_000_003 * i for i in range(20)]
     import_choices(ledger, ids(csv, exact, prefix), MAP)
+    rounded = ids(csv, [int(float(number)) for number in exact], prefix)
     with pytest.raises(SourceError, match="look rounded"):
-        rounded = [int(float(number)) for number in exact]
-        import_choices(ledger, ids(csv, rounded, prefix), MAP, ids_verified=True)
+        import_choices(ledger, rounded, MAP, ids_verified=True)
     assert ledger.head() == 20
 
 
-def test_few_long_ids_need_somebody_who_vouches(
-    ledger: Ledger, csv: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_few_long_ids_need_somebody_who_vouches(ledger: Ledger, csv: Callable[..., Path], tmp_path: Path) -> None:
     file = ids(csv, [LONG, LONG + 2])
     with pytest.raises(SourceError, match="too few"):
         import_choices(ledger, file, MAP)
@@ -370,20 +361,14 @@ def test_strangers_are_counted_and_kept(ledger: Ledger, csv: Callable[..., Path]
 # Faults
 
 
-def test_an_expression_sees_the_rows_and_nothing_else(
-    ledger: Ledger, csv: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_an_expression_sees_the_rows_and_nothing_else(ledger: Ledger, csv: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("secret")
     with pytest.raises(SourceError):
-        import_choices(
-            ledger, csv(GOOD), mapped(subject=f"(SELECT content FROM read_text('{tmp_path}/secret.txt'))")
-        )
+        import_choices(ledger, csv(GOOD), mapped(subject=f"(SELECT content FROM read_text('{tmp_path}/secret.txt'))"))
 
 
 @pytest.mark.parametrize("sql", ["nobody", "who +", "who::INTEGER"])
-def test_errors_of_the_map_name_it_and_never_a_row(
-    ledger: Ledger, csv: Callable[..., Path], sql: str
-) -> None:
+def test_errors_of_the_map_name_it_and_never_a_row(ledger: Ledger, csv: Callable[..., Path], sql: str) -> None:
     with pytest.raises(SourceError) as caught:
         import_choices(ledger, csv(GOOD), mapped(subject=sql))
     assert "u1" not in f"{caught.value} {caught.value.hint}"
@@ -476,7 +461,8 @@ def test_an_import_counts_periods_as_the_command_does(drawn: list[tuple[datetime
 
     con = duckdb.connect()
     con.execute("SET TimeZone = 'Europe/Berlin'")
-    sql = f'SELECT {_expiry("VARCHAR", "Europe/Berlin")} FROM (SELECT $1::TIMESTAMP AS effective_at, $2 AS "said expires_at")'
+    row = '(SELECT $1::TIMESTAMP AS effective_at, $2 AS "said expires_at")'
+    sql = f"SELECT {_expiry('VARCHAR', 'Europe/Berlin')} FROM {row}"
     for start, period in drawn:
         expected = periods.after(start.replace(tzinfo=UTC), period, periods.zone("Europe/Berlin"))
         assert con.execute(sql, [start, period]).fetchall() == [(expected.replace(tzinfo=None),)]
@@ -516,8 +502,6 @@ def test_record_prints_a_receipt(run: Callable[..., Result]) -> None:
 
 
 def test_every_type_prints_as_a_sentence(run: Callable[..., Result]) -> None:
-    from aboveboard.choice import TYPES
-
     values = {"age_changed": "adult", "moved": "DE"}
     for type in TYPES:
         extra = ("--value", values[type]) if type in values else ()
@@ -558,9 +542,7 @@ def test_unverified_and_older_data_are_said(run: Callable[..., Result]) -> None:
         ("show", "u1", "--category", "user.contnet"),
     ],
 )
-def test_what_cannot_be_recorded_is_an_error_of_ours(
-    run: Callable[..., Result], words: Sequence[str]
-) -> None:
+def test_what_cannot_be_recorded_is_an_error_of_ours(run: Callable[..., Result], words: Sequence[str]) -> None:
     assert isinstance(run(*words).exception, AboveboardError)
 
 
@@ -573,9 +555,7 @@ def test_import_prints_counts_and_ends_with_one_when_rows_stay_out(
     run: Callable[..., Result], csv: Callable[..., Path], tmp_path: Path
 ) -> None:
     columns = "\n".join(f"{name} = {json.dumps(sql)}" for name, sql in COLUMNS.items())
-    (tmp_path / "map.toml").write_text(
-        f'zone = "UTC"\n[columns]\n{columns}\n[types]\nopt_out = "withdrawn"\n'
-    )
+    (tmp_path / "map.toml").write_text(f'zone = "UTC"\n[columns]\n{columns}\n[types]\nopt_out = "withdrawn"\n')
     words = ("import", csv(GOOD), "--map", tmp_path / "map.toml")
     dry = run(*words, "--dry-run")
     assert (dry.exit_code, dry.stdout.splitlines()) == (
@@ -584,9 +564,7 @@ def test_import_prints_counts_and_ends_with_one_when_rows_stay_out(
     )
     assert json.loads(run(*words, "--json").stdout)["imported"] == 1
     words = ("import", csv(GOOD, ROWS["type_unknown"]), *words[2:])
-    result = run(
-        *words, "--quarantine", tmp_path / "left", "--known", csv("u9", header="subject", name="k.csv")
-    )
+    result = run(*words, "--quarantine", tmp_path / "left", "--known", csv("u9", header="subject", name="k.csv"))
     assert result.exit_code == 1
     assert "2 rows: 0 imported, 1 were there already, 1 quarantined" in result.stdout
     assert "type_unknown" in result.stdout
@@ -604,3 +582,44 @@ def test_the_command_works_on_a_workspace(tmp_path: Path) -> None:
 def _first(folder: Path) -> Event:
     with Ledger.open(folder / "ledger.db") as ledger:
         return ledger.events_of("u1")[0]
+
+
+# The page docs/formats/event.md
+
+MOMENTS = tuple(name for name, kind in FIELDS.items() if kind == "moment")
+PAGE = (Path(__file__).parent.parent / "docs" / "formats" / "event.md").read_text(encoding="utf-8")
+
+
+def block(name: str) -> str:
+    """The code block of this name."""
+    return re.search(rf"^```\w+ {re.escape(name)}\n(.*?)^```", PAGE, re.M | re.S)[1]  # type: ignore[index]
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_the_worked_example_is_true() -> None:
+    said = [
+        Event(**{"subject": "u", **{k: day(v) if k in MOMENTS else v for k, v in event.items()}})
+        for event in json.loads(block("events.json"))
+    ]
+    table = PAGE[PAGE.index("| category | purpose | collected") :].split("\n\n")[0]
+    rows = [[cell.strip("` ") for cell in line.split("|")[1:6]] for line in table.splitlines()[2:]]
+    assert len(rows) == 11
+    for category, purpose, collected, asked, answer in rows:
+        at = None if collected == "unknown" else day(collected)
+        assert fold(said, category, purpose, "controller", at, day(asked)).state == answer
+
+
+def test_the_example_of_an_import_runs(ledger: Ledger, tmp_path: Path) -> None:
+    for name in ("choices.csv", "choices.toml"):
+        (tmp_path / name).write_text(block(name), encoding="utf-8")
+    report = import_choices(ledger, tmp_path / "choices.csv", read_map(tmp_path / "choices.toml"))
+    assert (totals(report), report.quarantined) == ((2, 0, 1), {"type_unknown": 1})
+    assert ledger.events_of("u:7")[0].expires_at == datetime(2026, 3, 10, 9, tzinfo=UTC)
+
+
+def test_the_page_names_every_field_and_reason() -> None:
+    for word in (*FIELDS, *TYPES, *REASONS):
+        assert f"`{word}`" in PAGE, word

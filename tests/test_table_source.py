@@ -37,9 +37,7 @@ def mapping(folder: Path, path: str, columns: str, *, head: str = "", tail: str 
 
 
 def stage(folder: Path, path: str, columns: str = "", **said) -> Staged:
-    options = {
-        key: said.pop(key) for key in ("limit", "rows_per_shard", "keep_going", "progress") if key in said
-    }
+    options = {key: said.pop(key) for key in ("limit", "rows_per_shard", "keep_going", "progress") if key in said}
     return table.read(mapping(folder, path, columns, **said)).stage(folder / "out", **options)
 
 
@@ -200,6 +198,15 @@ def test_a_joined_table_gives_its_columns(tmp_path):
     assert [row["audience_at"] for row in rows(source.stage(tmp_path / "out"))] == ["public", None]
 
 
+def test_a_join_that_is_too_large_for_memory_gives_the_same_order(tmp_path, monkeypatch):
+    csv(tmp_path, "key,kind\n" + "".join(f"u{n},k{n}\n" for n in range(500)), "accounts.csv")
+    path = csv(tmp_path, "id,owner\n" + "".join(f"p{n},u{n * 7 % 600}\n" for n in range(5_000)))
+    tail = '[joins.accounts]\npath = "accounts.csv"\non = "accounts.key = row.owner"'
+    found = rows(stage(tmp_path, path, 'language = "accounts.kind"', tail=tail))
+    monkeypatch.setattr("aboveboard.sources.steps.IN_MEMORY", 0)
+    assert rows(stage(tmp_path, path, 'language = "accounts.kind"', tail=tail)) == found
+
+
 def test_a_joined_table_that_matches_twice_is_an_error(tmp_path):
     csv(tmp_path, "key,kind\nu1,open\nu1,closed\n", "accounts.csv")
     tail = '[joins.accounts]\npath = "accounts.csv"\non = "accounts.key = row.owner"'
@@ -238,9 +245,7 @@ content = "geo"
 
 def test_parts_from_a_list_and_from_a_column(tmp_path):
     mentions = [{"id": "1", "span": [0, 3]}, {"id": "skip", "span": [4, 6]}, {"id": "2", "span": [7, 9]}]
-    path = jsonl(
-        tmp_path, {"id": "a", "geo": "1,2", "mentions": mentions}, {"id": "b", "geo": "", "mentions": []}
-    )
+    path = jsonl(tmp_path, {"id": "a", "geo": "1,2", "mentions": mentions}, {"id": "b", "geo": "", "mentions": []})
     first, second = rows(stage(tmp_path, path, "audience = \"'public'\"", tail=MENTIONS))
     assert [(part["kind"], part["start"], part["end"]) for part in first["parts"]] == [
         ("mention", 0, 3),
@@ -305,9 +310,7 @@ def test_malformed_json_lines(tmp_path):
 
 
 def test_empty_objects_and_lone_values_leave_the_fields_of_others_alone(tmp_path):
-    path = jsonl(
-        tmp_path, {}, {"id": "a", "u": {}}, {"id": "b", "u": {"x": "y"}}, {"id": "c", "u": None}, " {} ", "3"
-    )
+    path = jsonl(tmp_path, {}, {"id": "a", "u": {}}, {"id": "b", "u": {"x": "y"}}, {"id": "c", "u": None}, " {} ", "3")
     staged = stage(tmp_path, path, 'subject = "u.x"')
     assert [(row["record_id"], row["subject"]) for row in rows(staged)] == [
         ("a", None),
@@ -405,11 +408,7 @@ def test_a_read_stops_above_a_share_and_a_number_of_malformed_rows(tmp_path, goo
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.sampled_from(["good", "short", "long", "no id", "bad time", "quoted", "empty line"]), max_size=60
-    )
-)
+@given(st.lists(st.sampled_from(["good", "short", "long", "no id", "bad time", "quoted", "empty line"]), max_size=60))
 def test_totality_every_row_is_staged_or_in_quarantine(tmp_path, kinds):
     line = {
         "good": "{n},2020-01-01T00:00:00Z,x",
@@ -420,18 +419,12 @@ def test_totality_every_row_is_staged_or_in_quarantine(tmp_path, kinds):
         "quoted": '{n},,"a\nb, ""c"""',
         "empty line": "",
     }
-    path = csv(
-        tmp_path, "id,made,t\n" + "".join(line[kind].format(n=n) + "\n" for n, kind in enumerate(kinds))
-    )
+    path = csv(tmp_path, "id,made,t\n" + "".join(line[kind].format(n=n) + "\n" for n, kind in enumerate(kinds)))
     staged = stage(tmp_path, path, 'created_at = "made"\ntext = "t"', keep_going=True)
     wanted = [kind for kind in kinds if kind != "empty line"]
     assert staged.rows + staged.quarantined == len(wanted)
-    assert [row["ordinal"] for row in rows(staged)] == [
-        n for n, k in enumerate(wanted) if k in ("good", "quoted")
-    ]
-    assert [row for _, row, _ in bad(staged)] == [
-        n for n, k in enumerate(wanted) if k not in ("good", "quoted")
-    ]
+    assert [row["ordinal"] for row in rows(staged)] == [n for n, k in enumerate(wanted) if k in ("good", "quoted")]
+    assert [row for _, row, _ in bad(staged)] == [n for n, k in enumerate(wanted) if k not in ("good", "quoted")]
 
 
 # --- the same rows from every format ------------------------------------------------------------------------
@@ -524,9 +517,7 @@ def test_records_that_lie_inside_other_rows(tmp_path):
 def test_shards_hold_the_asked_number_of_rows_in_order(tmp_path):
     path = csv(tmp_path, "id\n" + "".join(f"p{n}\n" for n in range(100_000)))
     seen: list[tuple[int, int | None]] = []
-    staged = stage(
-        tmp_path, path, rows_per_shard=40_000, progress=lambda done, total: seen.append((done, total))
-    )
+    staged = stage(tmp_path, path, rows_per_shard=40_000, progress=lambda done, total: seen.append((done, total)))
     assert [pq.read_metadata(shard).num_rows for shard in staged.shards] == [40_000, 40_000, 20_000]
     assert [row["record_id"] for row in rows(staged)] == [f"p{n}" for n in range(100_000)]
     assert seen[-1] == (100_000, None)
@@ -656,9 +647,7 @@ RECORDS = [
         ordinal=4,
         collected_at=datetime(2023, 1, 1, 2, tzinfo=UTC),
         main=record.Part(content="hi @bo", parties=[record.Party("u:2", None)], categories=None),
-        parts=[
-            record.Part(kind="mention", place="span", start=3, end=6, parties=None, labels=[None], signals=[])
-        ],
+        parts=[record.Part(kind="mention", place="span", start=3, end=6, parties=None, labels=[None], signals=[])],
     ),
     record.Record("2", parts=None, main=record.Part(source_state=None, signals=[record.Signal(None)])),
 ]

@@ -15,11 +15,20 @@ from aboveboard import choice, vocabulary
 from aboveboard.choice import Event, Facts
 from aboveboard.gate import Gate, Job, Licence
 from aboveboard.policy import (
-    Citation, Clause, Commitment, Condition, Embargo, Period, Policy, PolicyVersion, Retention, timeline,
-)  # fmt: skip
+    Citation,
+    Clause,
+    Commitment,
+    Condition,
+    Embargo,
+    Period,
+    Policy,
+    PolicyVersion,
+    Retention,
+    timeline,
+)
+from aboveboard.reasons import BY_CODE
 from aboveboard.record import Part, Party, Record, Signal
 from aboveboard.regime import STANDARD, Regime, Regimes
-from aboveboard.reasons import BY_CODE
 
 START = datetime(2019, 1, 1, tzinfo=UTC)
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -38,8 +47,9 @@ PURPOSES = vocabulary.leaves(vocabulary.PURPOSES)
 RECIPIENTS = ("controller", "controller", "controller", "controller", "processor:p", "affiliate:a", "third_party:x")
 SIGNALS = tuple(code for code in BY_CODE if code.startswith("signal."))
 TEXTS = (
-    "good morning", "héllo wörld \U0001f426", "\u5317\u4eac\u306e\u9ce5 chirp", "\u0645\u0631\u062d\u0628\u0627 birds", "...", "", " \u200b ",
-    "@ann hi", "a", "e\u0301\u0301 zalgo", "\U0001f1ee\U0001f1ea flag", "x" * 40,
+    "good morning", "h\u00e9llo w\u00f6rld \U0001f426", "\u5317\u4eac\u306e\u9ce5 chirp",
+    "\u0645\u0631\u062d\u0628\u0627 birds", "...", "", " \u200b ", "@ann hi", "a", "e\u0301\u0301 zalgo",
+    "\U0001f1ee\U0001f1ea flag", "x" * 40,
 )  # fmt: skip
 
 
@@ -54,7 +64,7 @@ class World:
 
 def make(seed: int, records: int = 350, people: int = 60) -> World:
     """The world of a seed."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a world has to come out the same, not be secret
     subjects = [f"u:{n}" for n in range(people)]
     job = _job(rng)
     widened = _maybe(rng, 0.25)
@@ -121,7 +131,16 @@ def _policy(rng: random.Random, job: Job) -> Policy:
     starts = sorted(rng.sample(EDGES[:-6], rng.choice([1, 2, 2, 3])))
     if _maybe(rng, 0.7):
         starts[0] = EDGES[0]
-    return timeline(_version(rng, n, at, job, len(starts)) for n, at in enumerate(starts))
+    versions = [_version(rng, n, at, job, len(starts)) for n, at in enumerate(starts)]
+    return timeline(_ended(rng, version, after) for version, after in zip(versions, [*starts[1:], NOW], strict=True))
+
+
+def _ended(rng: random.Random, version: PolicyVersion, after: datetime) -> PolicyVersion:
+    """Now and then a version ends before the next one begins, and nothing is in force in between."""
+    if not _maybe(rng, 0.02 if after == NOW else 0.08):
+        return version
+    gap = rng.choice([timedelta(0), timedelta(days=20), timedelta(days=60)])
+    return replace(version, effective_to=after - gap)
 
 
 def _widened_policy(rng: random.Random, job: Job) -> Policy:
@@ -190,7 +209,9 @@ def _clause(rng: random.Random, number: int, job: Job) -> Clause:
 
 
 def _condition(rng: random.Random, depth: int) -> Condition:
-    op = rng.choice(["all", "any", "not", "eq", "in", "lt", "le", "exists", "eq"]) if depth else rng.choice(["eq", "in"])
+    op = (
+        rng.choice(["all", "any", "not", "eq", "in", "lt", "le", "exists", "eq"]) if depth else rng.choice(["eq", "in"])
+    )
     if op in ("all", "any"):
         return Condition(op, children=tuple(_condition(rng, depth - 1) for _ in range(2)))
     if op == "not":
@@ -314,7 +335,7 @@ def _record(
     )  # fmt: skip
     if _maybe(rng, 0.6):
         record = replace(record, parts=tuple(_part(rng, record, subjects) for _ in range(rng.choice([1, 1, 2, 3]))))
-    for _ in range(rng.choice([0, 0, 0, 0, 0, 0, 1, 1, 1, 2])):
+    for _ in range(rng.choice([0] * 7 + [1, 1, 1, 2])):
         record = _disturb(rng, record, subjects)
     return record
 
@@ -344,6 +365,7 @@ def _part(rng: random.Random, record: Record, subjects: Sequence[str]) -> Part:
         (rng.choice(CATEGORIES),) if _maybe(rng, 0.25) else ("user.content.public",),
         (rng.choice(vocabulary.LABELS),) if _maybe(rng, 0.12) else (),
         parties=tuple(_party(rng, subjects) for _ in range(rng.choice([0, 1, 1]))),
+        signals=(Signal(rng.choice(SIGNALS)),) if _maybe(rng, 0.06) else (),
         source_state=rng.choice(["own", "present", "present", "deleted"]) if inside else "own",
         place="span" if inside else "field",
         start=span[0] if inside else None,
@@ -387,7 +409,8 @@ def _disturb(rng: random.Random, record: Record, subjects: Sequence[str]) -> Rec
             lambda: _main(record, parties=rng.choice([None, (_party(rng, subjects),), (_party(rng, subjects),) * 2,
                                                       (_party(rng, subjects), _party(rng, subjects))])),
             lambda: _main(record, signals=rng.choice([
-                None, (Signal(rng.choice(SIGNALS)),), (Signal(rng.choice(SIGNALS), rng.choice([*PURPOSES, None, "x"])),),
+                None, (Signal(rng.choice(SIGNALS)),),
+                (Signal(rng.choice(SIGNALS), rng.choice([*PURPOSES, None, "x"])),),
                 (Signal(None),), (Signal("signal.parse_error"),), (Signal("signal.conflicting"),),
                 (Signal("vis.unlisted"),), (Signal(rng.choice(SIGNALS)), Signal(rng.choice(SIGNALS)))])),
             lambda: _main(record, source_state=rng.choice([*vocabulary.SOURCE_STATES, None])),

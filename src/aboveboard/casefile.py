@@ -1,9 +1,9 @@
 """Case files: small situations with the judgement they must get, so that people test their own policies.
 
 A file names a policy, a moment, a job and people, and then one situation after the other; whatever a
-situation does not say is harmless. A word outside the closed sets is an error with near misses, never a silent
-pass, and *unknown* is a word of its own. Specification: docs/formats/case.md; ``parse`` opens nothing, it is
-given a reader.
+situation does not say is harmless. A word outside the closed sets is an error with near misses, never a
+silent pass, and *unknown* is a word. Specification: docs/formats/case.md; ``parse`` opens nothing: it
+is given a reader.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aboveboard import choice, policy, reasons, record, regime, vocabulary
 from aboveboard.choice import Event, Facts
 from aboveboard.errors import AboveboardError, PolicyError, unknown_term
 from aboveboard.gate import Decision, Gate, Job, Licence
-from aboveboard.reasons import Effect, Outcome, Reason
+from aboveboard.reasons import Outcome
 
 UNKNOWN = "unknown"
 """TOML has no null, so a fact that nobody knows is written as this word; in JSON, null says the same."""
@@ -70,9 +70,7 @@ class Difference:
         return [line for wrong in self.wrong for line in _told(wrong)]
 
     def as_json(self) -> dict[str, object]:
-        return {
-            wrong.name: {"expected": _plain(wrong.expected), "got": _plain(wrong.got)} for wrong in self.wrong
-        }
+        return {wrong.name: {"expected": _plain(wrong.expected), "got": _plain(wrong.got)} for wrong in self.wrong}
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,8 @@ class CaseFile:
 
 
 def withdraws(decision: Decision) -> bool:
-    """Whether a reason that produced the outcome also takes the data out of earlier releases."""
-    return any(reason.withdraws for reason in _producing(decision))
+    """Whether a reason on the record or on one of its parts also takes data out of earlier releases."""
+    return any(reason.withdraws for reason in decision.reasons)
 
 
 def expectation(decision: Decision) -> Expect:
@@ -114,15 +112,6 @@ def expectation(decision: Decision) -> Expect:
         decision.outcome.value, decision.decisive.code, decision.codes, decision.part_codes, decision.removed,
         withdraws(decision), decision.clause, decision.policy_at_collection, decision.policy_now,
     )  # fmt: skip
-
-
-def _producing(decision: Decision) -> list[Reason]:
-    """The denials of what was refused or removed. Nothing else ever withdraws."""
-    if decision.outcome is Outcome.REFUSE:
-        codes = decision.codes
-    else:
-        codes = decision.part_codes if decision.outcome is Outcome.REDACT else frozenset()
-    return [reason for reason in reasons.in_order(codes) if reason.effect is Effect.DENY]
 
 
 # --- comparing ----------------------------------------------------------------------------------------------
@@ -301,17 +290,13 @@ def _policy(said: Mapping[str, Any], path: str, read: Read) -> policy.Policy:
     names = [names] if isinstance(names, str) else _list(_text)(names)
     versions = [policy.parse(read(name), name) for name in names]
     inline = _rows(said.get("version", []), "version")
-    versions += [
-        policy.parse(_toml(one).encode(), f"{path} [[version]] {n + 1}") for n, one in enumerate(inline)
-    ]
+    versions += [policy.parse(_toml(one).encode(), f"{path} [[version]] {n + 1}") for n, one in enumerate(inline)]
     return policy.timeline(versions)
 
 
 def _gate(said: Mapping[str, Any], rules: policy.Policy, people: choice.People) -> Gate:
     if "as_of" not in said:
-        raise CaseError(
-            "`as_of` is missing", hint="the moment of the judgement, for example 2023-12-01T00:00:00Z"
-        )
+        raise CaseError("`as_of` is missing", hint="the moment of the judgement, for example 2023-12-01T00:00:00Z")
     return Gate(
         rules,
         cast("choice.Snapshot", people),
@@ -324,9 +309,7 @@ def _gate(said: Mapping[str, Any], rules: policy.Policy, people: choice.People) 
 
 def _job(table: Mapping[str, Any]) -> Job:
     if "purpose" not in table:
-        raise CaseError(
-            "the job has no `purpose`", hint='for example job = { purpose = "train_ai_system.generative" }'
-        )
+        raise CaseError("the job has no `purpose`", hint='for example job = { purpose = "train_ai_system.generative" }')
     try:
         return Job(**_fields(table, _JOB, "job"))
     except PolicyError as error:  # a case file's mistake, not the policy's
@@ -335,15 +318,12 @@ def _job(table: Mapping[str, Any]) -> Job:
 
 def _regimes(said: Mapping[str, Any]) -> regime.Regimes:
     try:
-        own = {
-            name: regime.parse(name, rows) for name, rows in _table(said.get("regime", {}), "regime").items()
-        }
+        own = {name: regime.parse(name, rows) for name, rows in _table(said.get("regime", {}), "regime").items()}
     except PolicyError as error:
         raise CaseError(error.sentence, hint=error.hint) from error
     tables = {**regime.STANDARD, **own}
     regions = {
-        policy.region(place): vocabulary.member("regime", name, tables)
-        for place, name in said["regions"].items()
+        policy.region(place): vocabulary.member("regime", name, tables) for place, name in said["regions"].items()
     }
     vocabulary.member("regime", str(said["job"].get("regime", "strict")), tables)
     return regime.Regimes(tables, regions)
@@ -351,9 +331,7 @@ def _regimes(said: Mapping[str, Any]) -> regime.Regimes:
 
 def _licences(said: Mapping[str, Any]) -> Mapping[str, Licence]:
     rows = _table(said.get("licence", {}), "licence")
-    return {
-        name: Licence(name, **_fields(_table(one, name), _LICENCE, "licence")) for name, one in rows.items()
-    }
+    return {name: Licence(name, **_fields(_table(one, name), _LICENCE, "licence")) for name, one in rows.items()}
 
 
 # --- reading: one table by its fields -----------------------------------------------------------------------
@@ -465,9 +443,7 @@ _MAIN: Mapping[str, Reader] = {
     "audience_at": _audience,
     "audience_now": _audience,
     "parties": _maybe(_rows_of(lambda subject=None, role=None: record.Party(subject, role), _PARTY, "party")),
-    "signals": _maybe(
-        _rows_of(lambda code=None, purpose=None: record.Signal(code, purpose), _SIGNAL, "signal")
-    ),
+    "signals": _maybe(_rows_of(lambda code=None, purpose=None: record.Signal(code, purpose), _SIGNAL, "signal")),
     "source_state": _maybe(_word("source state", vocabulary.SOURCE_STATES)),
 }
 _PART: Mapping[str, Reader] = {
@@ -603,10 +579,7 @@ _MOMENTS = frozenset(
 
 def _dated(table: dict[str, Any]) -> dict[str, Any]:
     """JSON has no times: where one is expected, text in ISO 8601 is one."""
-    return {
-        key: _iso(value) if key in _MOMENTS and isinstance(value, str) else value
-        for key, value in table.items()
-    }
+    return {key: _iso(value) if key in _MOMENTS and isinstance(value, str) else value for key, value in table.items()}
 
 
 def _iso(text: str) -> object:
@@ -645,9 +618,7 @@ def _gate_out(gate: Gate) -> dict[str, Any]:
         "as_of": gate.as_of,
         "job": _said_of(gate.job),
         "regions": dict(gate.regimes.regions),
-        "regime": {
-            name: {q: cell for q, cell in table.items() if q != "name"} for name, table in own.items()
-        },
+        "regime": {name: {q: cell for q, cell in table.items() if q != "name"} for name, table in own.items()},
         "licence": {name: _written(one, _LICENCE) for name, one in gate.licences.items()},
         "version": [_version_out(version) for version in gate.policy.versions],
     }
@@ -655,9 +626,7 @@ def _gate_out(gate: Gate) -> dict[str, Any]:
 
 def _said_of(value: Any) -> dict[str, Any]:
     """The fields of a value that differ from what they are when nothing is said."""
-    known = (
-        (f.name, getattr(value, f.name), None if f.default is MISSING else f.default) for f in fields(value)
-    )
+    known = ((f.name, getattr(value, f.name), None if f.default is MISSING else f.default) for f in fields(value))
     return {name: found for name, found, default in known if found != default}
 
 
@@ -753,9 +722,7 @@ def _promise_out(promise: policy.Commitment) -> dict[str, Any]:
 
 
 def _worded(table: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _period(value) if isinstance(value, policy.Period) else value for key, value in table.items()
-    }
+    return {key: _period(value) if isinstance(value, policy.Period) else value for key, value in table.items()}
 
 
 def _period(period: policy.Period) -> str:
@@ -795,9 +762,7 @@ def _key(key: str) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return (
-            "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }" if value else "{}"
-        )
+        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }" if value else "{}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, datetime | date):

@@ -154,11 +154,11 @@ class Session(AbstractContextManager["Session"]):
 
     def _run(self, room: str) -> None:
         for step in steps.read(room):
-            self._make(step.name, steps.fill(step.sql, self.fragments))
+            self._make(step.name, steps.fill(step.sql, self.fragments), step.kind)
 
-    def _make(self, name: str, sql: str) -> None:
+    def _make(self, name: str, sql: str, kind: str = "TABLE") -> None:
         try:
-            self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+            self.con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
         except KeyboardInterrupt:
             raise
         except (

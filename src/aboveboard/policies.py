@@ -65,7 +65,7 @@ def _check(found: list[VersionFolder]) -> list[Finding]:
     findings += [wording.found_in_error("version-twice", error, "") for error in _same_names(versions)]
     for one in found:
         if one.version is not None:
-            findings += wording.check_version(one.version, one.text)
+            findings += [f for f in wording.check_version(one.version, one.text) if f.rule != "text-missing"]
     if versions:
         findings += _over_time(versions)
     return list(dict.fromkeys(findings))
@@ -82,9 +82,7 @@ def _over_time(versions: list[PolicyVersion]) -> list[Finding]:
 def version_folders(folder: Path) -> list[Path]:
     """The version folders of a policy folder, by name; raises PolicyError where there is none."""
     if not folder.is_dir():
-        raise PolicyError(
-            "the policy folder is missing", hint="expected POLICY/DATE/policy.toml", file=folder
-        )
+        raise PolicyError("the policy folder is missing", hint="expected POLICY/DATE/policy.toml", file=folder)
     children = [c for c in sorted(folder.iterdir()) if c.is_dir() and not c.name.startswith(".")]
     if not any((child / name).exists() for child in children for name in (RULES_FILE, TEXT_FILE)):
         raise PolicyError(

@@ -45,7 +45,7 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine) -> Related:
     with engine.connect() as con:
         _stage(con, [shard for source in sources for shard in source.shards])
         for step in steps.read("relate"):
-            con.execute(f"CREATE TEMP TABLE {step.name} AS {steps.fill(step.sql, _RANKS)}")
+            con.execute(f"CREATE TEMP {step.kind} {step.name} AS {steps.fill(step.sql, _RANKS)}")
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
         con.execute(f"CREATE TEMP VIEW resolved AS {resolved('staged', 'relations')}")
         sets = label_sets(con, "resolved")

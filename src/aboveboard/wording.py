@@ -110,7 +110,7 @@ VAGUE: tuple[Phrase, ...] = (
         r"\b(?:among|amongst) (?:other things|other purposes|others)\b|\binter alia\b",
         r"\bincluding,? (?:but|without) (?:being )?(?:not )?limit(?:ed to|ation|ing)\b",
         r"\bwithout limitation\b",
-        r"\b(?:such as|for example|for instance|e\.g\.) [^.;]*\b(?:and|or) (?:more|others?)\b",
+        r"\b(?:such as|for example|for instance|e\.g\.) [^.;]*\b(?:and|or) (?:more|others)\b",
         r"\.\.\.$",
     ),
     *_phrases(
@@ -128,7 +128,7 @@ VAGUE: tuple[Phrase, ...] = (
         r"\bfor (?:any |all |our )?(?:other|various|related|similar|business|commercial|legitimate|"
         r"additional|certain|internal)(?: \w+)? purposes?\b",
         r"\b(?:permitted|allowed|authori[sz]ed) (?:by|under) (?:\w+ ){0,2}laws?\b",
-        r"\bas (?:needed|necessary|appropriate|otherwise described)\b",
+        r"\bas (?:needed|necessary|appropriate|otherwise described)\b(?! (?:for|to)\b)",
         r"\bas we (?:\w+ )?(?:see|think|deem|consider)(?: it)? (?:fit|necessary|appropriate)\b",
         r"\bat our (?:sole |own )?discretion\b",
         r"\bin connection with (?:our|the|these) (?:\w+ )?(?:services?|business)\b",
@@ -156,7 +156,7 @@ CHOICES: tuple[Phrase, ...] = _phrases(
     r"\b(?:to|(?:unless|if|when|once) you(?: \w+)?) opt[- ](?:out|in)\b",
     _START + r"opt[- ]out\b",
     _YOU_MAY + r"object\b",
-    r"(?<!reserve the )\bright to (?:\w+ (?:or|and) )?object\b",
+    r"(?<!reserve the )(?<!reserves the )\bright to (?:\w+ (?:or|and) )?object\b",
     r"\b(?:withdraw|revoke)(?:ing)? (?:or \w+ )?(?:your |this |that |the |any )?(?:consent|permission)\b",
     _YOU_MAY + r"(?:turn|switch)(?:ing)? (?:\w+ ){0,4}?(?:off|on)\b",
     _START + r"(?:turn|switch) (?:\w+ ){0,2}?off\b",
@@ -239,7 +239,7 @@ def _words(lines: Sequence[Line]) -> Words:
     offsets, text = [], ""
     for piece in pieces:
         offsets.append(len(text))
-        text += piece
+        text += piece if text and text[-1] != " " else piece.lstrip()
     return Words(text.strip(), tuple(offsets), tuple(number for number, _ in lines))
 
 
@@ -273,9 +273,7 @@ def sections(text: str) -> tuple[Section, ...]:
         else:
             found.append((_path(*heading, above, numbered), lines, []))
     return tuple(
-        Section(path, tuple(head), tuple(body), _words([*head, *body]))
-        for path, head, body in found
-        if head or body
+        Section(path, tuple(head), tuple(body), _words([*head, *body])) for path, head, body in found if head or body
     )
 
 
@@ -392,15 +390,11 @@ class _Here:
     version: PolicyVersion
     clause: Clause | None = None
 
-    def says(
-        self, rule: str, sentence: str, hint: str = "", line: int | None = None, severity: str = ""
-    ) -> Finding:
+    def says(self, rule: str, sentence: str, hint: str = "", line: int | None = None, severity: str = "") -> Finding:
         rules = self.version.path
         file = rules if line is None else re.sub(r"policy\.toml$", "text.md", rules)
         name = self.clause.id if self.clause else None
-        return Finding(
-            rule, severity or RULES[rule][0], sentence, hint, self.version.version, name, line, file
-        )
+        return Finding(rule, severity or RULES[rule][0], sentence, hint, self.version.version, name, line, file)
 
 
 def _gaps(policy: Policy) -> Iterator[Finding]:
@@ -421,9 +415,7 @@ def _dates(here: _Here) -> Iterator[Finding]:
     spans = [("the version", version.effective_from, version.effective_to)]
     spans += [(f"promise `{c.id}`", c.starts, c.until) for c in version.commitments]
     spans += [
-        (f"undertaking `{e.id}`", e.collected_from, e.collected_to)
-        for e in version.embargoes
-        if e.collected_from
+        (f"undertaking `{e.id}`", e.collected_from, e.collected_to) for e in version.embargoes if e.collected_from
     ]
     for what, begins, ends in spans:
         if ends is not None and ends <= begins:
@@ -484,15 +476,13 @@ def _reaching_too_far(here: _Here, clause: Clause) -> Iterator[Finding]:
 def _citation(here: _Here, clause: Clause, parts: Sequence[Section]) -> Iterator[Finding]:
     quote = plain(clause.citation.quote)
     if len(quote.split()) < 2 and sum(map(str.isalnum, quote)) < 8:
-        yield here.says(
-            "cites-nothing", f"`{quote}` cites nothing", "quote the words that grant or forbid it"
-        )
+        yield here.says("cites-nothing", f"`{quote}` cites nothing", "quote the words that grant or forbid it")
         return
     yield from _heading_named(here, clause.citation.heading, parts)
     places = list(_places(quote, parts))
     if not places:
         yield _nearest(here, quote, parts)
-    elif not _cited(clause, parts):
+    elif not _cited(clause, parts) and _stands(clause.citation.heading, parts):
         part, line = places[0]
         hint = f"it is under `{' > '.join(part.path)}`" if part.path else "it is under no heading"
         yield here.says("quote-not-under-heading", "the quote stands in another section", hint, line)
@@ -505,11 +495,15 @@ def _heading_named(here: _Here, heading: Sequence[str], parts: Sequence[Section]
     if not heading and titles:
         hint = "citation = { heading = [...], quote = ... }"
         yield here.says("heading-missing", "the clause does not say under which heading it stands", hint)
-    if heading and not any(_under(heading, part.path) for part in parts):
+    if not _stands(heading, parts):
         missing = next((h for h in heading if not any(_is_titled(h, t) for t in titles)), heading[-1])
         near = difflib.get_close_matches(plain(missing), titles, n=2, cutoff=0.4)
         hint = f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else "copy it from text.md"
         yield here.says("heading-not-in-text", f"no heading `{' > '.join(heading)}` in the text", hint)
+
+
+def _stands(heading: Sequence[str], parts: Sequence[Section]) -> bool:
+    return any(_under(heading, part.path) for part in parts)
 
 
 def _under(heading: Sequence[str], path: Sequence[str]) -> bool:
@@ -519,8 +513,10 @@ def _under(heading: Sequence[str], path: Sequence[str]) -> bool:
 
 
 def _is_titled(name: str, title: str) -> bool:
-    """Whether a heading is the named one, or begins with it: "2.1" names "2.1 Training", not "2.10 Ads"."""
-    return re.match(re.escape(plain(name).lower()) + r"(?!\w|\.\d)", title.lower()) is not None
+    """Whether a heading is the named one or begins with it: "2.1" names "2.1 Ads", not "2.10 Jobs". So does "Ads"."""
+    wanted = re.compile(re.escape(plain(name).lower()) + r"(?!\w|\.\d)")
+    titles = (title.lower(), re.sub("^" + _NUMBER, "", title.lower()).lstrip())
+    return any(wanted.match(one) for one in titles)
 
 
 def _places(quote: str, parts: Sequence[Section]) -> Iterator[tuple[Section, int | None]]:

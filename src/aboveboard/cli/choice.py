@@ -1,4 +1,4 @@
-"""``aboveboard choice``: record what somebody said, show what is in force for them, import a platform's own list.
+"""``aboveboard choice``: record what somebody said, show what is in force, import a platform's own list.
 
 A recorded choice prints as a receipt: who, what, since when, and the position in the ledger that proves it.
 """
@@ -55,14 +55,10 @@ def _ledger(workspace: str) -> Iterator[Ledger]:
 @click.option("--language", help="Language of that notice.")
 @click.option("--actor", default="subject", show_default=True, help=f"Who said it: {', '.join(ACTORS)}.")
 @click.option("--method", default="command line", show_default=True, help="How it was said.")
-@click.option(
-    "--unverified", is_flag=True, help="Nobody has checked yet who said it: a no holds, a yes waits."
-)
+@click.option("--unverified", is_flag=True, help="Nobody has checked yet who said it: a no holds, a yes waits.")
 @click.option("--value", help="The age band (age_changed) or the residency (moved).")
 @click.option("--external-id", help="Your own id of this statement; the same one twice is recorded once.")
-@click.option(
-    "--zone", default="UTC", show_default=True, help="Time zone of times without one, and of periods."
-)
+@click.option("--zone", default="UTC", show_default=True, help="Time zone of times without one, and of periods.")
 @workspace_option
 @json_option
 def record(subject: str, type: str, workspace: str, zone: str, as_json: bool, **said: Any) -> None:
@@ -93,10 +89,7 @@ def _event(subject: str, type: str, now: datetime, zone: str, said: Mapping[str,
         past_to=moment(said["past_to"], zone),
         expires_at=_expiry(said["expires"], effective, zone),
         verified=not said["unverified"],
-        **{
-            name: said[name]
-            for name in ("category", "purpose", "recipient", "notice", "language", "actor", "method")
-        },
+        **{name: said[name] for name in ("category", "purpose", "recipient", "notice", "language", "actor", "method")},
         **{name: said[name] for name in ("value", "external_id")},
     )
 
@@ -110,7 +103,7 @@ def _expiry(text: str | None, effective: datetime, zone: str) -> datetime | None
 
 
 def moment(text: str | None, zone: str) -> datetime | None:
-    """A time that somebody typed, such as 2024-05-01 or 2024-05-01T12:00+02:00; usage error for anything else."""
+    """A time that somebody typed, such as 2024-05-01T12:00+02:00; a usage error for anything else."""
     from aboveboard.ledger import periods
 
     if text is None:
@@ -120,9 +113,7 @@ def moment(text: str | None, zone: str) -> datetime | None:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=where)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"`{text}` is no time; write 2024-05-01 or 2024-05-01T12:00:00+02:00"
-        ) from None
+        raise click.BadParameter(f"`{text}` is no time; write 2024-05-01 or 2024-05-01T12:00:00+02:00") from None
 
 
 def _receipt(event: Event, before: int) -> str:
@@ -189,7 +180,8 @@ def _shown(
     recipient: str,
     as_of: datetime,
 ) -> str:
-    about = f"{vocabulary.CATEGORIES[category].says}, for {recipient}, collected and asked about at {_time(as_of)}"
+    data = vocabulary.CATEGORIES[category].says
+    about = f"{data}, for {recipient}, collected and asked about at {_time(as_of)}"
     lines = [f"{subject} said:" if events else f"{subject} said nothing."]
     lines += [f"  {event.position:>6}  {_time(event.recorded_at)}  {_sentence(event)}" for event in events]
     lines += ["", f"in force for {about}:"]
@@ -266,20 +258,12 @@ def _choice_document(one: Choice) -> dict[str, Any]:
 
 @choice.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--map", "map_file", required=True, type=click.Path(path_type=Path), help="How the rows read as events."
-)
+@click.option("--map", "map_file", required=True, type=click.Path(path_type=Path), help="How the rows read as events.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
-@click.option(
-    "--quarantine", metavar="DIR", type=click.Path(path_type=Path), help="Where to list the rows left out."
-)
+@click.option("--quarantine", metavar="DIR", type=click.Path(path_type=Path), help="Where to list the rows left out.")
 @click.option("--ids-verified", is_flag=True, help="The long ids were compared with the database.")
-@click.option(
-    "--known", type=click.Path(path_type=Path), help="The accounts that exist (CSV, Parquet or JSONL)."
-)
-@click.option(
-    "--known-column", default="subject", show_default=True, help="The column of --known with their ids."
-)
+@click.option("--known", type=click.Path(path_type=Path), help="The accounts that exist (CSV, Parquet or JSONL).")
+@click.option("--known-column", default="subject", show_default=True, help="The column of --known with their ids.")
 @workspace_option
 @json_option
 def import_(file: Path, map_file: Path, workspace: str, as_json: bool, **options: Any) -> None:
@@ -329,12 +313,8 @@ def _report_prose(report: ImportReport) -> str:
     if report.quarantine_file:
         lines.append(f"  listed in {report.quarantine_file}")
     if report.raised:
-        lines.append(
-            f"{report.raised:,} rows count as recorded with the ledger's last event, which is later than they say"
-        )
+        lines.append(f"{report.raised:,} rows are older than the ledger's last event and count as recorded with it")
     if report.strangers is not None:
         rows = report.strangers_rows or 0
-        lines.append(
-            f"{report.strangers:,} subjects are no known account ({rows:,} rows; recorded all the same)"
-        )
+        lines.append(f"{report.strangers:,} subjects are no known account ({rows:,} rows; recorded all the same)")
     return "\n".join(lines)

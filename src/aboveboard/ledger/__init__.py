@@ -14,5 +14,6 @@ from aboveboard.ledger.ledger import Appended, Ledger
 from aboveboard.ledger.snapshot import LedgerSnapshot
 
 __all__ = [
-    "Appended", "ChoiceMap", "ImportReport", "Ledger", "LedgerSnapshot", "Scope", "flatten", "import_choices", "read_map",
+    "Appended", "ChoiceMap", "ImportReport", "Ledger", "LedgerSnapshot", "Scope", "flatten", "import_choices",
+    "read_map",
 ]  # fmt: skip

@@ -34,15 +34,20 @@ def engine(files: Sequence[Path], zone: str) -> Iterator[Connection]:
     """A DuckDB connection that may read these files only, and spills to a folder that is gone afterwards."""
     import duckdb
 
-    with TemporaryDirectory(prefix="aboveboard-") as spill:
-        with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": spill}) as con:
-            con.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
-            paths = [str(path) for path in files]
-            con.execute(f"SET allowed_paths = {literals(paths)}")
-            con.execute("SET enable_external_access = false")
-            con.execute(f"SET TimeZone = {literal(zone)}")
-            con.execute("SET preserve_insertion_order = true")
-            yield con
+    with TemporaryDirectory(prefix="aboveboard-") as spill, duckdb.connect(config=_settings(spill)) as con:
+        con.execute(f"SET allowed_paths = {literals([str(path) for path in files])}")
+        con.execute("SET enable_external_access = false")
+        con.execute(f"SET TimeZone = {literal(zone)}")
+        con.execute("SET preserve_insertion_order = true")  # or rows would lose their numbers
+        yield con
+
+
+def _settings(spill: str) -> dict[str, str | bool | int | float | list[str]]:
+    offline: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    return {**offline, "memory_limit": _MEMORY, "temp_directory": spill}
 
 
 def literal(value: str) -> str:

@@ -24,7 +24,8 @@ REQUIRED = ("subject", "type", "effective_at")
 FORMATS = ("csv", "jsonl", "parquet")
 
 _SUFFIXES = {
-    ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet",
+    ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
+    ".parquet": "parquet",
 }  # fmt: skip
 
 
@@ -42,9 +43,7 @@ class ChoiceMap:
         """``csv``, ``jsonl`` or ``parquet``; raises LedgerError where neither map nor suffix says."""
         found = self.format or _SUFFIXES.get(path.suffix.lower())
         if found is None:
-            raise LedgerError(
-                f"cannot tell the format of `{path.name}`", hint='say format = "csv" in the map'
-            )
+            raise LedgerError(f"cannot tell the format of `{path.name}`", hint='say format = "csv" in the map')
         return found
 
 
@@ -78,12 +77,8 @@ def parse_map(content: bytes) -> ChoiceMap:
 
 
 def _columns(said: Any) -> Mapping[str, str]:
-    if not isinstance(said, dict) or not all(
-        isinstance(value, str) and value.strip() for value in said.values()
-    ):
-        raise LedgerError(
-            "[columns] gives an SQL expression in quotes for each field", hint='subject = "user_id"'
-        )
+    if not isinstance(said, dict) or not all(isinstance(value, str) and value.strip() for value in said.values()):
+        raise LedgerError("[columns] gives an SQL expression in quotes for each field", hint='subject = "user_id"')
     for name in said:
         vocabulary.member("event field", name, COLUMNS)
     missing = [name for name in REQUIRED if name not in said]
@@ -94,9 +89,7 @@ def _columns(said: Any) -> Mapping[str, str]:
 
 def _zone(said: Any) -> str:
     if not isinstance(said, str):
-        raise LedgerError(
-            "the map names no `zone`", hint='zone = "UTC", or the zone that times without one are in'
-        )
+        raise LedgerError("the map names no `zone`", hint='zone = "UTC", or the zone that times without one are in')
     return periods.zone(said).key
 
 

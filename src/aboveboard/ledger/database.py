@@ -1,4 +1,4 @@
-"""Opens the database of a ledger: SQLite with write-ahead log, migrated to the newest step, written by one at a time.
+"""Opens the database of a ledger: SQLite, with a write-ahead log, migrated to the newest step.
 
 A connection never begins or commits by itself: reading and writing each stand in one visible ``with`` block,
 and a writing one takes the write lock at its start (``BEGIN IMMEDIATE``), so that two writers wait instead of
@@ -51,7 +51,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def explained(engine: Engine) -> Iterator[None]:
-    """Says what a database error means. INVARIANT: never with the values of the statement, which are a person's."""
+    """Says what a database error means. INVARIANT: never with a statement's values, which are a person's."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
@@ -67,14 +67,10 @@ def _url(where: str | Path) -> str:
     if "://" not in str(where):
         path = Path(where)
         if not path.parent.is_dir():
-            raise LedgerError(
-                f"no folder for the ledger `{path}`", hint="make the folder first: `aboveboard init`"
-            )
+            raise LedgerError(f"no folder for the ledger `{path}`", hint="make the folder first: `aboveboard init`")
         return f"sqlite:///{path}"
     if not str(where).startswith("sqlite"):
-        raise LedgerError(
-            "this version keeps its ledger in SQLite only", hint="give a path, or a sqlite:/// URL"
-        )
+        raise LedgerError("this version keeps its ledger in SQLite only", hint="give a path, or a sqlite:/// URL")
     return str(where)
 
 
@@ -111,16 +107,12 @@ def _step(engine: Engine) -> str | None:
     with engine.connect() as connection:
         tables = inspect(connection).get_table_names()
         found = (
-            connection.scalar(text("SELECT version_num FROM alembic_version"))
-            if "alembic_version" in tables
-            else None
+            connection.scalar(text("SELECT version_num FROM alembic_version")) if "alembic_version" in tables else None
         )
     if found is None and "events" in tables:
         raise LedgerError(
             "this database has a table `events` that is not ours", hint="give the ledger a file of its own"
         )
     if found is not None and found > NEWEST:
-        raise LedgerError(
-            f"this ledger has shape {found}, newer than {NEWEST}", hint="install a newer aboveboard"
-        )
+        raise LedgerError(f"this ledger has shape {found}, newer than {NEWEST}", hint="install a newer aboveboard")
     return found

@@ -115,7 +115,7 @@ events_packed = (
     .where(events.c.position <= bindparam("upto"))
     .order_by(events.c.position)
 )
-"""Whole ledgers are read so: a value handed over costs the same whether it is a flag or all of ``TOGETHER``."""
+"""Whole ledgers are read so: to hand over a value costs the same for a flag as for all of ``TOGETHER``."""
 closing_events = (
     select(func.count())
     .select_from(events)
@@ -134,9 +134,7 @@ events_named = select(events).where(
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware moment; raises LedgerError for one without a zone."""
     if moment.tzinfo is None:
-        raise LedgerError(
-            f"`{moment}` has no time zone", hint="give an offset, such as 2024-05-01T12:00:00+00:00"
-        )
+        raise LedgerError(f"`{moment}` has no time zone", hint="give an offset, such as 2024-05-01T12:00:00+00:00")
     return (moment - _EPOCH) // _MICROSECOND
 
 
@@ -152,9 +150,7 @@ def row_of(event: Event) -> tuple[Any, ...]:
 
 def event_of(row: Sequence[Any]) -> Event:
     """The event that a row holds."""
-    return Event(
-        **{name: _read(value, kind) for (name, kind), value in zip(FIELDS.items(), row, strict=True)}
-    )
+    return Event(**{name: _read(value, kind) for (name, kind), value in zip(FIELDS.items(), row, strict=True)})
 
 
 def same_statement(one: Sequence[Any], other: Sequence[Any]) -> bool:

@@ -42,10 +42,8 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def flatten(
-    con: duckdb.DuckDBPyConnection, events_relation: str, scopes: Sequence[Scope], as_of: datetime
-) -> None:
-    """Make the temporary tables that say what is in force at ``as_of``, from the events in ``events_relation``.
+def flatten(con: duckdb.DuckDBPyConnection, events_relation: str, scopes: Sequence[Scope], as_of: datetime) -> None:
+    """Make the temporary tables that say what is in force at ``as_of``, from the events of a relation.
 
     ``choices_in_force(scope_id, subject, collected_from, collected_to, state, past, since, method)``: a
     missing row means silent. ``contracts_in_force(scope_id, subject)``, ``notices_shown(subject, notice,
@@ -108,30 +106,26 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _kinds(con: duckdb.DuckDBPyConnection, events: str) -> Mapping[int, Event]:
     """An event of every kind, to ask ``choice.reaches`` about."""
     con.execute(_KINDS.format(events=events, types=(*_SPEAKING, "contract_bound")))
-    rows = con.execute(
-        "SELECT kind, type, category, purpose, recipient, vocabulary FROM flatten_kinds"
-    ).fetchall()
+    rows = con.execute("SELECT kind, type, category, purpose, recipient, vocabulary FROM flatten_kinds").fetchall()
     return {
         kind: Event(
-            subject="", type=type_, category=category, purpose=purpose, recipient=recipient, vocabulary=vocabulary,
-            recorded_at=_EPOCH, effective_at=_EPOCH,
+            subject="", type=type_, category=category, purpose=purpose, recipient=recipient,
+            vocabulary=vocabulary, recorded_at=_EPOCH, effective_at=_EPOCH,
         )
         for kind, type_, category, purpose, recipient, vocabulary in rows
     }  # fmt: skip
 
 
 def _reaching(kinds: Mapping[int, Event], label: str, scope: Scope) -> frozenset[int]:
-    return frozenset(
-        kind for kind, event in kinds.items() if reaches(event, label, scope.purpose, scope.recipient)
-    )
+    return frozenset(kind for kind, event in kinds.items() if reaches(event, label, scope.purpose, scope.recipient))
 
 
 # Pieces: the stretches of collection time that each event speaks about, with its place in the order of the
 # fold.
 #
-# INVARIANT: `place` orders as `choice._Piece.order` does: (counts_from, strictness, past, method). It packs them
-# into one number, so that "the newest, and the stricter of two at one instant" is max(place):
-#   ((microseconds since 0001-01-01) * 16 + strictness * 2 + past) * 2^32 + rank of the method in binary order.
+# INVARIANT: `place` orders as `choice._Piece.order` does: (counts_from, strictness, past, method). It packs
+# them into one number, so that "the newest, and the stricter of two at one instant" is max(place):
+#   ((microseconds since 0001-01-01) * 16 + strictness * 2 + past) * 2^32 + rank of the method, in byte order.
 
 _SUBJECTS = """
 CREATE OR REPLACE TEMP TABLE flatten_subjects AS
@@ -165,18 +159,21 @@ WITH said AS (
 ),
 counted AS (
   SELECT kind, n, heard, yes, windowed, counts_from,
-         greatest(coalesce(past_from, $known), $known) AS window_from, coalesce(past_to, $forever) AS window_to,
+         greatest(coalesce(past_from, $known), $known) AS window_from,
+         coalesce(past_to, $forever) AS window_to,
          ((epoch_us(counts_from) + {since_year_one}) * 16
            + (list_position({states}, state) - 1) * 2)::HUGEINT * {methods} + m AS place
     FROM said
    WHERE CASE WHEN yes THEN heard AND NOT not_theirs_to_give AND counts_from <= $now ELSE NOT lapsed END
 ),
 stretches AS (
-  SELECT kind, n, heard, greatest(counts_from, $known) AS starts, $forever AS ends, place FROM counted WHERE yes
+  SELECT kind, n, heard, greatest(counts_from, $known) AS starts, $forever AS ends, place
+    FROM counted WHERE yes
   UNION ALL
   SELECT kind, n, heard, window_from, window_to, place + {methods} FROM counted WHERE yes AND windowed
   UNION ALL
-  SELECT kind, n, heard, $unknown, CASE WHEN windowed THEN $known ELSE $forever END, place FROM counted WHERE NOT yes
+  SELECT kind, n, heard, $unknown, CASE WHEN windowed THEN $known ELSE $forever END, place
+    FROM counted WHERE NOT yes
   UNION ALL
   SELECT kind, n, heard, window_from, window_to, place FROM counted WHERE NOT yes AND windowed
 )
@@ -295,10 +292,8 @@ _CONSTANTS = {
 }
 
 
-def _answer_scopes(
-    con: duckdb.DuckDBPyConnection, scopes: Iterable[Scope], kinds: Mapping[int, Event]
-) -> None:
-    """Fill ``choices_in_force``: one table of answers at a time, so that memory does not grow with the scopes."""
+def _answer_scopes(con: duckdb.DuckDBPyConnection, scopes: Iterable[Scope], kinds: Mapping[int, Event]) -> None:
+    """Fill ``choices_in_force``, one table of answers at a time: its memory does not grow with the scopes."""
     alike: dict[frozenset[frozenset[int]], list[int]] = {}
     for scope in scopes:
         leaves = frozenset(_reaching(kinds, label, scope) for label in scope.labels)
@@ -333,7 +328,7 @@ INSERT INTO contracts_in_force
 SELECT DISTINCT reach.scope_id, e.subject
   FROM {events} e
   JOIN {of_kind}
-  JOIN (SELECT unnest($scopes)::INTEGER AS scope_id, unnest($kinds)::INTEGER AS kind) reach ON reach.kind = k.kind
+  JOIN (SELECT unnest($scopes)::INTEGER AS scope_id, unnest($kinds)::INTEGER AS kind) reach USING (kind)
  WHERE e.type = 'contract_bound' AND e.recorded_at <= $now AND (e.expires_at IS NULL OR e.expires_at > $now)
 """
 
@@ -347,12 +342,7 @@ def _find_contracts(
 ) -> None:
     contracts = {kind: event for kind, event in kinds.items() if event.type == "contract_bound"}
     reach = sorted(
-        {
-            (scope.id, kind)
-            for scope in scopes
-            for label in scope.labels
-            for kind in _reaching(contracts, label, scope)
-        }
+        {(scope.id, kind) for scope in scopes for label in scope.labels for kind in _reaching(contracts, label, scope)}
     )
     values = {"scopes": [scope for scope, _ in reach], "kinds": [kind for _, kind in reach], "now": now}
     con.execute(_CONTRACTS.format(events=events, of_kind=_OF_KIND), values)

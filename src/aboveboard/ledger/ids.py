@@ -25,7 +25,8 @@ SUSPICIOUS = 0.2
 
 _LONG_IDS = """
 SELECT count(*), count(*) FILTER (id::DOUBLE::HUGEINT = id), count(*) FILTER (NOT known)
-  FROM (SELECT DISTINCT subject, regexp_extract(subject, '([0-9]{{16,37}})$', 1)::HUGEINT AS id, {known} AS known
+  FROM (SELECT DISTINCT subject, {known} AS known,
+               regexp_extract(subject, '([0-9]{{16,37}})$', 1)::HUGEINT AS id
           FROM stated WHERE regexp_matches(subject, '(^|[^0-9])[0-9]{{16,37}}$'))
  WHERE id > $exact
 """
@@ -43,7 +44,7 @@ def refuse_rounded_numbers(con: Connection, expressions: dict[str, str]) -> None
 
 
 def refuse_rounded_texts(con: Connection, *, ids_verified: bool, has_known: bool) -> None:
-    """Raises SourceError where the subjects look rounded, or are too few to tell and nobody vouches for them."""
+    """Raises SourceError where subjects look rounded, or are too few to tell and nobody vouches for them."""
     known = "subject IN (SELECT id FROM known)" if has_known else "false"
     long, unmoved, strangers = con.execute(_LONG_IDS.format(known=known), {"exact": EXACT}).fetchall()[0]
     if long >= ENOUGH and unmoved > SUSPICIOUS * long:

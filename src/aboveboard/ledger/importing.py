@@ -144,7 +144,7 @@ _TEXT_TYPES = ("VARCHAR", "JSON")
 
 
 def _state(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
-    """Make ``stated``: per row, the text of every field that the map gives, and its moments as UTC timestamps."""
+    """Make ``stated``: per row, the text of every field that the map gives, and its moments in UTC."""
     import duckdb
 
     kinds = {name: _kind(con, path, name, sql) for name, sql in choice_map.columns.items()}
@@ -157,8 +157,10 @@ def _state(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
     if choice_map.types:
         con.executemany("INSERT INTO words VALUES (?, ?)", list(choice_map.types.items()))
     try:
-        con.execute(f"CREATE TABLE stated AS SELECT t.* REPLACE (coalesce(words.type, t.type) AS type), {expiry}"
-                    f" FROM ({typed}) t LEFT JOIN words ON words.said = t.type")  # fmt: skip
+        con.execute(
+            f"CREATE TABLE stated AS SELECT t.* REPLACE (coalesce(words.type, t.type) AS type), {expiry}"
+            f" FROM ({typed}) t LEFT JOIN words ON words.said = t.type"
+        )
     except duckdb.Error as error:  # its message quotes a row
         raise SourceError(
             "an expression of the map fails on a row", hint="use try_cast where a value may not fit",
@@ -167,7 +169,7 @@ def _state(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
 
 
 def _kind(con: Connection, path: Path, name: str, sql: str) -> str:
-    """The SQL type of an expression of the map; SourceError where it has none, or one that cannot be a field."""
+    """The SQL type of an expression of the map; SourceError where it has none that fits the field."""
     import duckdb
 
     try:
@@ -179,9 +181,7 @@ def _kind(con: Connection, path: Path, name: str, sql: str) -> str:
             hint=f"the file has {', '.join(columns[:20])}",
             file=path,
         ) from None
-    if name in _MOMENTS and not (
-        kind in _TEXT_TYPES or kind.startswith(("TIMESTAMP", "DATE")) or kind == '"NULL"'
-    ):
+    if name in _MOMENTS and not (kind in _TEXT_TYPES or kind.startswith(("TIMESTAMP", "DATE")) or kind == '"NULL"'):
         raise SourceError(
             f"the map's `{name}` is a number, not a moment", hint="to_timestamp(seconds) makes one", file=path
         )
@@ -210,9 +210,7 @@ def _field(name: str, kind: str | None, zone: str) -> str:
 
 def _default(name: str) -> str:
     """What ``choice.Event`` takes for a field that nobody gave; the ledger says when it was recorded."""
-    default = (
-        getattr(_PROBE, name) if name not in ("subject", "type", "effective_at", "recorded_at") else None
-    )
+    default = getattr(_PROBE, name) if name not in ("subject", "type", "effective_at", "recorded_at") else None
     if isinstance(default, str):
         return literal(default)
     kinds = {"moment": "TIMESTAMP", "text": "VARCHAR", "flag": "BOOLEAN", "int": "BIGINT"}
@@ -220,7 +218,7 @@ def _default(name: str) -> str:
 
 
 def _moment(said: str, kind: str, zone: str) -> str:
-    """An instant as naive UTC: text and zoned types carry or take their zone, plain timestamps are of the map's."""
+    """An instant as naive UTC: what carries no zone of its own is in the zone of the map."""
     if kind in _TEXT_TYPES or "TIME ZONE" in kind:
         return f"(try_cast({said} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
     return f"(try_cast({said} AS TIMESTAMP) AT TIME ZONE {literal(zone)} AT TIME ZONE 'UTC')"
@@ -240,11 +238,7 @@ def _refuse_rounded_ids(
     con: Connection, path: Path, choice_map: ChoiceMap, *, ids_verified: bool, has_known: bool
 ) -> None:
     if choice_map.format_of(path) == "jsonl":
-        named = {
-            name: choice_map.columns[name]
-            for name in ("subject", "external_id")
-            if name in choice_map.columns
-        }
+        named = {name: choice_map.columns[name] for name in ("subject", "external_id") if name in choice_map.columns}
         ids.refuse_rounded_numbers(con, named)
     ids.refuse_rounded_texts(con, ids_verified=ids_verified, has_known=has_known)
 
@@ -260,7 +254,7 @@ _STRICT = (*sorted(DENIES), "expired", "deleted", "suppressed", "contract_bound"
 
 
 def _judge(con: Connection, choice_map: ChoiceMap, now: datetime) -> None:
-    """Make ``judged``: the fields as they will be stored, and the reason why a row will not be (else NULL)."""
+    """Make ``judged``: the fields as they will be stored, and the reason why a row will not be, or NULL."""
     combination = ", ".join(_combined(name) for name in _COMBINED)
     con.execute("CREATE TABLE combinations (n INTEGER, refusal VARCHAR)")
     con.execute(
@@ -300,9 +294,7 @@ def _refusal(type: str | None, *said: Any) -> str | None:
             return f"{name}_unknown"
     if _stands(replace(_PROBE, type=type, value=value, **about)):
         return None
-    return (
-        "type_unknown" if type not in TYPES else "actor_cannot_grant" if type in GRANTS else "value_unknown"
-    )
+    return "type_unknown" if type not in TYPES else "actor_cannot_grant" if type in GRANTS else "value_unknown"
 
 
 def _stands(event: Event) -> bool:
@@ -317,10 +309,7 @@ def _reason(choice_map: ChoiceMap) -> str:
     """The first reason that applies to a row, as one CASE in the order of ``REASONS``."""
     given = choice_map.columns
     named = [name for name in _SCOPE if name in given]
-    blank = (
-        " OR ".join(f"nullif(trim({quoted('said ' + name)}::VARCHAR), '') IS NULL" for name in named)
-        or "false"
-    )
+    blank = " OR ".join(f"nullif(trim({quoted('said ' + name)}::VARCHAR), '') IS NULL" for name in named) or "false"
     flags = [_unread(name) for name in ("verified", "effective_verified") if name in given]
     past = [_unread(name) for name in ("past_from", "past_to") if name in given]
     tests = {
@@ -336,10 +325,7 @@ def _reason(choice_map: ChoiceMap) -> str:
         "expires_at_unreadable": _unread("expires_at") if "expires_at" in given else "false",
         "flag_unreadable": " OR ".join(flags) or "false",
     }
-    whens = [
-        f"WHEN {test} THEN {'refusal' if name == 'refusal' else literal(name)}"
-        for name, test in tests.items()
-    ]
+    whens = [f"WHEN {test} THEN {'refusal' if name == 'refusal' else literal(name)}" for name, test in tests.items()]
     return "CASE " + " ".join(whens) + " END"
 
 
@@ -380,7 +366,8 @@ def _stored() -> str:
 _FATES = """
 CREATE TABLE fates AS
 WITH named AS (
-  SELECT j.row, j.reason, j.external_id, j.statement, there.statement AS stands, there.external_id IS NOT NULL AS taken
+  SELECT j.row, j.reason, j.external_id, j.statement, there.statement AS stands,
+         there.external_id IS NOT NULL AS taken
     FROM named_rows j LEFT JOIN there USING (external_id)
 ),
 contested AS (
@@ -404,7 +391,7 @@ def _statement(columns: Sequence[str]) -> str:
 
 
 def _settle(con: Connection, ledger: Ledger) -> None:
-    """Make ``fates``: per row its reason, and whether it is ``fresh``: neither in the ledger nor twice in the file."""
+    """Make ``fates``: per row its reason, and whether it is ``fresh``: not in the ledger, once in the file."""
     content = [name for name in CONTENT if name != "external_id"]
     con.execute(
         "CREATE TABLE named_rows AS SELECT * REPLACE"
@@ -443,7 +430,8 @@ def _fill(con: Connection, table: str, names: Sequence[str], rows: Sequence[Sequ
 
 _COUNTS = """
 SELECT (SELECT count(*) FROM fates) + (SELECT count(*) FROM unreadable),
-       (SELECT count(*) FROM fates WHERE fresh), (SELECT count(*) FROM fates WHERE reason IS NULL AND NOT fresh)
+       (SELECT count(*) FROM fates WHERE fresh),
+       (SELECT count(*) FROM fates WHERE reason IS NULL AND NOT fresh)
 """
 _QUARANTINED = """
 SELECT coalesce(reason, 'unreadable') AS reason, row, line
@@ -459,16 +447,12 @@ SELECT 0 AS position, {columns} FROM named_rows n JOIN fates USING (row) WHERE f
 """
 
 
-def _report(
-    con: Connection, ledger: Ledger, choice_map: ChoiceMap, *, dry_run: bool, has_known: bool
-) -> ImportReport:
+def _report(con: Connection, ledger: Ledger, choice_map: ChoiceMap, *, dry_run: bool, has_known: bool) -> ImportReport:
     rows, fresh, already = con.execute(_COUNTS).fetchall()[0]
     reasons = dict(con.execute(f"SELECT reason, count(*) FROM ({_QUARANTINED}) GROUP BY reason").fetchall())
     # INVARIANT: totality. A row without a fate would be a choice that nobody hears of.
     if rows != fresh + already + sum(reasons.values()):
-        raise LedgerError(
-            "the rows of the file do not add up", hint="please report this as a fault of aboveboard"
-        )
+        raise LedgerError("the rows of the file do not add up", hint="please report this as a fault of aboveboard")
     strangers = con.execute(_STRANGERS).fetchall()[0] if has_known else (None, None)
     return ImportReport(
         rows=rows,
@@ -496,9 +480,7 @@ def _write_quarantine(con: Connection, path: Path, folder: Path) -> Path:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"choices-{digest}.jsonl"
-    found = con.execute(
-        f"SELECT row, line, reason FROM ({_QUARANTINED}) ORDER BY coalesce(row, line), row"
-    ).fetchall()
+    found = con.execute(f"SELECT row, line, reason FROM ({_QUARANTINED}) ORDER BY coalesce(row, line), row").fetchall()
     with target.open("w", encoding="utf-8") as out:
         for row, line, reason in found:
             where = {"row": row} if row is not None else {"line": line}
@@ -506,9 +488,7 @@ def _write_quarantine(con: Connection, path: Path, folder: Path) -> Path:
     return target
 
 
-def _write(
-    con: Connection, ledger: Ledger, total: int, keep: bool, progress: Callable[[int, int], None] | None
-) -> int:
+def _write(con: Connection, ledger: Ledger, total: int, keep: bool, progress: Callable[[int, int], None] | None) -> int:
     """Append the fresh rows, a chunk a transaction; returns how many were not there already."""
     cursor = con.cursor()
     cursor.execute(_FRESH.format(columns=", ".join(f"n.{name}" for name in COLUMNS)))

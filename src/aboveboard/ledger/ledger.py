@@ -61,7 +61,7 @@ def _utc_now() -> datetime:
 
 
 class Ledger:
-    """What people said. Open with :meth:`open`, close with ``with`` or :meth:`close`; many may read and write."""
+    """What people said. Opened with :meth:`open`, closed by ``with`` or :meth:`close`; many may use it."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
@@ -69,7 +69,7 @@ class Ledger:
 
     @classmethod
     def open(cls, where: str | Path, clock: Callable[[], datetime] = _utc_now) -> Ledger:
-        """The ledger at a path or ``sqlite:///`` URL, made and migrated if need be; ``clock`` says when it is now."""
+        """The ledger at a path or ``sqlite:///`` URL, made and migrated if need be; ``clock`` tells the time."""
         return cls(database.connect(where), clock)
 
     def close(self) -> None:
@@ -114,7 +114,7 @@ class Ledger:
         return Appended(added, already, self.head())
 
     def add_rows(self, rows: Sequence[Row], *, keep_recorded_at: bool) -> int:
-        """Record rows that were validated before, in one transaction; returns how many were not there already."""
+        """Record rows that were validated before, in one transaction; returns how many were new."""
         with database.writing(self._engine) as connection:
             fresh = _not_there(rows, self._known(connection, rows))
             if keep_recorded_at:
@@ -161,7 +161,7 @@ class Ledger:
         return self._clock()
 
     def snapshot(self, facts: AccountFacts | None = None, position: int | None = None) -> LedgerSnapshot:
-        """The ledger as it stands at a position (default: the head), with what the platform attests of accounts."""
+        """The ledger at a position (default: the head), with what the platform attests of accounts."""
         head = self.head()
         if position is not None and not 0 <= position <= head:
             raise LedgerError(f"no position {position} in this ledger", hint=f"the head is {head}")
@@ -182,7 +182,7 @@ class Ledger:
 
 
 def _last(connection: Connection) -> tuple[int, int]:
-    """The last position and the moment it was recorded; before the first event, nothing at the beginning of time."""
+    """The last position and the moment it was recorded; 0 and the beginning of time before the first."""
     row = connection.execute(last_event).one_or_none()
     return (0, -(2**63)) if row is None else (row.position, row.recorded_at)
 
@@ -196,9 +196,7 @@ def _valid_row(event: Event) -> Row:
 def _kept(row: Row, last: int, now: int) -> int:
     recorded_at = int(row[_FIELD_AT["recorded_at"]])
     if recorded_at > now:
-        raise LedgerError(
-            f"recorded at {moment(recorded_at)}, which is yet to come", hint="check the clock and zone"
-        )
+        raise LedgerError(f"recorded at {moment(recorded_at)}, which is yet to come", hint="check the clock and zone")
     return max(recorded_at, last)
 
 
@@ -208,7 +206,7 @@ def _placed(row: Row, position: int, recorded_at: int) -> Row:
 
 
 def _not_there(rows: Sequence[Row], known: Mapping[str, Row]) -> list[Row]:
-    """The rows whose external id is neither known nor said twice here; raises where the same id says otherwise."""
+    """The rows whose external id is neither known nor here twice; raises where the same id says otherwise."""
     seen = dict(known)
     fresh = []
     for row in rows:

@@ -36,13 +36,9 @@ def after(start: datetime, period: str, where: ZoneInfo) -> datetime:
         local = _months_later(start.astimezone(where).replace(tzinfo=None), 12 * years + months)
         return (local + timedelta(days=7 * weeks + days)).replace(tzinfo=where).astimezone(UTC)
     except (OverflowError, ValueError):
-        raise LedgerError(
-            f"`{period}` ends after the year 9999", hint="leave the expiry out instead"
-        ) from None
+        raise LedgerError(f"`{period}` ends after the year 9999", hint="leave the expiry out instead") from None
 
 
 def _months_later(local: datetime, months: int) -> datetime:
     year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
-    return local.replace(
-        year=year, month=month + 1, day=min(local.day, calendar.monthrange(year, month + 1)[1])
-    )
+    return local.replace(year=year, month=month + 1, day=min(local.day, calendar.monthrange(year, month + 1)[1]))

@@ -33,7 +33,7 @@ class _FactsOf(Protocol):
 
 @dataclass(slots=True)
 class LedgerSnapshot:
-    """Events up to ``position``, and the facts that were handed in. Not frozen only because it remembers its digest."""
+    """Events up to ``position``, and the facts handed in. Not frozen only because it remembers its digest."""
 
     position: int
     _engine: Engine = field(repr=False)
@@ -51,7 +51,7 @@ class LedgerSnapshot:
         return () if self._facts is None else self._facts.facts_of(subject)
 
     def events_table(self) -> pa.Table:
-        """All events up to the position, by position: the fields of ``Event``, moments as naive UTC timestamps."""
+        """All events up to the position, in order: the fields of ``Event``, moments as naive UTC timestamps."""
         import pyarrow as pa
 
         blocks = list(self._blocks())
@@ -66,7 +66,7 @@ class LedgerSnapshot:
         return self._digest
 
     def _blocks(self) -> Iterator[pa.RecordBatch]:
-        """The events in blocks of ``BLOCK``, read with the driver's own cursor: an object a row is the price else."""
+        """The events in blocks of ``BLOCK``, from the driver's own cursor: an object a row would be the price."""
         with database.reading(self._engine) as connection:
             cursor = connection.execute(events_packed, {"upto": self.position}).cursor
             while columns := _columns(cursor):
@@ -81,7 +81,7 @@ def _schema() -> pa.Schema:
 
 
 def _columns(cursor: Any) -> list[list[Any]]:
-    """The next ``BLOCK`` rows by column; none at the end. Pages are small so that the collector sees few tuples."""
+    """The next ``BLOCK`` rows by column; none at the end. Small pages keep the garbage collector idle."""
     columns: list[list[Any]] = []
     for _ in range(BLOCK // _PAGE):
         rows = cursor.fetchmany(_PAGE)
@@ -125,7 +125,7 @@ def _digest(blocks: Iterator[pa.RecordBatch] | Sequence[pa.RecordBatch]) -> str:
 
 
 def _canonical(column: pa.Array) -> Iterator[pa.Buffer]:
-    """The bytes of a column: 64-bit numbers, or 64-bit lengths and then the text; null is the least, or -1."""
+    """The bytes of a column: 64-bit numbers, or 64-bit lengths and the text; null is the least, or -1."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

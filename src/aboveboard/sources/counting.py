@@ -190,9 +190,7 @@ def known_words(rows: pa.Table, said: Mapping) -> None:
     _words(_OF_PARTS, lambda name: pc.struct_field(parts, name), said)
 
 
-def _words(
-    closed: Map[str, tuple[str, Collection[str]]], column: Callable[[str], Any], said: Mapping
-) -> None:
+def _words(closed: Map[str, tuple[str, Collection[str]]], column: Callable[[str], Any], said: Mapping) -> None:
     for path, (noun, known) in closed.items():
         name, _, inner = path.partition(".")
         values = column(name)

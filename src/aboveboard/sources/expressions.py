@@ -29,9 +29,7 @@ _PLAIN = re.compile(r"VARCHAR|BOOLEAN|UUID|ENUM.*|.*TIME.*|DATE|TIMESTAMP.*|INTE
 
 def check(con: Any, column: str, expression: str, mapping: str) -> list[list[str]]:
     """The columns that an expression names, or SourceError when it is not one expression over one row."""
-    said = json.loads(
-        con.execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{expression}\n)"]).fetchall()[0][0]
-    )
+    said = json.loads(con.execute("SELECT json_serialize_sql(?)", [f"SELECT (\n{expression}\n)"]).fetchall()[0][0])
     if said["error"]:
         raise SourceError(
             f"`{column}` is not an SQL expression",
@@ -91,14 +89,10 @@ def canonical(column: str, kind: str, sql: str, found: str, zone: str | None, ma
     }.get(kind, lambda: _list(sql, found, kind))()
     if made is None:
         hint = (
-            "epoch_seconds(), epoch_millis() and epoch_micros() make moments of numbers"
-            if kind == "TIMESTAMP"
-            else ""
+            "epoch_seconds(), epoch_millis() and epoch_micros() make moments of numbers" if kind == "TIMESTAMP" else ""
         )
         hint = "name the zone of naive times: `zone` in [table]" if _NAIVE.fullmatch(found) else hint
-        raise SourceError(
-            f"`{column}` is {found}, not {_says(kind)}", hint=hint, mapping=mapping, column=column
-        )
+        raise SourceError(f"`{column}` is {found}, not {_says(kind)}", hint=hint, mapping=mapping, column=column)
     return made
 
 
@@ -116,9 +110,7 @@ def _text(sql: str, found: str) -> str | None:
         return f"decode({sql})"
     if _FLOAT.fullmatch(found):  # 7.0 is the number 7; what is not a whole number is kept as it prints
         whole = f"{sql} = trunc({sql}) AND abs({sql}) < {SAFE}"
-        return (
-            f"CASE WHEN {whole} THEN CAST(CAST({sql} AS BIGINT) AS VARCHAR) ELSE CAST({sql} AS VARCHAR) END"
-        )
+        return f"CASE WHEN {whole} THEN CAST(CAST({sql} AS BIGINT) AS VARCHAR) ELSE CAST({sql} AS VARCHAR) END"
     return f"CAST({sql} AS VARCHAR)" if _INTEGER.fullmatch(found) or _PLAIN.fullmatch(found) else None
 
 
@@ -134,9 +126,7 @@ def _moment(sql: str, found: str, zone: str | None) -> str | None:
     # a text without offset and no zone to read it in is a failure of the row, made by a cast that cannot
     # succeed
     unzoned = f"CAST('no zone ' || {sql} AS TIMESTAMP)"
-    return (
-        f"CASE WHEN regexp_matches({sql}, '{_OFFSET}') THEN {instant} ELSE {naive if zone else unzoned} END"
-    )
+    return f"CASE WHEN regexp_matches({sql}, '{_OFFSET}') THEN {instant} ELSE {naive if zone else unzoned} END"
 
 
 def _number(sql: str, found: str, kind: str) -> str | None:
@@ -169,9 +159,7 @@ def unsafe(sql: str, found: str, *, json_numbers: bool) -> str | None:
     if found == "JSON":
         kinds = "('UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE')"
         return f"(json_type({sql}) IN {kinds} AND abs(TRY_CAST({sql} ->> '$' AS DOUBLE)) >= {SAFE})"
-    if (_FLOAT.fullmatch(found) and not found.startswith("DECIMAL")) or (
-        json_numbers and _INTEGER.fullmatch(found)
-    ):
+    if (_FLOAT.fullmatch(found) and not found.startswith("DECIMAL")) or (json_numbers and _INTEGER.fullmatch(found)):
         return f"(abs(CAST({sql} AS DOUBLE)) >= {SAFE})"
     return None
 

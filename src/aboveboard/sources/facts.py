@@ -96,9 +96,7 @@ def read(path: str | Path) -> FactsTable:
     return _read(mapping.read_input(said, where), columns, zone, where, where.read_bytes())
 
 
-def _read(
-    one: files.Input, columns: Mapping[str, str] | None, zone: str, where: Path, written: bytes
-) -> FactsTable:
+def _read(one: files.Input, columns: Mapping[str, str] | None, zone: str, where: Path, written: bytes) -> FactsTable:
     con = session.connect()
     try:
         opened = files.open_raw(con, one)
@@ -129,8 +127,7 @@ def _boxes(con: Any, columns: Mapping[str, str] | None, zone: str, where: Path) 
     }
     boxed = ", ".join(f"{box} AS {identifier(name)}" for name, box in boxes.items())
     values = [
-        f"{name}.v AS {name}" if name in boxes else f"CAST(NULL AS {kind}) AS {name}"
-        for name, kind in COLUMNS.items()
+        f"{name}.v AS {name}" if name in boxes else f"CAST(NULL AS {kind}) AS {name}" for name, kind in COLUMNS.items()
     ]
     failed = [f"{name} IS NULL AS failed_{name}" for name in boxes]
     return f"SELECT __fault, {', '.join(values + failed)} FROM (SELECT __fault, {boxed} FROM raw)"

@@ -12,6 +12,7 @@ import codecs
 import glob
 import hashlib
 import io
+import itertools
 import json
 import os
 import sqlite3
@@ -86,9 +87,7 @@ def find(patterns: Sequence[str], base: Path) -> tuple[Path, ...]:
 
 def format_of(path: Path, said: str | None) -> str:
     """The format that a mapping says, or that the ending says; an unknown one is refused by name."""
-    ending = (
-        path.name.lower().removesuffix(".gz").removesuffix(".zst").removesuffix(".bz2").rpartition(".")[2]
-    )
+    ending = path.name.lower().removesuffix(".gz").removesuffix(".zst").removesuffix(".bz2").rpartition(".")[2]
     key = said or ending
     if key not in FORMATS:
         raise unknown_term("table format", key, FORMATS)
@@ -127,9 +126,7 @@ def open_raw(con: Any, one: Input, view: str = "raw") -> Opened:
 def _parquet(con: Any, one: Input, view: str) -> Opened:
     names = ", ".join(literal(str(path)) for path in one.paths)
     rows = f"read_parquet([{names}], union_by_name = true)"
-    place = (
-        "CAST(file_index AS INTEGER) AS __file, file_row_number AS __row, CAST(NULL AS VARCHAR) AS __fault"
-    )
+    place = "CAST(file_index AS INTEGER) AS __file, file_row_number AS __row, CAST(NULL AS VARCHAR) AS __fault"
     absent = _absent(one, types_of(con, f"SELECT * FROM {rows}"))
     con.execute(f"CREATE TEMP VIEW {view} AS SELECT {place}, *{absent} FROM {rows}")
     total = con.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata([{names}])").fetchall()[0][0]
@@ -158,9 +155,7 @@ def _absent(one: Input, present: Mapping[str, str]) -> str:
     """Columns a mapping calls optional that these files lack: they are there, and unknown."""
     known = {name.lower() for name in present}
     lacking = {name: kind for name, kind in one.optional.items() if name.lower() not in known}
-    return "".join(
-        f", CAST(NULL AS {_sql_type(kind)}) AS {identifier(name)}" for name, kind in lacking.items()
-    )
+    return "".join(f", CAST(NULL AS {_sql_type(kind)}) AS {identifier(name)}" for name, kind in lacking.items())
 
 
 def _sql_type(structure: object) -> str:
@@ -182,9 +177,7 @@ def _lines(con: Any, one: Input, view: str) -> Opened:
     con.register(rows, _reader(Opened(), columns, _json_lines(one, Opened())))
     structure = _structure(con, one, rows)
     opened = Opened(numbers_unsafe=True)
-    con.register(
-        rows, _reader(opened, columns, _json_lines(one, opened))
-    )  # a stream is read once: open it again
+    con.register(rows, _reader(opened, columns, _json_lines(one, opened)))  # a stream is read once: open it again
     _json_view(con, structure, view, rows)
     return opened
 
@@ -272,38 +265,19 @@ def _json_view(con: Any, structure: str, view: str, rows: str) -> None:
 def _json_lines(one: Input, opened: Opened) -> Iterator[pa.RecordBatch]:
     opened.rows = 0
     for index, path in enumerate(one.paths):
-        batch: list[tuple[int, str | None, str | None]] = []
-        for number, line in enumerate(_text_lines(path)):
-            if not line.strip():
-                continue
-            batch.append((number, *_decoded(line)))
-            if len(batch) == BATCH:
-                opened.rows += len(batch)
-                yield _line_batch(index, batch)
-                batch = []
-        opened.rows += len(batch)
-        yield _line_batch(index, batch)
+        first = 0
+        stream = _text_lines(path)
+        while lines := list(itertools.islice(stream, BATCH)):
+            filled = [(number, line) for number, line in enumerate(lines, first) if not line.isspace()]
+            opened.rows += len(filled)
+            first += len(lines)
+            yield _line_batch(index, filled)
 
 
-def _decoded(line: bytes) -> tuple[str | None, str | None]:
-    """The fault of a line and its text."""
-    try:
-        return None, line.decode()
-    except UnicodeDecodeError:
-        return "the line is not valid UTF-8", None
-
-
-def _line_batch(index: int, lines: Sequence[tuple[int, str | None, str | None]]) -> pa.RecordBatch:
-    rows, faults, texts = zip(*lines, strict=True) if lines else ((), (), ())
-    return pa.record_batch(
-        [
-            pa.array([index] * len(lines), pa.int32()),
-            pa.array(rows, pa.int64()),
-            pa.array(faults, pa.string()),
-            pa.array(texts, pa.string()),
-        ],
-        names=[*PLACE, "__json"],
-    )
+def _line_batch(index: int, lines: Sequence[tuple[int, bytes]]) -> pa.RecordBatch:
+    rows = pa.array([row for row, _ in lines], pa.int64())
+    written = pa.record_batch([pa.array([line for _, line in lines], pa.binary())], names=["__json"])
+    return _with_place(written, index, rows)
 
 
 def _text_lines(path: Path) -> Iterator[bytes]:
@@ -406,9 +380,7 @@ def _csv_reader(
         raise failed(error, "the file has no header that can be read", file=one.names[0]) from error
 
 
-def _placed(
-    batch: pa.RecordBatch, index: int, first: int, faults: Faults, *, last: bool
-) -> tuple[pa.RecordBatch, int]:
+def _placed(batch: pa.RecordBatch, index: int, first: int, faults: Faults, *, last: bool) -> tuple[pa.RecordBatch, int]:
     """A batch with its place: malformed rows are put back as rows of nulls, so that numbers stay those of the
     file.
     """
@@ -432,7 +404,7 @@ def _placed(
     return both.to_batches()[0], number
 
 
-def _with_place(batch: pa.RecordBatch, index: int, rows: Sequence[int]) -> pa.RecordBatch:
+def _with_place(batch: pa.RecordBatch, index: int, rows: Sequence[int] | pa.Array) -> pa.RecordBatch:
     """The fields as text; a row that is not UTF-8 gets a fault and loses its fields."""
     faults = pa.nulls(batch.num_rows, pa.string())
     try:
@@ -449,11 +421,16 @@ def _not_utf8(batch: pa.RecordBatch) -> pa.BooleanArray:
     """Which rows have a field that is not UTF-8, looked for one by one."""
     columns = [column.to_pylist() for column in batch.columns]
     return pa.array(
-        [
-            any(value is not None and _decoded(value)[0] is not None for value in row)
-            for row in zip(*columns, strict=True)
-        ]
+        [any(value is not None and not _is_utf8(value) for value in row) for row in zip(*columns, strict=True)]
     )
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _fault_batch(columns: pa.Schema, index: int, faults: Faults) -> pa.RecordBatch:
@@ -551,9 +528,7 @@ def _sqlite(con: Any, one: Input, view: str) -> Opened:
     base.close()
     opened = Opened(total)
     columns = pa.schema([*_PLACE_FIELDS, *kinds.items()])
-    con.register(
-        f"sqlite_rows_{view}", _reader(opened, columns, _sqlite_batches(one, table, columns, opened))
-    )
+    con.register(f"sqlite_rows_{view}", _reader(opened, columns, _sqlite_batches(one, table, columns, opened)))
     absent = _absent(one, dict.fromkeys(names, ""))
     con.execute(f"CREATE TEMP VIEW {view} AS SELECT *{absent} FROM sqlite_rows_{view}")
     return opened
@@ -563,9 +538,7 @@ def _sqlite_type(base: sqlite3.Connection, table: str, name: str) -> pa.DataType
     """SQLite types values, not columns: a column has a type only when all of its values share one, else it is
     text.
     """
-    found = {row[0] for row in base.execute(f"SELECT DISTINCT typeof({identifier(name)}) FROM {table}")} - {
-        "null"
-    }
+    found = {row[0] for row in base.execute(f"SELECT DISTINCT typeof({identifier(name)}) FROM {table}")} - {"null"}
     alone = {"integer": pa.int64(), "real": pa.float64(), "blob": pa.binary()}
     return alone.get(next(iter(found)), pa.string()) if len(found) == 1 else pa.string()
 
@@ -576,9 +549,7 @@ def _sqlite_batches(one: Input, table: str, columns: pa.Schema, opened: Opened) 
     cursor = base.execute(f"SELECT * FROM {table}")
     opened.rows = 0
     while rows := cursor.fetchmany(BATCH):
-        values = [
-            _sqlite_array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)
-        ]
+        values = [_sqlite_array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
         numbers = pa.array(range(opened.rows, opened.rows + len(rows)), pa.int64())
         place = [pa.array([0] * len(rows), pa.int32()), numbers, pa.nulls(len(rows), pa.string())]
         opened.rows += len(rows)

@@ -125,15 +125,11 @@ def read_input(said: Map[str, Any], path: Path) -> files.Input:
     if isinstance(patterns, str):
         patterns = [patterns]
     if not patterns:
-        raise SourceError(
-            "a table without `path`", hint="a file, a glob or a list of them", mapping=path.name
-        )
+        raise SourceError("a table without `path`", hint="a file, a glob or a list of them", mapping=path.name)
     paths = files.find(patterns, path.parent)
     formats = {files.format_of(one, said.get("format")) for one in paths}
     if len(formats) > 1:
-        raise SourceError(
-            "files of several formats in one table", hint=", ".join(sorted(formats)), mapping=path.name
-        )
+        raise SourceError("files of several formats in one table", hint=", ".join(sorted(formats)), mapping=path.name)
     tab = paths[0].name.lower().partition(".")[2].startswith("tsv")
     delimiter = said.get("delimiter", "\t" if tab else ",")
     return files.Input(paths, formats.pop(), said.get("table"), delimiter, said.get("optional", {}))
@@ -143,9 +139,7 @@ def _columns(said: Map[str, Any], path: Path) -> dict[str, str]:
     known("column", said, (*COLUMNS, *AUDIENCES, "audience"))
     columns = _expressions(said, path)
     if "record_id" not in columns:
-        raise SourceError(
-            "no `record_id` is mapped", hint="every record needs a stable id", mapping=path.name
-        )
+        raise SourceError("no `record_id` is mapped", hint="every record needs a stable id", mapping=path.name)
     if "collected_at" in columns and "collected_evidence" not in columns:
         raise SourceError(
             "`collected_at` without `collected_evidence`",
@@ -160,9 +154,7 @@ def _part(said: Map[str, Any], path: Path) -> PartRule:
     fields = _audiences(_expressions(said, path), path)
     when, each = fields.pop("when", None), fields.pop("each", None)
     if "kind" not in fields:
-        raise SourceError(
-            "parts without `kind`", hint=f"one of {', '.join(vocabulary.PART_KINDS)}", mapping=path.name
-        )
+        raise SourceError("parts without `kind`", hint=f"one of {', '.join(vocabulary.PART_KINDS)}", mapping=path.name)
     return PartRule(fields, when, each)
 
 
@@ -172,9 +164,7 @@ def _audiences(columns: dict[str, str], path: Path) -> dict[str, str]:
     if both is None:
         return columns
     if any(name in columns for name in AUDIENCES):
-        raise SourceError(
-            "`audience` beside `audience_at` or `audience_now`", hint="give either", mapping=path.name
-        )
+        raise SourceError("`audience` beside `audience_at` or `audience_now`", hint="give either", mapping=path.name)
     return {**columns, **dict.fromkeys(AUDIENCES, both)}
 
 

@@ -37,6 +37,16 @@ def make(con: Any, said: Mapping) -> files.Opened:
     return opened
 
 
+IN_MEMORY = 8 << 20
+"""Bytes of joined files up to which a join certainly stays in memory."""
+
+
+def order(said: Mapping) -> str:
+    """Rows come in the order of the files by themselves, until a join is so large that it spills to disk."""
+    joined = sum(path.stat().st_size for one in said.joins for path in one.input.paths)
+    return "ORDER BY __file, __row, __pos" if joined > IN_MEMORY else ""
+
+
 def _joined_table(con: Any, one: mapping.Join) -> None:
     """A joined table is held in memory and must be whole: a row missing from it would be a fact missing
     silently.
@@ -45,9 +55,7 @@ def _joined_table(con: Any, one: mapping.Join) -> None:
     con.execute(f"CREATE TEMP TABLE {one.name} AS SELECT * FROM {one.name}_raw")
     wrong = con.execute(f"SELECT count(*) FROM {one.name} WHERE __fault IS NOT NULL").fetchall()[0][0]
     if wrong or opened.failure:
-        raise SourceError(
-            f"the joined table has {wrong} malformed rows", join=one.name, file=one.input.names[0]
-        )
+        raise SourceError(f"the joined table has {wrong} malformed rows", join=one.name, file=one.input.names[0])
     con.execute(f"ALTER TABLE {one.name} DROP COLUMN __file")
     con.execute(f"ALTER TABLE {one.name} DROP COLUMN __row")
     con.execute(f"ALTER TABLE {one.name} DROP COLUMN __fault")
@@ -75,13 +83,13 @@ def _row_view(con: Any, said: Mapping) -> None:
         return
     found = sql.types(con, {"each": said.each}, "FROM raw", said.path.name)["each"]
     listed = "box.v" if found.endswith("[]") else "CASE WHEN box.v IS NOT NULL THEN [box.v] ELSE [] END"
+    box = sql.boxed(f"(\n{said.each}\n)")
     con.execute(f"""
         CREATE TEMP VIEW holders AS
         SELECT __file, __row, holder,
-            CASE WHEN __fault IS NULL AND box IS NULL THEN '`each` cannot be computed' ELSE __fault END AS
-            __fault, CASE WHEN __fault IS NOT NULL OR box IS NULL THEN [NULL] ELSE coalesce({listed}, []) END
-            AS elements FROM (SELECT __file, __row, __fault, file_row AS holder, {sql.boxed(f"({said.each})")}
-            AS box FROM raw AS file_row)""")
+            CASE WHEN __fault IS NULL AND box IS NULL THEN '`each` cannot be computed' ELSE __fault END AS __fault,
+            CASE WHEN __fault IS NOT NULL OR box IS NULL THEN [NULL] ELSE coalesce({listed}, []) END AS elements
+        FROM (SELECT __file, __row, __fault, file_row AS holder, {box} AS box FROM raw AS file_row)""")
     con.execute("""
         CREATE TEMP VIEW elements AS
         SELECT __file, __row, __fault, holder, len(elements) AS __len,
@@ -90,8 +98,7 @@ def _row_view(con: Any, said: Mapping) -> None:
         FROM holders""")
     try:
         con.execute(
-            'CREATE TEMP VIEW "row" AS '
-            "SELECT __file, __row, __fault, __len, __pos, holder, element.* FROM elements"
+            'CREATE TEMP VIEW "row" AS SELECT __file, __row, __fault, __len, __pos, holder, element.* FROM elements'
         )
     except duckdb.BinderException as error:
         raise SourceError(
@@ -142,11 +149,7 @@ def _part_list(con: Any, said: Mapping, rule: PartRule, number: int, rows: str) 
     item = "LAMBDA item: "
 
     def over(expression: str) -> str:
-        return (
-            expression
-            if rule.each is None
-            else f"list_transform((\n{rule.each}\n), {item}(\n{expression}\n))"
-        )
+        return expression if rule.each is None else f"list_transform((\n{rule.each}\n), {item}(\n{expression}\n))"
 
     found = sql.types(con, {f"parts[{number + 1}].{k}": over(v) for k, v in rule.fields.items()}, rows, name)
     kinds = [kind if rule.each is None else kind.removesuffix("[]") for kind in found.values()]
@@ -202,9 +205,11 @@ def _integrity(columns: Map[str, str]) -> dict[str, str]:
 def _reason(said: Mapping) -> str:
     """Why a row goes to quarantine, in words that hold nothing of the row; NULL for a good one."""
     cases = ["WHEN __fault IS NOT NULL THEN __fault", "WHEN unsafe THEN 'an id is a number beyond 2^53'"]
+    boxes = {column: column for column in said.columns}
+    boxes |= {f"part_{number}": f"parts[{number + 1}]" for number in range(len(said.parts))}
     cases += [
-        f"WHEN {identifier(column)} IS NULL THEN '`{column}` cannot be computed from this row'"
-        for column in (*said.columns, *(f"part_{number}" for number in range(len(said.parts))))
+        f"WHEN {identifier(box)} IS NULL THEN '`{name}` cannot be computed from this row'"
+        for box, name in boxes.items()
     ]
     cases.append("WHEN record_id.v IS NULL OR trim(record_id.v) = '' THEN '`record_id` is missing'")
     return f"CASE {' '.join(cases)} END"
@@ -229,9 +234,7 @@ def _composed(said: Mapping) -> str:
         return "[]"
     found = [f"found_parts.part_{number}" for number in range(len(said.parts))]
     lists = [_composed_rule(rule, one) for rule, one in zip(said.parts, found, strict=True)]
-    unknown = " OR ".join(
-        f"{one} IS NULL OR len(list_filter({one}, LAMBDA p: p.w IS NULL)) > 0" for one in found
-    )
+    unknown = " OR ".join(f"{one} IS NULL OR len(list_filter({one}, LAMBDA p: p.w IS NULL)) > 0" for one in found)
     return f"CASE WHEN NOT ({unknown}) THEN flatten([{', '.join(lists)}]) END"
 
 

@@ -65,9 +65,7 @@ class TableSource:
         ``progress`` is called with the rows done and, where the format tells, their total. ``keep_going``
         lets a read end although more rows than allowed are malformed.
         """
-        return _stage(
-            self.mapping, folder, rows_per_shard, limit, keep_going, progress or (lambda _done, _total: None)
-        )
+        return _stage(self.mapping, folder, rows_per_shard, limit, keep_going, progress or (lambda _done, _total: None))
 
 
 def read(path: str | Path, *, overrides: Map[str, Any] | None = None) -> TableSource:
@@ -111,7 +109,7 @@ def _stream(
     opened = files.Opened()
     try:
         opened = steps.make(con, said)
-        for batch in con.sql("SELECT * FROM staged").to_arrow_reader(GROUP):
+        for batch in con.sql(f"SELECT * FROM staged {steps.order(said)}").to_arrow_reader(GROUP):
             good = count.take(batch, limit)
             shards.write(good)
             progress(count.staged + len(count.quarantine), opened.total)
@@ -143,9 +141,7 @@ def _judge(said: Mapping, opened: files.Opened, count: Count, *, whole: bool, ke
         )
 
 
-_REPEATED = [
-    name for name, kind in record.OWN.items() if kind == "VARCHAR" and name not in ("record_id", "text")
-]
+_REPEATED = [name for name, kind in record.OWN.items() if kind == "VARCHAR" and name not in ("record_id", "text")]
 """Columns in which few words come often; a dictionary of the others would only cost time."""
 
 

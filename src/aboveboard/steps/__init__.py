@@ -29,6 +29,8 @@ class Step:
     name: str
     says: str
     sql: str
+    kind: str = "TABLE"
+    """``VIEW`` for a step that is read once: its rows then never lie in memory (file name ``.view.sql``)."""
 
 
 @cache
@@ -42,7 +44,8 @@ def _step(file: str, text: str) -> Step:
     lines = text.splitlines()
     says = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
     body = "\n".join(line for line in lines if not line.startswith("--"))
-    return Step(file.removesuffix(".sql").partition("_")[2], " ".join(says), body)
+    name, _, kind = file.removesuffix(".sql").partition("_")[2].partition(".")
+    return Step(name, " ".join(says), body, kind.upper() or "TABLE")
 
 
 def fill(sql: str, fragments: Mapping[str, str]) -> str:

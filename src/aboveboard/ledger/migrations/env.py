@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the steps on the connection, and inside the transaction, that ``Ledger.open`` hands over."""
+"""Alembic's entry: runs the steps inside the transaction that ``Ledger.open`` hands over."""
 
 from __future__ import annotations
 

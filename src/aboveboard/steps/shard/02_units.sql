@@ -12,7 +12,7 @@ FROM (
   SELECT
     ordinal, 0 AS part, 'main' AS part_kind, categories, labels, audience_at, audience_now, parties, signals, source_state,
     CAST(NULL AS VARCHAR) AS place, CAST(NULL AS INTEGER) AS span_start, CAST(NULL AS INTEGER) AS span_end,
-    text IS NOT NULL AND text <> '' AS has_content,
+    FALSE AS has_content,
     subject, created_at, collected, collected_key, version_then, first_party, record_lo, record_hi, licence_covers,
     from_elsewhere, kind, origin, source, language
   FROM situations

@@ -12,6 +12,6 @@ SELECT
   list({'from': v.span_start, 'to': v.span_end, 'kind': v.part_kind} ORDER BY v.span_start, v.span_end DESC, v.part)
     FILTER (v.removed AND v.place = 'span') AS cuts
 FROM verdicts AS v
-JOIN situations AS s USING (ordinal)
+JOIN records AS s USING (ordinal)
 WHERE v.part > 0
 GROUP BY v.ordinal

@@ -1,23 +1,27 @@
--- How many meaningful code points are left of each text; exactly, code point by code point, only where the removed
--- spans may have taken everything.
-WITH texts AS (
-  SELECT
-    s.ordinal, s.text, r.cuts, length(translate(coalesce(s.text, ''), getvariable('blank'), '')) AS whole
-  FROM situations AS s
+-- Whether anything meaningful is left of each text that may go out; exactly, code point by code point, where spans leave.
+WITH open AS (
+  SELECT s.ordinal, coalesce(s.text, '') AS text, r.cuts
+  FROM verdicts AS v
+  JOIN records AS s USING (ordinal)
   LEFT JOIN removals AS r USING (ordinal)
+  WHERE v.part = 0 AND NOT v.against AND NOT coalesce(r.attachment_kept, FALSE)
 ),
-weighed AS (
-  SELECT *, coalesce(list_sum(list_transform(cuts, lambda c: c."to" - c."from")), 0) AS taken FROM texts
-),
-doubtful AS (
+cut AS (
   SELECT ordinal, count(DISTINCT position) AS gone
   FROM (
-    SELECT ordinal, text, unnest(range(cut."from" + 1, cut."to" + 1)) AS position
-    FROM (SELECT ordinal, text, unnest(cuts) AS cut FROM weighed WHERE whole <= taken AND whole > 0 AND len(cuts) > 0)
+    SELECT ordinal, text, unnest(range(span."from" + 1, span."to" + 1)) AS position
+    FROM (SELECT ordinal, text, unnest(cuts) AS span FROM open WHERE len(cuts) > 0)
   )
   WHERE translate(substring(text, position, 1), getvariable('blank'), '') <> ''
   GROUP BY ordinal
 )
-SELECT w.ordinal, w.whole - coalesce(d.gone, 0) AS left_over
-FROM weighed AS w
-LEFT JOIN doubtful AS d USING (ordinal)
+SELECT
+  o.ordinal,
+  CASE WHEN len(o.cuts) > 0
+       THEN length(translate(o.text, getvariable('blank'), '')) > coalesce(c.gone, 0)
+       -- The first letter mostly answers; only where it is no plain letter or digit the whole text is looked at.
+       WHEN unicode(o.text) BETWEEN 97 AND 122 OR unicode(o.text) BETWEEN 48 AND 57
+         OR unicode(o.text) BETWEEN 65 AND 90 OR unicode(o.text) BETWEEN 12353 AND 65000 THEN TRUE
+       ELSE ltrim(o.text, getvariable('blank')) <> '' END AS something_left
+FROM open AS o
+LEFT JOIN cut AS c USING (ordinal)

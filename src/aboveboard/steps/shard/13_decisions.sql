@@ -9,7 +9,7 @@ WITH obliged AS (
       WHEN v.against THEN 0::UBIGINT
       WHEN coalesce(r.incomplete, FALSE) THEN @xform.redaction_incomplete
       WHEN s.kind = 'repost' THEN @xform.nothing_left
-      WHEN NOT coalesce(r.attachment_kept, FALSE) AND m.left_over = 0 THEN @xform.nothing_left
+      WHEN NOT coalesce(r.attachment_kept, FALSE) AND NOT m.something_left THEN @xform.nothing_left
       ELSE 0::UBIGINT END AS hi,
     v.signals_hold,
     v.candidates_now,
@@ -20,7 +20,7 @@ WITH obliged AS (
     r.removed,
     r.cuts
   FROM verdicts AS v
-  JOIN situations AS s USING (ordinal)
+  JOIN records AS s USING (ordinal)
   LEFT JOIN removals AS r USING (ordinal)
   LEFT JOIN remainders AS m USING (ordinal)
   WHERE v.part = 0

@@ -27,7 +27,9 @@ _TRIGGERS = (
     WHEN NEW.position <> (SELECT coalesce(max(position), 0) + 1 FROM events)
       OR NEW.recorded_at < (SELECT recorded_at FROM events WHERE position = NEW.position - 1)
       OR EXISTS (SELECT 1 FROM events WHERE external_id = NEW.external_id)
-    BEGIN SELECT RAISE(ABORT, 'an event has the next position, no earlier recorded_at and an external id of its own'); END
+    BEGIN
+      SELECT RAISE(ABORT, 'an event has the next position, no earlier recorded_at and an external id of its own');
+    END
     """,
 )
 
