@@ -18,10 +18,11 @@ import pytest
 
 from aboveboard import choice, demo, policy, regime, vocabulary
 from aboveboard.demo import others, words
+from aboveboard.demo.tour import import_choices_of
 from aboveboard.errors import WorkspaceError
 from aboveboard.gate import Job
-from aboveboard.ledger.choice_map import read_map
 from aboveboard.sources import facts, table
+from aboveboard.workspace import open_workspace
 
 SOURCES = ("posts", "messages", "likes", "work_history", "face_templates")
 NEW_POLICY = datetime(2023, 9, 28, 23, tzinfo=UTC)
@@ -240,9 +241,7 @@ def test_accounts_change_in_every_way(site: demo.Summary) -> None:
     assert set(one(lived("age_band"), path)) == {*vocabulary.AGE_BANDS, None}
     assert set(one(lived("protected"), path)) == {True, False, None}
     assert {"IE", "DE", "FR", "US-TX", "BR", "JP", None} < set(one(lived("residency"), path))
-    moved = (
-        "SELECT count(*) FROM (FROM it SELECT subject GROUP BY subject HAVING count(DISTINCT residency) > 1)"
-    )
+    moved = "SELECT count(*) FROM (FROM it SELECT subject GROUP BY subject HAVING count(DISTINCT residency) > 1)"
     assert one(moved, path) == 8
     assert facts.read(path).rows == site.facts
 
@@ -318,9 +317,7 @@ def test_parts_carry_their_own_labels(staged: Mapping[str, Any]) -> None:
 
 def test_spans_are_code_points_of_the_text(staged: Mapping[str, Any]) -> None:
     (shard,) = staged["posts"].shards
-    spans = ask(
-        "SELECT text, part FROM (SELECT text, unnest(parts) AS part FROM it) WHERE part.place = 'span'", shard
-    )
+    spans = ask("SELECT text, part FROM (SELECT text, unnest(parts) AS part FROM it) WHERE part.place = 'span'", shard)
     assert len(spans) > 600
     assert all(text[part["start"] : part["end"]] == part["content"] for text, part in spans)
 
@@ -339,30 +336,22 @@ def test_words_that_changed_after_they_were_signed_are_noticed(staged: Mapping[s
 
 # --- choices, workspace and job -----------------------------------------------------------------------------
 
-MOMENTS = ("past_from", "past_to", "effective_at", "recorded_at", "expires_at")
-
 
 def events(site: demo.Summary) -> list[choice.Event]:
-    """The rows of the choices as events, by the expressions of the map alone."""
-    said = read_map(site.folder / "choices.toml")
-    columns = said.columns
-    micros = {name: f"epoch_us(CAST(({columns[name]}) AS TIMESTAMPTZ))" for name in MOMENTS}
-    selected = ", ".join(f'({sql}) AS "{name}"' for name, sql in {**columns, **micros}.items())
-    found = duckdb.sql(
-        f"SELECT {selected} FROM read_csv('{site.folder / 'data/choices.csv'}', all_varchar = true)"
-    )
-    rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-    read = [{name: _value(name, value) for name, value in row.items()} for row in rows]
-    return [choice.Event(**{**row, "type": said.types[row["type"]]}) for row in read]
+    """The choices as the ledger holds them once the map has been imported."""
+    ws = open_workspace(site.folder)
+    import_choices_of(ws)
+    rows = ws.ledger.snapshot().events_table().to_pylist()
+    ws.ledger.close()
+    return [choice.Event(**{name: _aware(value) for name, value in row.items()}) for row in rows]
 
 
-def _value(name: str, value: Any) -> Any:
-    moment = name in MOMENTS and value is not None
-    return datetime.fromtimestamp(value / 1_000_000, UTC) if moment else value
+def _aware(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 def test_every_choice_is_an_event_a_ledger_takes(site: demo.Summary) -> None:
-    said = [choice.validate(event) for event in events(site)]
+    said = events(site)  # importing validates every row, and refuses none
     assert len(said) == site.choices
     assert len({event.external_id for event in said}) == site.choices
     assert [event.recorded_at for event in said] == sorted(event.recorded_at for event in said)

@@ -19,10 +19,12 @@ from aboveboard.gate import Gate
 from aboveboard.reasons import BY_CODE
 from aboveboard.record import Record
 
-WORLDS = int(os.environ.get("ABOVEBOARD_WORLDS") or (300 if os.environ.get("CI") else 30))
+CI = bool(os.environ.get("CI"))
+WORLDS = int(os.environ.get("ABOVEBOARD_WORLDS") or (300 if CI else 30))
 CHUNK = 10
-SAMPLE = 150
-"""Records a world for the floors, which need no engine and are checked over all worlds at once."""
+SAMPLE = 150 if CI else 50
+"""Records a world for the floors. They need no engine, so they always look at all 300 worlds, but not at every
+record of them: 20 occurrences among a sample of 150 a world, and fewer in proportion."""
 
 
 @pytest.mark.parametrize("first", range(0, WORLDS, CHUNK))
@@ -56,7 +58,7 @@ def counted() -> tuple[Counter[str], Counter[str]]:
     """Outcomes and codes over all worlds."""
     outcomes: Counter[str] = Counter()
     codes: Counter[str] = Counter()
-    for seed in range(WORLDS):
+    for seed in range(300):
         world = worlds.make(seed, records=SAMPLE)
         for decision in map(world.gate.decide, world.records):
             outcomes[decision.outcome] += 1
@@ -76,7 +78,7 @@ def test_worlds_are_live(counted: tuple[Counter[str], Counter[str]]) -> None:
 @pytest.mark.xdist_group("floors")
 def test_every_reason_fires_in_the_worlds(counted: tuple[Counter[str], Counter[str]]) -> None:
     _, codes = counted
-    rare = {code: codes[code] for code in BY_CODE if codes[code] < 20 * WORLDS / 300}
+    rare = {code: codes[code] for code in BY_CODE if codes[code] < 20 * SAMPLE / 150}
     assert not rare
 
 
@@ -95,7 +97,7 @@ def test_the_same_seed_gives_the_same_world() -> None:
 
 
 def test_shrinking_keeps_what_fails_and_nothing_else() -> None:
-    world = worlds.make(0)
+    world = worlds.make(1)
     denied = next(r for r in world.records if "subj.co_subject_denied" in world.gate.decide(r).codes)
 
     def fails(gate: Gate, record: Record) -> bool:

@@ -27,6 +27,8 @@ SENTENCES = {
     Outcome.REFUSE: "It is not used.",
 }
 QUOTING = frozenset({"quote", "parent_quote", "mention"})
+ABOUT_OTHERS = frozenset({"unidentified_person", "quote_authorisation_revoked"})
+"""Labels that say something about somebody else."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _is_others(part: Part) -> bool:
         named
         or part.kind in QUOTING
         or part.source_state != "own"
-        or "unidentified_person" in (part.labels or ())
+        or bool(ABOUT_OTHERS & set(part.labels or ()))
     )
 
 
@@ -173,7 +175,7 @@ def _without_others(record: Record) -> Record:
     """The record as if nobody else were in it: what remains depends on this person alone."""
     main = replace(
         record.main, parties=(), source_state="own",
-        labels=tuple(label for label in record.main.labels or () if label != "unidentified_person"),
+        labels=None if record.main.labels is None else tuple(x for x in record.main.labels if x not in ABOUT_OTHERS),
     )  # fmt: skip
     parts = tuple(part for part in record.parts or () if not _is_others(part))
     return replace(record, main=main, parts=parts)

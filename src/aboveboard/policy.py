@@ -116,9 +116,19 @@ def _leaf(op: str, body: object) -> Condition:
     if (closed := FIELDS[name]) is not None:
         for value in raw:
             vocabulary.member(name, value, closed)
+    if name == "subject.residency":
+        for value in raw:
+            _country(value)
     if op in ("lt", "le") and name != "subject.age_band":
         raise PolicyError(f"`{op}` needs a field with an order, and {name} has none", hint="use `eq` or `in`")
     return Condition(op, name, tuple(raw))
+
+
+def _country(code: str) -> str:
+    """A place that no residency can equal would make every ``not`` around it true: a typo must never grant."""
+    if vocabulary.known_residency(code) is None:
+        raise unknown_term("country", code, vocabulary.COUNTRIES)
+    return code
 
 
 # --- the nouns --------------------------------------------------------------------------------------------------
@@ -546,6 +556,8 @@ def _clause(row: _Table, zone: ZoneInfo) -> Clause:
     row.refuse_unknown(_CLAUSE_KEYS)
     closed = row.sub("closed_by")
     citation = row.sub("citation")
+    closed.refuse_unknown(("who", "at"))
+    citation.refuse_unknown(("heading", "quote"))
     effect = row.one_of("effect", ("permit", "deny"))
     permit = effect == "permit"
     return Clause(

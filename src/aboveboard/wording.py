@@ -189,8 +189,8 @@ _MARKDOWN = (
     _LINK,
     _LINK,  # twice: a picture may stand in a link
     (r"</?[A-Za-z][^>\n]*>", " "),
-    (r"\\([^\w\s])", r"\1"),
-    (r"\*\*|__|`|(?<![\w*])[*_](?=\S)|(?<=\S)[*_](?![\w*])", ""),
+    (r"(?<!\\)(?:\*\*|__|`|(?<![\w*])[*_](?=\S)|(?<=\S)[*_](?![\w*]))", ""),
+    (r"\\([^A-Za-z0-9\s])", r"\1"),  # last: what was escaped is no mark
 )
 _NUMBER = r"(?:section |article |§ ?)?([0-9]+(?:\.[0-9]+)*)[.)]?(?=\s)"
 

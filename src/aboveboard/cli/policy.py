@@ -6,8 +6,6 @@ policy is meant.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ import click
 
 from aboveboard import policies
 from aboveboard.cli import policytext
+from aboveboard.cli.casetest import test
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Policy, PolicyVersion
@@ -30,8 +29,7 @@ def policy() -> None:
     """Check, show and test policies."""
 
 
-with contextlib.suppress(ModuleNotFoundError):  # until its room is built
-    policy.add_command(importlib.import_module("aboveboard.cli.casetest").test)
+policy.add_command(test)
 
 path_argument = click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
 

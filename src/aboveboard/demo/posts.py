@@ -141,7 +141,9 @@ def _answer(rng: Random, row: Row, earlier: Sequence[Row]) -> None:
     row |= {"type": "answer", "answers": parent["chirp_id"], "answers_writer": parent["writer"]}
     if rng.random() < 0.25:
         echo = f"» {parent['words']} «"
-        row |= {"words": f"{echo} {row['words']}", "echo": {"from": 0, "to": len(echo)}}
+        # The names in the repeated words are names here too, two code points further on.
+        named = [{**name, "from": name["from"] + 2, "to": name["to"] + 2} for name in parent["names"]]
+        row |= {"words": f"{echo} {row['words']}", "echo": {"from": 0, "to": len(echo)}, "names": named}
 
 
 def _quotation(rng: Random, row: Row, earlier: Sequence[Row]) -> None:

@@ -87,7 +87,7 @@ events = Table(
     MetaData(),
     *(_column(name, kind) for name, kind in FIELDS.items()),
     Index("events_external_id", "external_id", unique=True),
-    Index("events_subject", "subject", "position"),
+    Index("events_subject", "subject"),
     sqlite_strict=True,
 )
 
@@ -110,12 +110,9 @@ ALONE = (
 )
 """The columns that differ from event to event; the others have few values and travel together."""
 TOGETHER = tuple(name for name in FIELDS if name not in ALONE)
-events_packed = (
-    select(*(events.c[name] for name in ALONE), func.json_array(*(events.c[name] for name in TOGETHER)))
-    .where(events.c.position <= bindparam("upto"))
-    .order_by(events.c.position)
-)
-"""Whole ledgers are read so: to hand over a value costs the same for a flag as for all of ``TOGETHER``."""
+_packed = select(*(events.c[name] for name in ALONE), func.json_array(*(events.c[name] for name in TOGETHER)))
+"""Many events are read so: to hand over a value costs the same for a flag as for all of ``TOGETHER``."""
+events_packed = _packed.where(events.c.position <= bindparam("upto")).order_by(events.c.position)
 closing_events = (
     select(func.count())
     .select_from(events)
@@ -125,10 +122,10 @@ closing_events = (
         or_(events.c.type.not_in(sorted(OPENING)), events.c.expires_at.is_not(None)),
     )
 )
-events_named = select(events).where(
-    events.c.external_id.in_(select(func.json_each(bindparam("names")).table_valued("value").c.value))
-)
+_is_named = events.c.external_id.in_(select(func.json_each(bindparam("names")).table_valued("value").c.value))
 """``names`` is one JSON list: thousands of bound values would be compiled anew each time."""
+events_named = select(events).where(_is_named)
+events_named_packed = _packed.where(_is_named)
 
 
 def micros(moment: datetime) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,10 +100,11 @@ def import_choices(
         if known is not None:
             _read_known(con, known, known_column)
         _state(con, path, choice_map)
-        _refuse_rounded_ids(con, path, choice_map, ids_verified=ids_verified, has_known=known is not None)
-        now = ledger.now()
-        _judge(con, choice_map, now)
-        _settle(con, ledger)
+        with _rows_unquoted(path):
+            _refuse_rounded_ids(con, path, choice_map, ids_verified=ids_verified, has_known=known is not None)
+            _judge(con, choice_map, ledger.now())
+        _find_there(con, ledger)
+        con.execute(_FATES)
         report = _report(con, ledger, choice_map, dry_run=dry_run, has_known=known is not None)
         if dry_run:
             return report
@@ -144,9 +146,7 @@ _TEXT_TYPES = ("VARCHAR", "JSON")
 
 
 def _state(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
-    """Make ``stated``: per row, the text of every field that the map gives, and its moments in UTC."""
-    import duckdb
-
+    """Make the view ``stated``: per row, the text of every field that the map gives, and its moments in UTC."""
     kinds = {name: _kind(con, path, name, sql) for name, sql in choice_map.columns.items()}
     parts = [f"({sql}) AS {quoted('said ' + name)}" for name, sql in choice_map.columns.items()]
     fields = [_field(name, kinds.get(name), choice_map.zone) for name in COLUMNS if name != "expires_at"]
@@ -156,12 +156,20 @@ def _state(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
     con.execute("CREATE TABLE words (said VARCHAR, type VARCHAR)")
     if choice_map.types:
         con.executemany("INSERT INTO words VALUES (?, ?)", list(choice_map.types.items()))
+    con.execute(
+        f"CREATE VIEW stated AS SELECT t.* REPLACE (coalesce(words.type, t.type) AS type), {expiry}"
+        f" FROM ({typed}) t LEFT JOIN words ON words.said = t.type"
+    )
+
+
+@contextmanager
+def _rows_unquoted(path: Path) -> Iterator[None]:
+    """Tells that an expression of the map failed on a row, without DuckDB's message, which quotes the row."""
+    import duckdb
+
     try:
-        con.execute(
-            f"CREATE TABLE stated AS SELECT t.* REPLACE (coalesce(words.type, t.type) AS type), {expiry}"
-            f" FROM ({typed}) t LEFT JOIN words ON words.said = t.type"
-        )
-    except duckdb.Error as error:  # its message quotes a row
+        yield
+    except duckdb.Error as error:
         raise SourceError(
             "an expression of the map fails on a row", hint="use try_cast where a value may not fit",
             file=path, kind=type(error).__name__,
@@ -253,23 +261,53 @@ _STRICT = (*sorted(DENIES), "expired", "deleted", "suppressed", "contract_bound"
 """Where nobody says whether these are verified, they are: that is the stricter reading."""
 
 
+_SETTLED = """
+CREATE TABLE settled AS
+SELECT row, reason, left(statement, 32) AS statement,
+       coalesce(external_id, 'content:' || left(statement, 32)) AS external_id {given}
+  FROM (SELECT *, {statement} AS statement
+          FROM (SELECT {stored}, {reason} AS reason
+                  FROM (SELECT * REPLACE ({combination}), value AS given_value FROM stated) s
+                  JOIN combined c ON {alike} LEFT JOIN combinations USING (n)))
+"""
+
+
 def _judge(con: Connection, choice_map: ChoiceMap, now: datetime) -> None:
-    """Make ``judged``: the fields as they will be stored, and the reason why a row will not be, or NULL."""
+    """Make ``named_rows``: the fields as they will be stored, and the reason why a row will not be, or NULL.
+
+    What the map does not give is the same in every row, and is not kept a million times.
+    """
     combination = ", ".join(_combined(name) for name in _COMBINED)
+    _refuse_combinations(con, combination)
+    given = [name for name in COLUMNS if name in choice_map.columns and name != "external_id"]
+    settled = _SETTLED.format(
+        given="".join(f", {name}" for name in given),
+        statement=_statement({name: name for name in _SAID}),
+        stored=_stored(),
+        reason=_reason(choice_map),
+        combination=combination,
+        alike=" AND ".join(f"c.{name} IS NOT DISTINCT FROM s.{name}" for name in _COMBINED),
+    )
+    con.execute(settled, {"now": now.astimezone(UTC).replace(tzinfo=None)})
+    constant = [f"{_constant(name)} AS {name}" for name in COLUMNS if name not in (*given, "external_id")]
+    con.execute(f"CREATE VIEW named_rows AS SELECT *, {', '.join(constant) or 'NULL'} FROM settled")
+
+
+def _constant(name: str) -> str:
+    return "0" if name == "recorded_at" else f"({_default(name)})" + ("::INTEGER" if FIELDS[name] == "flag" else "")
+
+
+def _refuse_combinations(con: Connection, combination: str) -> None:
+    """Make ``combined``, the distinct combinations of words, and ``combinations``: why some may not be."""
     con.execute("CREATE TABLE combinations (n INTEGER, refusal VARCHAR)")
     con.execute(
         f"CREATE TABLE combined AS SELECT *, (row_number() OVER ())::INTEGER AS n"
         f" FROM (SELECT DISTINCT {combination} FROM stated)"
     )
-    refusals = [(n, _refusal(*said)) for *said, n in con.execute("FROM combined").fetchall()]
-    _fill(con, "combinations", ("n", "refusal"), [row for row in refusals if row[1] is not None])
-    alike = " AND ".join(f"c.{name} IS NOT DISTINCT FROM s.{name}" for name in _COMBINED)
-    source = f"(SELECT * REPLACE ({combination}), value AS given_value FROM stated) s"
-    con.execute(
-        f"CREATE TABLE judged AS SELECT {_stored()}, {_reason(choice_map)} AS reason"
-        f" FROM {source} JOIN combined c ON {alike} LEFT JOIN combinations USING (n)",
-        {"now": now.astimezone(UTC).replace(tzinfo=None)},
-    )
+    found = [(n, _refusal(*said)) for *said, n in con.execute("FROM combined").fetchall()]
+    refused = [(n, refusal) for n, refusal in found if refusal is not None]
+    if refused:
+        _fill(con, "combinations", ("n", "refusal"), refused)
 
 
 def _combined(name: str) -> str:
@@ -343,7 +381,7 @@ def _in_range(name: str) -> str:
 
 def _stored() -> str:
     """The columns of an event, times in microseconds, flags filled in towards the stricter reading."""
-    columns = ["row", "coalesce(recorded_at, $now) AS moved_at"]
+    columns = ["row"]
     for name in COLUMNS:
         sql = {
             "verified": f"coalesce(verified, s.type IN {_STRICT})",
@@ -365,65 +403,51 @@ def _stored() -> str:
 
 _FATES = """
 CREATE TABLE fates AS
-WITH named AS (
-  SELECT j.row, j.reason, j.external_id, j.statement, there.statement AS stands,
-         there.external_id IS NOT NULL AS taken
-    FROM named_rows j LEFT JOIN there USING (external_id)
-),
-contested AS (
-  SELECT external_id FROM named WHERE reason IS NULL
-   GROUP BY external_id HAVING count(DISTINCT statement) > 1
+WITH repeated AS (
+  SELECT external_id, min(row) AS first_row, min(statement) <> max(statement) AS contested
+    FROM settled WHERE reason IS NULL GROUP BY external_id HAVING count(*) > 1
 )
-SELECT row, CASE WHEN reason IS NOT NULL THEN reason
-                 WHEN taken AND statement = stands THEN NULL
-                 WHEN taken THEN 'external_id_taken'
-                 WHEN external_id IN (FROM contested) THEN 'external_id_conflict' END AS reason,
-       reason IS NULL AND NOT taken AND external_id NOT IN (FROM contested)
-         AND row = min(CASE WHEN reason IS NULL THEN row END) OVER (PARTITION BY external_id) AS fresh
-  FROM named
+SELECT s.row,
+       CASE WHEN s.reason IS NOT NULL THEN s.reason
+            WHEN s.statement = t.statement THEN NULL
+            WHEN t.statement IS NOT NULL THEN 'external_id_taken'
+            WHEN r.contested THEN 'external_id_conflict' END AS reason,
+       s.reason IS NULL AND t.statement IS NULL AND NOT coalesce(r.contested, false)
+         AND s.row = coalesce(r.first_row, s.row) AS fresh
+  FROM settled s LEFT JOIN repeated r USING (external_id) LEFT JOIN there t USING (external_id)
 """
+_SAID = tuple(name for name in CONTENT if name != "external_id")
 
 
-def _statement(columns: Sequence[str]) -> str:
+def _statement(columns: Mapping[str, str]) -> str:
     """SHA-256 over the content of an event: per field its length in bytes and its text, `-` for nothing."""
-    pieces = (f"coalesce(strlen({name}::VARCHAR) || ':' || {name}::VARCHAR, '-')" for name in columns)
+    pieces = (f"coalesce(strlen({sql}::VARCHAR) || ':' || {sql}::VARCHAR, '-')" for sql in columns.values())
     return f"sha256({' || '.join(pieces)})"
 
 
-def _settle(con: Connection, ledger: Ledger) -> None:
-    """Make ``fates``: per row its reason, and whether it is ``fresh``: not in the ledger, once in the file."""
-    content = [name for name in CONTENT if name != "external_id"]
-    con.execute(
-        "CREATE TABLE named_rows AS SELECT * REPLACE"
-        " (coalesce(external_id, 'content:' || left(statement, 32)) AS external_id)"
-        f" FROM (SELECT *, {_statement(content)} AS statement FROM judged)"
-    )
-    con.execute("DROP TABLE judged; DROP TABLE stated")
-    _find_there(con, ledger, content)
-    con.execute(_FATES)
-
-
-def _find_there(con: Connection, ledger: Ledger, content: Sequence[str]) -> None:
+def _find_there(con: Connection, ledger: Ledger) -> None:
     """Make ``there``: the statements that the ledger holds under external ids of this file."""
-    kinds = {"text": "VARCHAR", "moment": "BIGINT", "flag": "INTEGER", "int": "BIGINT"}
-    con.execute(f"CREATE TABLE held ({', '.join(f'{name} {kinds[kind]}' for name, kind in FIELDS.items())})")
-    if ledger.head():
-        cursor = con.cursor()
-        cursor.execute("SELECT DISTINCT external_id FROM named_rows WHERE reason IS NULL")
-        while page := cursor.fetchmany(CHUNK):
-            _fill(con, "held", tuple(FIELDS), ledger.stored([name for (name,) in page]))
-    con.execute(f"CREATE TABLE there AS SELECT external_id, {_statement(content)} AS statement FROM held")
+    con.execute("CREATE TABLE there (external_id VARCHAR, statement VARCHAR)")
+    if ledger.head() == 0:
+        return
+    read = {"moment": "epoch_us({})", "flag": "({})::INTEGER"}
+    statement = _statement({name: read.get(FIELDS[name], "{}").format(name) for name in _SAID})
+    cursor = con.cursor()
+    cursor.execute("SELECT DISTINCT external_id FROM settled WHERE reason IS NULL")
+    while page := cursor.fetchmany(CHUNK):
+        con.register("stored_page", ledger.stored([name for (name,) in page]))
+        con.execute(f"INSERT INTO there SELECT external_id, left({statement}, 32) FROM stored_page")
+        con.unregister("stored_page")
 
 
 def _fill(con: Connection, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Put rows into a DuckDB table by way of Arrow: a statement a row would take minutes."""
     import pyarrow as pa
 
-    if rows:
-        columns = [pa.array(list(values)) for values in zip(*rows, strict=True)]
-        con.register("rows_to_fill", pa.table(columns, names=list(names)))
-        con.execute(f"INSERT INTO {table} FROM rows_to_fill")
-        con.unregister("rows_to_fill")
+    columns = [pa.array(list(values)) for values in zip(*rows, strict=True)]
+    con.register("rows_to_fill", pa.table(columns, names=list(names)))
+    con.execute(f"INSERT INTO {table} FROM rows_to_fill")
+    con.unregister("rows_to_fill")
 
 
 # 5. Counting, writing
@@ -443,7 +467,7 @@ SELECT count(DISTINCT subject), count(*) FROM named_rows JOIN fates USING (row)
  WHERE fates.reason IS NULL AND subject NOT IN (SELECT id FROM known WHERE id IS NOT NULL)
 """
 _FRESH = """
-SELECT 0 AS position, {columns} FROM named_rows n JOIN fates USING (row) WHERE fresh ORDER BY moved_at, row
+SELECT 0 AS position, {columns} FROM named_rows n JOIN fates USING (row) WHERE fresh ORDER BY recorded_at, row
 """
 
 

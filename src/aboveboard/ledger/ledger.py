@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection, Engine
 
@@ -26,6 +26,7 @@ from aboveboard.ledger.events import (
     closing_events,
     event_of,
     events_named,
+    events_named_packed,
     events_of_subject,
     last_event,
     micros,
@@ -33,7 +34,10 @@ from aboveboard.ledger.events import (
     row_of,
     same_statement,
 )
-from aboveboard.ledger.snapshot import LedgerSnapshot
+from aboveboard.ledger.snapshot import LedgerSnapshot, table_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = tuple[Any, ...]
 
@@ -122,10 +126,10 @@ class Ledger:
             _insert(connection, self._place(connection, fresh, keep_recorded_at))
         return len(fresh)
 
-    def stored(self, external_ids: Sequence[str]) -> list[Row]:
-        """The rows that carry one of these external ids."""
+    def stored(self, external_ids: Sequence[str]) -> pa.Table:
+        """The events that carry one of these external ids, as :meth:`LedgerSnapshot.events_table` gives them."""
         with database.reading(self._engine) as connection:
-            return _rows_named(connection, external_ids)
+            return table_of(connection.execute(events_named_packed, {"names": json.dumps(external_ids)}).cursor)
 
     def events_of(self, subject: str, upto: int | None = None) -> list[Event]:
         """The events of one subject up to a position (default: all), oldest first."""

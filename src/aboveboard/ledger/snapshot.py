@@ -68,9 +68,19 @@ class LedgerSnapshot:
     def _blocks(self) -> Iterator[pa.RecordBatch]:
         """The events in blocks of ``BLOCK``, from the driver's own cursor: an object a row would be the price."""
         with database.reading(self._engine) as connection:
-            cursor = connection.execute(events_packed, {"upto": self.position}).cursor
-            while columns := _columns(cursor):
-                yield _block(columns)
+            yield from _blocks(connection.execute(events_packed, {"upto": self.position}).cursor)
+
+
+def table_of(cursor: Any) -> pa.Table:
+    """All rows of a packed reading as one table."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches(list(_blocks(cursor)), schema=_schema())
+
+
+def _blocks(cursor: Any) -> Iterator[pa.RecordBatch]:
+    while columns := _columns(cursor):
+        yield _block(columns)
 
 
 def _schema() -> pa.Schema:

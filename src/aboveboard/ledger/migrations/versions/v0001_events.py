@@ -55,6 +55,6 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("events_external_id", "events", ["external_id"], unique=True)
-    op.create_index("events_subject", "events", ["subject", "position"])
+    op.create_index("events_subject", "events", ["subject"])  # an index of SQLite ends in the position
     for trigger in _TRIGGERS:
         op.execute(trigger)

@@ -1,0 +1,112 @@
+"""Explanations: complete for the platform, and towards a person nothing of anybody else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+import worlds
+from aboveboard import choice
+from aboveboard.choice import Event, Facts
+from aboveboard.explanation import explain
+from aboveboard.gate import Gate
+from aboveboard.reasons import FROM_OTHER_PEOPLE, OTHER_PEOPLE
+from aboveboard.record import Part, Party, Record
+
+THEN = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def _with(gate: Gate, events: list[Event], facts: list[Facts]) -> Gate:
+    return replace(gate, snapshot=choice.people(events, facts))
+
+
+def _others_flipped(gate: Gate, me: str) -> Gate:
+    """The same gate with everybody else's choices, accounts and ages turned around."""
+    people = gate.snapshot
+    assert isinstance(people, choice.People)
+    mine = list(people.events.get(me, ()))
+    known = list(people.facts.get(me, ()))
+    noes = [
+        Event(subject=s, type="withdrawn", recorded_at=THEN, effective_at=THEN)
+        for s in people.facts
+        if s != me and len(s) % 2
+    ]
+    changed = [
+        replace(row, state="suspended", age_band="under_13", residency=None, protected=True)
+        for s, rows in people.facts.items()
+        if s != me
+        for row in rows
+    ]
+    return _with(gate, [*mine, *noes], [*known, *changed])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_byte_that_one_person_reads_depends_on_another(seed: int) -> None:
+    """The two-run test: turn everybody else around, and what this person reads stays equal."""
+    world = worlds.make(seed)
+    for record in world.records:
+        if record.subject is None:
+            continue
+        flipped = _others_flipped(world.gate, record.subject)
+        before, after = explain(record, world.gate, record.subject), explain(record, flipped, record.subject)
+        assert before.prose() == after.prose()
+        assert before.as_json() == after.as_json()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_reasons_of_other_people_are_one_sentence(seed: int) -> None:
+    world = worlds.make(seed)
+    for record in world.records:
+        told = explain(record, world.gate, record.subject or "nobody")
+        assert not (told.decision.codes | told.decision.part_codes) & FROM_OTHER_PEOPLE
+        others = any(part.parties for part in record.parts or ()) or record.main.parties
+        if others and any(p.role != "exporter" for part in (record.main, *(record.parts or ())) for p in part.parties or ()):
+            assert OTHER_PEOPLE in told.prose()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_towards_the_platform_every_reason_is_there(seed: int) -> None:
+    world = worlds.make(seed, records=120)
+    for record in world.records:
+        told = explain(record, world.gate)
+        prose = told.prose()
+        assert told.decision == world.gate.decide(record)
+        assert all(code in prose for code in told.decision.codes)
+        assert told.decision.outcome.value in prose
+        json.dumps(told.as_json())
+
+
+def test_a_text_never_stands_in_an_explanation() -> None:
+    world = worlds.make(1)
+    secret = "the words of somebody"
+    for record in world.records[:80]:
+        marked = replace(record, main=replace(record.main, content=secret))
+        told = explain(marked, world.gate)
+        assert secret not in told.prose()
+        assert secret not in json.dumps(told.as_json())
+
+
+def test_the_clause_and_the_choice_that_counted_are_named(birdsite) -> None:
+    from aboveboard import mainjob
+    from aboveboard.workspace import read_job
+
+    with mainjob.prepared(birdsite.ws, read_job(birdsite.job), sources=("posts",)) as ready:
+        judgement = ready.judge(ready.gate())
+        refused = next(d for d in judgement.sample(5773) if d.decisive.code == "subj.opted_out")
+        [record] = judgement.find(refused.record_id)
+        told = explain(record, judgement.gate)
+    assert told.clause is not None
+    assert told.choices
+    assert "Choice that counted" in told.prose()
+    assert "change the choice" in told.prose()
+
+
+def test_a_person_alone_in_a_record_reads_of_nobody_else() -> None:
+    world = worlds.make(3)
+    alone = Record("1", "post", "u:1", collected_at=THEN, created_at=THEN, main=Part(content="x"), parts=())
+    together = replace(alone, parts=(Part("mention", parties=(Party("u:2", "mentioned"),)),))
+    assert OTHER_PEOPLE not in explain(alone, world.gate, "u:1").prose()
+    assert OTHER_PEOPLE in explain(together, world.gate, "u:1").prose()
