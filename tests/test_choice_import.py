@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aboveboard.choice import TYPES, Event, fold
@@ -456,6 +456,7 @@ def test_what_is_no_period_is_said(period: str) -> None:
         min_size=1, max_size=40,
     )
 )  # fmt: skip
+@settings(max_examples=25, deadline=None)
 def test_an_import_counts_periods_as_the_command_does(drawn: list[tuple[datetime, str]]) -> None:
     from aboveboard.ledger.importing import _expiry
 

@@ -296,6 +296,11 @@ def _has_icu(con: duckdb.DuckDBPyConnection) -> bool:
     )
 
 
-def _without_data(error: Exception) -> Exception:
-    """The error with its kind only: a conversion error of an engine quotes the value that it failed on."""
-    return EngineError(type(error).__name__)
+_DATALESS = ("BinderException", "CatalogException", "ParserException", "OutOfMemoryException", "IOException")
+"""Errors that speak of the query or the machine. The others may quote a value, which may be somebody's words."""
+
+
+def _without_data(error: Exception) -> EngineError:
+    """The cause with what may be told of it."""
+    kind = type(error).__name__
+    return EngineError(f"{kind}: {error}" if kind in _DATALESS else kind)

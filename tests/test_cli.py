@@ -1,0 +1,208 @@
+"""The command line as people use it: what it prints, its exit codes, ``--json``, and that nobody's text is in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from aboveboard.cli import COMMANDS, SUMMARIES, doors
+
+
+def ran(*args: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(doors, [str(a) for a in args])
+    assert result.exit_code == code, (result.output, result.stderr, result.exception)
+    return result
+
+
+def document(*args: str, code: int = 0) -> Any:
+    return json.loads(ran(*args, "--json", code=code).stdout)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    ran("init", tmp_path / "site")
+    return tmp_path / "site"
+
+
+# --- init, doctor ---------------------------------------------------------------------------------------------------
+
+
+def test_a_new_workspace_is_healthy_and_its_first_build_refuses_everything(fresh: Path) -> None:
+    assert "ok      policy: 1 versions" in ran("doctor", "-w", fresh).stdout
+    built = document("release", "build", fresh / "jobs" / "first-model.toml", "-w", fresh)
+    assert built["records"] == 1
+    assert built["outcomes"]["permit"] == 0
+
+
+def test_init_never_overwrites(fresh: Path) -> None:
+    before = (fresh / "aboveboard.toml").read_bytes()
+    assert "already there" in ran("init", fresh, code=1).stderr
+    assert (fresh / "aboveboard.toml").read_bytes() == before
+
+
+def test_doctor_names_each_problem_and_what_to_do(fresh: Path) -> None:
+    (fresh / "data" / "posts.csv").unlink()
+    (fresh / "policies" / "site" / "2024-01-01" / "text.md").write_text("other words")
+    (fresh / "private").chmod(0o755)
+    found = {f["about"]: f for f in document("doctor", "-w", fresh, code=3)}
+    assert not found["policy"]["fine"]
+    assert "text_sha256" in found["policy"]["hint"]
+    assert not found["source posts"]["fine"]
+    assert not found["private folder"]["fine"]
+    assert "chmod 700" in found["private folder"]["hint"]
+    assert found["ledger"]["fine"]
+
+
+def test_no_workspace_is_a_clear_error(tmp_path: Path) -> None:
+    result = ran("doctor", "-w", tmp_path, code=1)
+    assert result.stderr.startswith("error: no aboveboard.toml in")
+    assert "hint: run `aboveboard init`" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [("[surces]\n", "did you mean `sources`"), ("[regions]\nEU = \"euu\"\n", "did you mean `eu`"), ("[regions\n", "TOML")],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_meant_is_refused_with_near_misses(fresh: Path, change: str, said: str) -> None:
+    settings = (fresh / "aboveboard.toml").read_text()
+    settings = settings.split("[regions]")[0]
+    (fresh / "aboveboard.toml").write_text(settings + change)
+    result = CliRunner().invoke(doors, ["release", "build", str(fresh / "jobs" / "first-model.toml"), "-w", str(fresh)])
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        ('purpose = "train_ai_system"', "a family of them"),
+        ('purpose = "train_ai_system.generativ"', "did you mean `train_ai_system.generative`"),
+        ('purpose = "train_ai_system.generative"\nrecipient = "affiliate:*"', "one recipient"),
+        ('porpose = "x"', "did you mean `purpose`"),
+        ('purpose = "train_ai_system.generative"\nregime = "lax"', "unknown regime"),
+        ('purpose = "train_ai_system.generative"\nsources = ["pots"]', "did you mean `posts`"),
+    ],
+)
+def test_a_job_that_cannot_be_meant_is_refused(fresh: Path, job: str, said: str) -> None:
+    (fresh / "job.toml").write_text(job)
+    result = ran("release", "build", fresh / "job.toml", "-w", fresh, code=1)
+    assert said in result.stderr
+    assert not (fresh / "releases").exists() or not list((fresh / "releases").iterdir())
+
+
+# --- build, list, show, explain ---------------------------------------------------------------------------------------
+
+
+def test_list_and_show(birdsite) -> None:
+    w = str(birdsite.ws.folder)
+    [first, *_] = document("release", "list", "-w", w)
+    assert first["purpose"] == "train_ai_system.generative"
+    assert document("release", "show", first["id"], "-w", w)["_type"] == "https://in-toto.io/Statement/v1"
+    assert "Rows digest" in ran("release", "show", first["id"], "-w", w).stdout
+    assert "aboveboard release list" in ran("release", "show", "nothing", "-w", w, code=1).stderr
+
+
+def test_audit_limit_and_sources(birdsite) -> None:
+    w = str(birdsite.ws.folder)
+    told = document("release", "build", birdsite.job, "-w", w, "--audit", "--limit", "100", "--source", "likes")
+    assert sum(t["records"] for t in told["tallies"]) == 100
+    assert {t["source"] for t in told["tallies"]} == {"likes"}
+    prose = ran("release", "build", birdsite.job, "-w", w, "--audit", "--limit", "50").stdout
+    assert "nothing was written" in prose
+    assert "stands against" in prose
+
+
+def test_show_steps_prints_every_step_and_nobodys_words(birdsite) -> None:
+    w = str(birdsite.ws.folder)
+    shown = document("release", "build", birdsite.job, "-w", w, "--show-steps", "--limit", "200", "--source", "messages")
+    names = [step["step"] for step in shown]
+    assert {"facts_observed", "subjects_in_force", "situations", "clauses_matching", "decisions"} <= set(names)
+    assert all(step["says"] for step in shown)
+    assert "Between you and me:" not in json.dumps(shown)
+
+
+def test_explain_towards_the_platform_and_towards_a_person(birdsite) -> None:
+    w = str(birdsite.ws.folder)
+    [told] = document("explain", "477481293936039927", "-w", w)
+    assert told["outcome"] == "permit"
+    assert told["clause"]["quote"]
+    prose = ran("explain", "477481293936039927", "-w", w, "--towards", told_to(birdsite)).stdout
+    assert "What would change it:" in prose
+
+
+def told_to(birdsite) -> str:
+    import duckdb
+
+    [(writer,)] = duckdb.execute(
+        "SELECT DISTINCT writer FROM read_parquet(?) WHERE chirp_id = '477481293936039927'",
+        [str(birdsite.ws.folder / "data" / "posts.parquet")],
+    ).fetchall()
+    return f"u:{writer}"
+
+
+def test_explain_of_nothing_is_an_error(birdsite) -> None:
+    result = ran("explain", "nobody-wrote-this", "-w", str(birdsite.ws.folder), "--source", "likes", code=1)
+    assert "no record `nobody-wrote-this`" in result.stderr
+
+
+def test_explain_judges_an_earlier_moment(birdsite) -> None:
+    w = str(birdsite.ws.folder)
+    [then] = document("explain", "477481293936039927", "-w", w, "--at", "2023-09-01T00:00Z", "--source", "posts")
+    assert then["outcome"] != "permit"
+    assert then["policy_now"] == "2023-05-18"
+
+
+def test_errors_are_one_json_object_under_json(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "aboveboard", "doctor", "-w", str(tmp_path), "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stderr)["error"]["kind"] == "WorkspaceError"
+    assert done.stdout == ""
+
+
+def test_usage_errors_exit_2() -> None:
+    ran("release", "build", code=2)
+    ran("nonsense", code=2)
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    assert set(COMMANDS) == set(SUMMARIES)
+    code = (
+        "import sys; from aboveboard.cli import doors\n"
+        "try:\n  doors(['--help'], standalone_mode=False)\nexcept SystemExit: pass\n"
+        "heavy = {'duckdb', 'pyarrow', 'sqlalchemy', 'rich', 'alembic'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_a_piped_build_draws_no_bar(fresh: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "aboveboard", "release", "build", str(fresh / "jobs" / "first-model.toml"), "-w", str(fresh)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.startswith("Release ")
+
+
+def test_a_row_that_breaks_an_engine_step_never_shows_its_text(fresh: Path) -> None:
+    from aboveboard.engine import Engine, Session
+    from aboveboard.errors import EngineError
+
+    con = Engine(threads=1).connect()
+    session = Session.__new__(Session)
+    session.con = con
+    with pytest.raises(EngineError) as raised:
+        session._make("broken", "SELECT CAST('my secret words' AS INTEGER) AS n")
+    chain = [raised.value, raised.value.__cause__]
+    assert "step `broken`" in str(raised.value)
+    assert not [error for error in chain if "secret" in str(error)]

@@ -1,0 +1,162 @@
+"""Mutants: the engine's SQL with one thing wrong in it, each of which some world has to notice.
+
+A mutant is a textual change with a name. The test first asserts that the original text stands where it is expected,
+so that a mutant can never silently not apply; then it looks for a world on which engine and ``decide`` differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+
+import pytest
+
+import worlds
+from aboveboard import steps
+from aboveboard.cli.casetest import engine_decisions
+from aboveboard.gate import Decision
+from aboveboard.ledger import flatten
+from aboveboard.plan import Plan
+
+SEEDS = range(40)
+RECORDS = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One wrong turn: in a step (``room/name``), in a fragment that ``plan`` compiles, or in the second fold."""
+
+    name: str
+    where: str
+    original: str
+    wrong: str
+
+    def __str__(self) -> str:
+        return self.name.replace(" ", "_")
+
+
+IN_STEPS = [
+    Mutant("nobody's record passes", "shard/situations",
+           "flag(r.subject IS NULL, @integrity.subject_unresolved)", "0::UBIGINT"),
+    Mutant("a missing lifecycle is a good one", "shard/situations",
+           "coalesce(r.lifecycle NOT IN {{lifecycles}}, TRUE)", "coalesce(r.lifecycle NOT IN {{lifecycles}}, FALSE)"),
+    Mutant("collected after the judgement counts", "shard/situations",
+           "CASE WHEN collected_at <= getvariable('as_of') THEN collected_at END AS collected",
+           "collected_at AS collected"),
+    Mutant("the exporter has a veto", "shard/others", "party.role IS DISTINCT FROM 'exporter'", "TRUE"),
+    Mutant("an unknown role has none", "shard/others",
+           "party.role IS DISTINCT FROM 'exporter'", "party.role <> 'exporter'"),
+    Mutant("one yes is enough", "shard/consents_of_others",
+           "bool_and(coalesce(p.renewed, FALSE)) AS all_renewed", "bool_or(coalesce(p.renewed, FALSE)) AS all_renewed"),
+    Mutant("a clause that forbids is not applied", "shard/clauses_matching",
+           "denies_now & denies = 0", "TRUE"),
+    Mutant("the policy at collection does not matter", "shard/reasons_of_parts",
+           "AND (NOT then_needed OR {{carried.candidates_then}})", ""),
+    Mutant("an unknown audience then is no audience", "shard/reasons_of_parts",
+           "flag(rank_at IS NULL OR rank_now IS NULL, @vis.audience_unknown)",
+           "flag(rank_now IS NULL, @vis.audience_unknown)"),
+    Mutant("the audience may have widened since", "shard/reasons_of_parts",
+           "CASE WHEN rank_at > reach THEN", "CASE WHEN least(rank_at, rank_now) > reach THEN"),
+    Mutant("a no of others is skipped", "shard/reasons_of_others",
+           "(p.lo & {{deny_lo}}) <> 0 OR (p.hi & {{deny_hi}}) <> 0", "FALSE"),
+    Mutant("the unknown of others is skipped", "shard/reasons_of_others",
+           "(p.lo & {{unknown_lo}}) <> 0 OR (p.hi & {{unknown_hi}}) <> 0", "FALSE"),
+    Mutant("a part without a ground stays", "shard/verdicts",
+           "against OR hi & {{ground_hi}} = 0 AS removed", "against AS removed"),
+    Mutant("an unreadable signal never holds", "shard/verdicts",
+           "OR (signals_hold AND (hi & {{by_regime_hi}}) <> 0) AS against", "AS against"),
+    Mutant("a span may end behind the text", "shard/removals",
+           "v.span_end <= length(s.text)", "v.span_end IS NOT NULL"),
+    Mutant("an edge releases the text", "shard/decisions",
+           "WHEN s.kind = 'repost' THEN @xform.nothing_left", ""),
+    Mutant("protected in between is forgotten", "people/standings",
+           "bool_or(protected = 2) OVER since AS protected_between", "FALSE AS protected_between"),
+    Mutant("deletions in the ledger are overruled by the accounts table", "people/account_spans",
+           "coalesce(last_value(d.deletion IGNORE NULLS) OVER past, 0)", "0"),
+    Mutant("of two ages at one instant the older holds", "people/ages_observed",
+           "max(CASE band WHEN 'adult'", "min(CASE band WHEN 'adult'"),
+    Mutant("only the residency of today counts", "people/subjects_in_force",
+           "greatest({{base.unlisted}}, then_.unlisted, now_.unlisted", "greatest({{base.unlisted}}, now_.unlisted"),
+]  # fmt: skip
+
+IN_FRAGMENTS = [
+    Mutant("unlisted is public", "rank_now", "CASE WHEN unlisted = 0 THEN 0 ELSE 1 END", "0"),
+    Mutant("nothing known of an account is harmless", "person_columns",
+           "coalesce(sf.state_gap_between, TRUE)", "coalesce(sf.state_gap_between, FALSE)"),
+    Mutant("an unknown age is of age", "person_columns", "coalesce(sf.age, 1) AS age", "coalesce(sf.age, 0) AS age"),
+    Mutant("an interval begins a moment too late", "person_joins",
+           "sf.collected_from <= u.collected_key", "sf.collected_from < u.collected_key"),
+    Mutant("an interval ends a moment too late", "person_joins",
+           "u.collected_key < c.collected_to", "u.collected_key <= c.collected_to"),
+    Mutant("a promise that was taken back binds nobody", "promise_narrows",
+           "(collected IS NULL OR collected <", "(FALSE AND collected <"),
+    Mutant("the basis of a clause does not matter", "carried.candidates_now",
+           "CASE choice WHEN 'given'", "CASE 'given' WHEN 'given'"),
+    Mutant("an undertaking spans no unknown time", "embargo_hi", "NOT (collected IS NULL OR (", "NOT (FALSE OR ("),
+]  # fmt: skip
+
+IN_THE_FOLD = [
+    Mutant("a yes never runs out", "_PIECES", "WHEN coalesce(e.expires_at <= $now, false) THEN 'expired' ELSE 'given'",
+           "ELSE 'given'"),
+    Mutant("a backdated yes rewrites history", "_PIECES",
+           "NOT e.effective_verified AND e.recorded_at > e.effective_at AS late", "FALSE AS late"),
+    Mutant("an administrator may say yes", "_PIECES",
+           "e.actor IN ('tenant_admin', 'stranger') AS not_theirs_to_give", "FALSE AS not_theirs_to_give"),
+    Mutant("a doubt is no doubt", "_ANSWERS", "CASE WHEN doubtful THEN {unknown} ELSE strictness END", "strictness"),
+    Mutant("one label with a yes is enough", "_JOINED", "WHERE strictness > {given} OR labels = {count}", ""),
+]  # fmt: skip
+
+
+@cache
+def decided(seed: int) -> tuple[worlds.World, tuple[Decision, ...]]:
+    world = worlds.make(seed, records=RECORDS)
+    return world, tuple(world.gate.decide(record) for record in world.records)
+
+
+def caught(applies: Callable[[], bool] = lambda: True) -> bool:
+    """Whether some world notices; stops at the first. ``applies`` says whether the last run held the mutant."""
+    for seed in SEEDS:
+        world, expected = decided(seed)
+        if tuple(engine_decisions(world.gate, world.records)) != expected:
+            return applies()
+    return False
+
+
+@pytest.mark.parametrize("mutant", IN_STEPS, ids=str)
+def test_a_wrong_step_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    room, name = mutant.where.split("/")
+    [step] = [step for step in steps.read(room) if step.name == name]
+    assert step.sql.count(mutant.original) == 1
+    wrong = replace(step, sql=step.sql.replace(mutant.original, mutant.wrong))
+    rooms = {each: steps.read(each) for each in ("people", "shard")}
+    rooms[room] = tuple(wrong if each is step else each for each in rooms[room])
+    monkeypatch.setattr(steps, "read", rooms.__getitem__)
+    assert caught()
+
+
+@pytest.mark.parametrize("mutant", IN_FRAGMENTS, ids=str)
+def test_a_wrong_fragment_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Plan.fragments
+    held = []
+
+    def wrong(plan: Plan) -> Mapping[str, str]:
+        fragments = right(plan)
+        held.append(mutant.original in fragments[mutant.where])
+        return {**fragments, mutant.where: fragments[mutant.where].replace(mutant.original, mutant.wrong)}
+
+    monkeypatch.setattr(Plan, "fragments", wrong)
+    assert caught(lambda: held[-1])
+
+
+@pytest.mark.parametrize("mutant", IN_THE_FOLD, ids=str)
+def test_a_wrong_fold_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = getattr(flatten, mutant.where)
+    assert right.count(mutant.original) == 1
+    monkeypatch.setattr(flatten, mutant.where, right.replace(mutant.original, mutant.wrong))
+    assert caught()
+
+
+def test_without_a_mutant_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, expected = decided(0)
+    assert tuple(engine_decisions(world.gate, world.records)) == expected
