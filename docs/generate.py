@@ -53,7 +53,9 @@ How the gates work is in [how-it-decides.md](how-it-decides.md).
 def reasons_page() -> str:
     """Every reason, gate by gate."""
     effects = _table(("effect", "what it does"), [(e.value, says) for e, says in _EFFECTS.items()])
-    others = f'Towards anyone but the person themselves, every reason that comes from somebody else reads: "{OTHER_PEOPLE}".'
+    others = (
+        f'Towards anyone but the person themselves, every reason that comes from somebody else reads: "{OTHER_PEOPLE}".'
+    )
     gates = [_gate(number, name) for number, name in enumerate(GATES)]
     return "\n".join([_REASONS_HEAD, effects, others, "", *gates]).rstrip() + "\n"
 

@@ -145,7 +145,7 @@ def test_an_unknown_term_names_its_clause() -> None:
         (HEAD + CLAUSE + "closed_by = { who = 'ann' }\n", "`at` is missing"),
         (HEAD + CLAUSE + "closed_by = { who = 'ann', at = 2023-01-01, why = 'x' }\n", "unknown key `why`"),
         (HEAD + CLAUSE.replace("quote =", "page = 3, quote ="), "unknown key `page`"),
-        (HEAD + CLAUSE + "when = { not = { eq = ['subject.residency', 'EU'] } }\n", "unknown country `EU`"),
+        (HEAD + CLAUSE + "when = { not = { eq = ['subject.residency', 'UE'] } }\n", "unknown region `UE`"),
         (HEAD + CLAUSE + "when = { eq = ['subject.age', 'adult'] }\n", "unknown condition field"),
         (HEAD + "vocabulary = 99\n", "vocabulary `99` is not known"),
         (HEAD + "establishment = 'Ireland'\n", "unknown establishment"),
@@ -336,6 +336,10 @@ def test_a_condition_prints_itself(tree: object) -> None:
         ({"le": ["subject.age_band", "13_17"]}, {"subject.age_band": None}, None),
         ({"in": ["record.kind", ["post", "reply"]]}, {"record.kind": "reply"}, True),
         ({"exists": "subject.residency"}, {"subject.residency": None}, False),
+        ({"eq": ["subject.residency", "US"]}, {"subject.residency": "US-TX"}, True),
+        ({"eq": ["subject.residency", "EU"]}, {"subject.residency": "DE"}, True),
+        ({"not": {"eq": ["subject.residency", "US-TX"]}}, {"subject.residency": "US"}, None),
+        ({"in": ["subject.residency", ["DE", "US-TX"]]}, {"subject.residency": "FR"}, False),
         ({"not": {"eq": ["record.language", "en"]}}, {"record.language": None}, None),
     ],
 )
@@ -443,6 +447,7 @@ def test_the_page_names_every_key() -> None:
         "`[[commitment]]`",
         "`[[embargo]]`",
         "`[[retention]]`",
+        "`[[elsewhere]]`",
         "`[on_withdrawal]`",
     ]
     assert [tables[heading] for heading in headings] == known

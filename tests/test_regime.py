@@ -69,6 +69,8 @@ def test_an_unknown_place_is_never_opener_than_a_known_one(regions: dict[str, st
 def test_the_most_particular_region_wins() -> None:
     regimes = Regimes(regions={"EU": "eu", "DE": "opt_in", "US": "notice", "US-TX": "research"})
     assert [regimes.at(p).name for p in ("DE", "FR", "US-CA", "US-TX")] == ["opt_in", "eu", "notice", "research"]
+    # Somebody known to be in the US may be in Texas: both tables count.
+    assert regimes.at("US").unlisted == "refuse"
     assert regimes.at("JP") == regimes.at(None) == regimes.strictest()
 
 

@@ -23,6 +23,7 @@ from aboveboard.gate import Gate, Job
 from aboveboard.manifest import Governed, Shard
 from aboveboard.policy import Citation, Clause, PolicyVersion, timeline
 from aboveboard.reasons import BY_CODE, BY_ID, OUTCOMES
+from aboveboard.record import Part, Party, Record
 from aboveboard.workspace import Workspace, open_workspace, read_job
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -231,6 +232,24 @@ def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         _build(tmp_path, _Judge(burn), _Ledger())
     assert release.published(tmp_path / "releases") == []
     assert list((tmp_path / "releases").iterdir()) == []
+    assert list((tmp_path / "private").iterdir()) == []
+
+
+def test_a_build_that_was_killed_is_invisible_and_cleared_away(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for folder in ("releases", "private"):
+        left = tmp_path / folder / f".staging-{dead.pid}-00"
+        left.mkdir(parents=True)
+        (left / "manifest.json").write_text("{}")
+    assert release.published(tmp_path / "releases") == []
+    made = _build(tmp_path, _Judge(), _Ledger())
+    assert [p.name for p in (tmp_path / "releases").iterdir()] == [made.id]
+    assert [p.name for p in (tmp_path / "private").iterdir()] == [made.id]
+    assert not (made.public / "private").exists()
 
 
 def test_a_no_during_the_build_is_heard(tmp_path: Path) -> None:
@@ -306,3 +325,69 @@ def test_audit_counts_what_a_build_counts_and_writes_nothing(birdsite) -> None:
     assert by_reason["policy.widened_not_reconsented"].alone > 0
     assert all(loss.alone <= loss.against for loss in losses)
     assert BY_ID[601].code in by_reason
+
+
+# --- canaries (law 9) -------------------------------------------------------------------------------------------------
+
+MARK = "CANARY-"
+
+
+def _canaries() -> list[Record]:
+    """Records and parts that must never come out, each with a mark of its own; and one that must."""
+    def one(id: str, **more: object) -> Record:
+        main = Part(content=f"{MARK}{id} words", **more.pop("main", {}))  # type: ignore[arg-type]
+        return Record(id, subject=str(more.pop("subject", "ann")), collected_at=NOW, created_at=NOW, main=main, **more)  # type: ignore[arg-type]
+
+    def hidden(id: str, **part: object) -> Record:
+        return one(id, main={}, parts=(Part("field", content=f"{MARK}{id} part", **part),))  # type: ignore[arg-type]
+
+    return [
+        Record("open", subject="ann", collected_at=NOW, created_at=NOW, main=Part(content="plain words")),
+        one("message", kind="message"),
+        one("labelled-message", main={"categories": ("user.communication.message.content",)}),
+        one("key", main={"categories": ("user.authorization.credentials",)}),
+        one("template", kind="template", main={"categories": ("user.biometric.face_template",)}),
+        one("minor", subject="kid"),
+        one("deleted", lifecycle="deleted"),
+        one("unknown", main={"audience_now": None}),
+        replace(hidden("x", categories=("user.communication.message.content",)), main=Part(content="plain")),
+        replace(hidden("y", categories=("user.biometric.voice",)), main=Part(content="plain")),
+        replace(hidden("z", categories=("user.authorization.password",)), main=Part(content="plain")),
+        replace(hidden("kid", parties=(Party("kid", "depicted"),)), main=Part(content="plain")),
+    ]  # fmt: skip
+
+
+def test_canaries_never_come_out(tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture) -> None:
+    from aboveboard.engine import Engine
+    from aboveboard.judgement import Judgement
+    from aboveboard.regime import Regimes
+    from aboveboard.relate import relate
+    from aboveboard.sources import from_records
+
+    facts = [
+        choice.Facts(subject=s, state="active", protected=False, age_band=age, residency="IE")
+        for s, age in (("ann", "adult"), ("kid", "13_17"))
+    ]
+    gate = replace(_gate(), snapshot=choice.people(facts=facts), regimes=Regimes(regions={"IE": "notice"}))
+    engine = Engine(threads=1)
+    judgement = Judgement(engine, relate([from_records(_canaries(), tmp_path / "in")], tmp_path / "in", engine), gate)
+    governed = judgement.write(tmp_path / "data", tmp_path / "private")
+    rows = [row for file in (tmp_path / "data").glob("*.parquet") for row in pq.read_table(file).to_pylist()]
+    assert governed.released == len(rows) == 5
+    written = b"".join(p.read_bytes() for p in (*tmp_path.glob("data/*"), *tmp_path.glob("private/**/*")) if p.is_file())
+    seen = repr(rows) + repr(_decisions(tmp_path / "private")) + repr(judgement.audit()) + repr(list(judgement.show_steps()))
+    assert MARK not in seen
+    assert MARK.encode() not in written
+    assert MARK not in caplog.text + "".join(capsys.readouterr())
+
+
+def test_a_build_needs_no_network(own: tuple[Workspace, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    ws, job = own
+    assert mainjob.build(ws, read_job(job), limit=200).governed.records > 0

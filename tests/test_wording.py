@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aboveboard import wording
-from aboveboard.policy import Citation, Clause, Commitment, Embargo, PolicyVersion, timeline
+from aboveboard.policy import Citation, Clause, Commitment, Elsewhere, Embargo, PolicyVersion, timeline
 from aboveboard.wording import ERROR, RULES, WARNING, Finding, check, choice_words, plain, sections, vague_words
 
 PAGE = Path(__file__).parent.parent / "docs" / "formats" / "policy.md"
@@ -384,3 +384,13 @@ def test_choices_are_named_by_few_sentences_of_real_texts() -> None:
     for file in (f for f in REAL if "_pp_" in f.parent.name):
         named = [choice_words(s.text) for part in sections(file.read_text("utf-8")) for s in wording.sentences(part)]
         assert 0.01 < sum(map(bool, named)) / len(named) < 0.15
+
+
+def test_a_choice_that_somebody_else_carries_out_is_said_and_not_asked_for() -> None:
+    text = "# Policy\n\nYou can opt out in the settings of your browser.\n"
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    version = PolicyVersion("p", "v", start, start, "UTC", "x", None, ())
+    told = replace(version, elsewhere=(Elsewhere("in the settings of your browser", "the browser"),))
+    rules = [[found.rule for found in check(timeline([v]), {"v": text})] for v in (version, told)]
+    assert "choice-without-control" in rules[0]
+    assert "choice-without-control" not in rules[1]

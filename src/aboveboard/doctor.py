@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aboveboard.errors import AboveboardError, SourceError
 from aboveboard.mainjob import leftovers
+from aboveboard.release import unfinished
 from aboveboard.workspace import Workspace, read_job
 
 
@@ -92,17 +93,6 @@ def _private(ws: Workspace) -> Finding:
 
 
 def _unfinished(ws: Workspace) -> Iterator[Finding]:
-    if left := leftovers(ws.private):
-        yield Finding(
-            "leftovers",
-            False,
-            f"{len(left)} scratch folders of builds that died",
-            "the next build clears them",
-        )
-    staged = list(ws.releases.glob(".staging-*")) if ws.releases.is_dir() else []
-    if staged:
-        yield Finding(
-            "unfinished releases",
-            True,
-            f"{len(staged)} staged and never published: invisible, may be deleted",
-        )
+    left = [*leftovers(ws.private), *unfinished(ws.private), *unfinished(ws.releases)]
+    if left:
+        yield Finding("leftovers", False, f"{len(left)} folders of builds that died", "the next build clears them away")

@@ -732,7 +732,7 @@ class _View:
                 vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions
             ):
                 yield "jur.region_embargo"
-            elif None in homes:
+            elif any(h is None or any(vocabulary.may_be_in(h, r) for r in embargo.regions) for h in homes):
                 yield "jur.residency_unknown"
 
     # 9 ----------------------------------------------------------------------------------------------------------

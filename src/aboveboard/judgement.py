@@ -8,6 +8,7 @@ the same inputs give the same rows whatever the shards were.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -174,6 +175,7 @@ def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path) -> manifest.
         return None
     with partial.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
     partial.rename(folder / f"{digest}.parquet")
     return manifest.Shard(f"data/{digest}.parquet", digest, int(rows))
 

@@ -153,14 +153,4 @@ def _scratch(private: Path) -> Iterator[Path]:
 def leftovers(private: Path) -> list[Path]:
     """Scratch folders whose process is gone: they hold text that was being judged."""
     found = private.glob("scratch-*-*") if private.is_dir() else ()
-    return [folder for folder in found if not _alive(folder.name.split("-")[1])]
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return [folder for folder in found if not release.alive(folder.name.split("-")[1])]

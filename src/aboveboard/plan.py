@@ -268,17 +268,21 @@ class Plan:
     def _embargo(self) -> str:
         cases = [
             f"CASE WHEN NOT ({_spans(embargo)}) THEN 0::UBIGINT"
-            f" WHEN coalesce(residency_at IN {homes} OR residency IN {homes}, FALSE) THEN @jur.region_embargo"
-            f" WHEN residency_at IS NULL OR residency IS NULL THEN @jur.residency_unknown ELSE 0::UBIGINT END"
+            f" WHEN coalesce(residency_at IN {homes}, FALSE) OR coalesce(residency IN {homes}, FALSE) THEN @jur.region_embargo"
+            f" WHEN coalesce(residency_at IN {coarse}, TRUE) OR coalesce(residency IN {coarse}, TRUE)"
+            " THEN @jur.residency_unknown ELSE 0::UBIGINT END"
             for embargo in self.gate.policy.embargoes
             if vocabulary.covered_by(embargo.purposes, self.gate.job.purpose)
-            for homes in [texts(self._homes_in(embargo.regions))]
+            for homes, coarse in [self._homes_in(embargo.regions)]
         ]
         return " | ".join(cases) or ubigint(0)
 
-    def _homes_in(self, regions: Sequence[str]) -> list[str]:
+    def _homes_in(self, regions: Sequence[str]) -> tuple[str, str]:
+        """The residencies that lie in these regions, and those too coarse to tell, as lists for IN."""
         places = [home for home in self.homes if vocabulary.known_residency(home)]
-        return [home for home in places if any(vocabulary.in_region(home, region) for region in regions)]
+        inside = [h for h in places if any(vocabulary.in_region(h, region) for region in regions)]
+        coarse = [h for h in places if any(vocabulary.may_be_in(h, region) for region in regions)]
+        return texts(inside), texts([home for home in coarse if home not in inside] or ["-"])
 
     def _retention(self) -> str:
         pieces = []
@@ -553,11 +557,21 @@ def condition_sql(condition: Condition) -> str:
     fact = f"({_FACTS[condition.field]})"
     if condition.op == "exists":
         return f"{fact} IS NOT NULL"
+    if condition.field == "subject.residency":
+        return _resides_sql(condition.value)
     if condition.op in ("eq", "in"):
         return f"{fact} IN {texts(condition.value)}"
     order = vocabulary.AGE_BANDS.index(condition.value[0]) + (condition.op == "le")
     place = "CASE age WHEN 0 THEN 2 WHEN 2 THEN 1 WHEN 3 THEN 0 END"
     return f"({place}) < {order}"
+
+
+def _resides_sql(regions: Sequence[str]) -> str:
+    """Whether ``residency`` lies in one of these regions; NULL where it is too coarse to tell."""
+    countries = {c for region in regions for c in vocabulary.REGION_GROUPS.get(region, {region})}
+    coarse = {region.partition("-")[0] for region in regions if "-" in region}
+    inside = f"residency IN {texts(sorted(countries))} OR split_part(residency, '-', 1) IN {texts(sorted(countries))}"
+    return f"CASE WHEN {inside} THEN TRUE WHEN residency IS NULL OR residency IN {texts(sorted(coarse))} THEN NULL ELSE FALSE END"
 
 
 # --- words and literals -------------------------------------------------------------------------------------------

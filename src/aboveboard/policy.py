@@ -67,6 +67,8 @@ class Condition:
             return known is not None
         if known is None:
             return None
+        if self.field == "subject.residency":
+            return _resides(known, self.value)
         if self.op in ("eq", "in"):
             return known in self.value
         order = FIELDS[self.field] or ()
@@ -80,6 +82,13 @@ class Condition:
             return f" {'and' if self.op == 'all' else 'or'} ".join(f"({child})" for child in self.children)
         words = {"eq": "is", "in": "is one of", "lt": "is below", "le": "is at most", "exists": "is known"}
         return " ".join(filter(None, [self.field, words[self.op], ", ".join(self.value)]))
+
+
+def _resides(known: str, regions: Sequence[str]) -> bool | None:
+    """Whether somebody lives in one of these regions; unknown where the residency is too coarse to tell."""
+    if any(vocabulary.in_region(known, region) for region in regions):
+        return True
+    return None if any(vocabulary.may_be_in(known, region) for region in regions) else False
 
 
 def _kleene(op: str, values: Sequence[bool | None]) -> bool | None:
@@ -118,17 +127,10 @@ def _leaf(op: str, body: object) -> Condition:
             vocabulary.member(name, value, closed)
     if name == "subject.residency":
         for value in raw:
-            _country(value)
+            region(value)
     if op in ("lt", "le") and name != "subject.age_band":
         raise PolicyError(f"`{op}` needs a field with an order, and {name} has none", hint="use `eq` or `in`")
     return Condition(op, name, tuple(raw))
-
-
-def _country(code: str) -> str:
-    """A place that no residency can equal would make every ``not`` around it true: a typo must never grant."""
-    if vocabulary.known_residency(code) is None:
-        raise unknown_term("country", code, vocabulary.COUNTRIES)
-    return code
 
 
 # --- the nouns --------------------------------------------------------------------------------------------------
@@ -226,6 +228,14 @@ class Embargo:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A choice that the text names and that is not ours to carry out (a browser's settings, a court), and why."""
+
+    quote: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """How long a category is kept, counted from collection or from the last interaction."""
 
@@ -287,6 +297,7 @@ class PolicyVersion:
     commitments: tuple[Commitment, ...] = ()
     embargoes: tuple[Embargo, ...] = ()
     retentions: tuple[Retention, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
     on_withdrawal: OnWithdrawal = OnWithdrawal()
     path: str = ""
 
@@ -376,7 +387,7 @@ def gaps(policy: Policy) -> list[tuple[PolicyVersion, PolicyVersion]]:
 
 _VERSION_KEYS = {
     "policy", "version", "effective_from", "effective_to", "zone", "announced_at", "text_sha256", "retroactive",
-    "establishment", "notice_window", "vocabulary", "on_withdrawal", "clause", "commitment", "embargo", "retention",
+    "establishment", "notice_window", "vocabulary", "on_withdrawal", "clause", "commitment", "embargo", "retention", "elsewhere",
 }  # fmt: skip
 _CLAUSE_KEYS = {
     "id", "effect", "purposes", "categories", "closed_by", "open_ended", "audience", "recipients", "basis", "control",
@@ -522,6 +533,7 @@ def _version(top: _Table, path: str) -> PolicyVersion:
         commitments=tuple(_commitment(row, zone) for row in top.tables("commitment", "commitment ")),
         embargoes=tuple(_embargo(row, zone) for row in top.tables("embargo", "embargo ")),
         retentions=tuple(_retention(row) for row in top.tables("retention", "retention ")),
+        elsewhere=tuple(_elsewhere(row) for row in top.tables("elsewhere", "elsewhere ")),
         on_withdrawal=_on_withdrawal(top.sub("on_withdrawal")),
         path=path,
     )
@@ -626,6 +638,11 @@ def _retention(row: _Table) -> Retention:
         period=row.period("period"),
         since=row.one_of("since", ("collected", "last_interaction"), "collected"),
     )
+
+
+def _elsewhere(row: _Table) -> Elsewhere:
+    row.refuse_unknown({"quote", "why"})
+    return Elsewhere(row.text("quote"), row.text("why"))
 
 
 def _on_withdrawal(row: _Table) -> OnWithdrawal:

@@ -80,13 +80,17 @@ class Regimes:
     def at(self, residency: str | None) -> Regime:
         """The regime where somebody lives; the strictest table where that is unknown or named nowhere.
 
+        Somebody known to live in ``US`` may live in ``US-TX``, so its table counts too.
+
         The most particular region that names the place wins: ``US-TX`` before ``US``, ``DE`` before ``EU``.
         """
         found = [region for region in self.regions if residency and vocabulary.in_region(residency, region)]
         if not found:
             return self.strictest()
         particular = min(found, key=lambda region: (region in vocabulary.REGION_GROUPS, -len(region), region))
-        return self.named(self.regions[particular])
+        finer = [region for region in self.regions if residency and vocabulary.may_be_in(residency, region)]
+        own = self.named(self.regions[particular])
+        return strictest([own, *(self.named(self.regions[region]) for region in finer)]) if finer else own
 
     def strictest(self) -> Regime:
         """Cell by cell the strictest of every regime in use here (what an unknown region gets)."""

@@ -111,10 +111,16 @@ def build(
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
-    id: str
-    folder: Path
+    """A release that nobody sees yet. Its private part never lies in the folder that is handed on."""
+
+    public: Path
+    private: Path
     manifest: Manifest
     governed: Governed
+
+    @property
+    def id(self) -> str:
+        return self.manifest.id
 
 
 def _refuse_hopeless(gate: Gate) -> None:
@@ -138,26 +144,43 @@ def _refuse_hopeless(gate: Gate) -> None:
 
 
 def _stage(
-    judge: Judge,
-    gate: Gate,
-    to: Path,
-    private: Path,
-    environment: Mapping[str, str],
-    progress: Progress | None,
+    judge: Judge, gate: Gate, to: Path, private: Path, environment: Mapping[str, str], progress: Progress | None
 ) -> _Staged:
+    name = f"{STAGING}-{os.getpid()}-{secrets.token_hex(8)}"
+    public, hidden = to / name, private / name
     private.mkdir(parents=True, exist_ok=True, mode=0o700)
     to.mkdir(parents=True, exist_ok=True)
-    folder = to / f"{STAGING}-{secrets.token_hex(8)}"
-    (folder / "private").mkdir(parents=True, mode=0o700)
+    for left in (*unfinished(to), *unfinished(private)):
+        shutil.rmtree(left, ignore_errors=True)
+    hidden.mkdir(mode=0o700)
+    public.mkdir()
     try:
-        governed = judge.write(folder / "public" / "data", folder / "private", progress)
-        manifest = _manifest(gate, governed, environment, _salt(folder / "private"))
-        _write_public(folder / "public", manifest)
-        _write_private(folder / "private", manifest, governed)
+        governed = judge.write(public / "data", hidden, progress)
+        manifest = _manifest(gate, governed, environment, _salt(hidden))
+        _write_public(public, manifest)
+        _write_private(hidden, manifest, governed)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(public, ignore_errors=True)
+        shutil.rmtree(hidden, ignore_errors=True)
         raise
-    return _Staged(manifest.id, folder, manifest, governed)
+    return _Staged(public, hidden, manifest, governed)
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """What builds left here that died before they published: never visible as a release."""
+    found = folder.glob(f"{STAGING}-*-*") if folder.is_dir() else ()
+    return [path for path in found if not alive(path.name.split("-")[1])]
+
+
+def alive(pid: str) -> bool:
+    """Whether a process of this number runs; a folder that carries the number of a dead one is a leftover."""
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _salt(private: Path) -> bytes:
@@ -267,15 +290,12 @@ def _publish(staged: _Staged, to: Path, private: Path) -> Release:
     if shown.exists():
         _drop(staged)
         raise ReleaseError(f"a release `{staged.id}` is already there", hint="wait a second and build again")
-    if (
-        hidden.exists()
-    ):  # left by a build that died between the two renames: never visible, so never referred to
+    if hidden.exists():  # left by a build that died between the two renames: never visible, so never referred to
         shutil.rmtree(hidden)
-    (staged.folder / "private").rename(hidden)
-    hidden.chmod(0o700)
-    (staged.folder / "public").rename(shown)
+    staged.private.rename(hidden)
+    _settle(private)
+    staged.public.rename(shown)
     _settle(to)
-    shutil.rmtree(staged.folder, ignore_errors=True)
     return Release(staged.id, shown, hidden, staged.manifest, staged.governed)
 
 
@@ -289,7 +309,8 @@ def _settle(folder: Path) -> None:
 
 
 def _drop(staged: _Staged) -> None:
-    shutil.rmtree(staged.folder, ignore_errors=True)
+    shutil.rmtree(staged.public, ignore_errors=True)
+    shutil.rmtree(staged.private, ignore_errors=True)
 
 
 def published(folder: Path) -> list[Path]:

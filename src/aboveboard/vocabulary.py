@@ -292,6 +292,11 @@ def in_region(residency: str, region: str) -> bool:
     return region in (residency, country) or country in REGION_GROUPS.get(region, ())
 
 
+def may_be_in(residency: str, region: str) -> bool:
+    """Whether ``residency`` is too coarse to say: somebody in ``US`` may live in ``US-TX``."""
+    return region.startswith(residency + "-")
+
+
 def _expect(noun: str, key: str, known: Iterable[str]) -> str:
     if key not in known:
         raise unknown_term(noun, key, known)

@@ -585,7 +585,8 @@ def _choices(here: _Here, parts: Sequence[Section]) -> Iterator[Finding]:
     bound = [part for clause in here.version.clauses if clause.control for part in _cited(clause, parts)]
     for part in (part for part in parts if part not in bound):
         for sentence in sentences(part):
-            if words := choice_words(sentence.text):
+            elsewhere = any(plain(e.quote) in plain(sentence.text) for e in here.version.elsewhere)
+            if not elsewhere and (words := choice_words(sentence.text)):
                 says = f"the text names a choice that nothing carries out: `{_cut(words, 60)}`"
-                hint = "cite this section in the clause whose `control` it is"
+                hint = "cite this section in the clause whose `control` it is, or say [[elsewhere]] who carries it out"
                 yield here.says("choice-without-control", says, hint, sentence.line)

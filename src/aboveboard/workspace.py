@@ -89,7 +89,9 @@ class Workspace:
 
     @property
     def policy_folder(self) -> Path:
-        return self._path("policy", "folder", "policies")
+        from aboveboard.policies import policy_folders
+
+        return policy_folders(self.folder)[0]
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import click
 
 from aboveboard.cli.progress import shown
-from aboveboard.cli.shared import emit, json_option, workspace_option
+from aboveboard.cli.shared import emit, json_option, moment_of, workspace_option
 
 
 @click.command()
@@ -49,7 +48,7 @@ def explain(
 
     ws = open_workspace(workspace)
     asked = read_job(job_path or _only_job(ws.folder))
-    as_of = _moment(moment) if moment else None
+    as_of = moment_of(moment) if moment else None
     with (
         shown(quiet=as_json) as told,
         mainjob.prepared(ws, asked, sources=sources, facts=facts, progress=told) as ready,
@@ -66,16 +65,6 @@ def _only_job(folder: Path) -> Path:
     if len(found) != 1:
         raise click.UsageError(f"{len(found)} jobs in jobs/: name one with --job FILE")
     return found[0]
-
-
-def _moment(text: str) -> datetime:
-    from datetime import UTC
-
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(f"`{text}` is not a time, such as 2024-01-31T12:00Z") from error
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _nowhere(record: str) -> Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import click
 
 from aboveboard.cli import prose
 from aboveboard.cli.progress import shown
-from aboveboard.cli.shared import emit, json_option, workspace_option
+from aboveboard.cli.shared import emit, json_option, moment_of, workspace_option
 
 if TYPE_CHECKING:
     from aboveboard.mainjob import Prepared
@@ -36,6 +37,7 @@ def release() -> None:
     "--to", type=click.Path(file_okay=False, path_type=Path), help="Where releases go. [default: releases/]"
 )
 @click.option("--audit", is_flag=True, help="Judge and count, show what each rule costs, and write nothing.")
+@click.option("--at", "moment", metavar="TIME", help="With --audit: judge as of an earlier moment.")
 @click.option("--limit", type=click.IntRange(min=1), help="Read only the first N rows of each source.")
 @click.option(
     "--show-steps", is_flag=True, help="Print each step of the judgement of the first shard, and its rows."
@@ -48,6 +50,7 @@ def build(
     facts: Path | None,
     to: Path | None,
     audit: bool,
+    moment: str | None,
     limit: int | None,
     show_steps: bool,
     as_json: bool,
@@ -59,27 +62,31 @@ def build(
     from aboveboard import mainjob
     from aboveboard.workspace import open_workspace, read_job
 
+    if moment and not audit:
+        # A release of a past moment would bring back people who have said no since.
+        raise click.UsageError("--at goes with --audit: a release is judged at the head of the ledger, now")
+    as_of = moment_of(moment) if moment else None
     ws, asked = open_workspace(workspace), read_job(job)
     with shown(quiet=as_json) as told:
         if audit or show_steps:
             with mainjob.prepared(
                 ws, asked, sources=sources, facts=facts, limit=limit, progress=told
             ) as ready:
-                (_steps if show_steps else _audit)(ready, as_json)
+                (_steps if show_steps else _audit)(ready, as_of, as_json)
             return
         made = mainjob.build(ws, asked, sources=sources, facts=facts, to=to, limit=limit, progress=told)
     emit(made.as_json(), as_json, lambda: prose.built(made))
 
 
-def _audit(ready: Prepared, as_json: bool) -> None:
-    tallies, losses = ready.judge(ready.gate()).audit()
+def _audit(ready: Prepared, as_of: datetime | None, as_json: bool) -> None:
+    tallies, losses = ready.judge(ready.gate(as_of)).audit()
     document = {"tallies": [asdict(t) for t in tallies], "losses": [asdict(loss) for loss in losses]}
     emit(document, as_json, lambda: prose.audited(tallies, losses))
 
 
-def _steps(ready: Prepared, as_json: bool) -> None:
+def _steps(ready: Prepared, as_of: datetime | None, as_json: bool) -> None:
     shown_steps = []
-    for step, rows, columns, first in ready.judge(ready.gate()).show_steps():
+    for step, rows, columns, first in ready.judge(ready.gate(as_of)).show_steps():
         document = {"step": step.name, "says": step.says, "rows": rows, "columns": columns, "first": first}
         shown_steps.append(document)
         if not as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -20,6 +21,15 @@ json_option: Callable[[_F], _F] = click.option("--json", "as_json", is_flag=True
 def emit(document: object, as_json: bool, prose: Callable[[], str]) -> None:
     """Print ``document`` as JSON, or ``prose()`` to a person. Both go to stdout."""
     click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str) if as_json else prose())
+
+
+def moment_of(text: str) -> datetime:
+    """A time that a person typed; without a zone it is UTC. Raises a usage error for anything else."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"`{text}` is not a time, such as 2024-01-31T12:00Z") from error
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def ask_exit(code: int) -> None:
