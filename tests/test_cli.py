@@ -120,7 +120,9 @@ def test_audit_limit_and_sources(birdsite) -> None:
 
 def test_show_steps_prints_every_step_and_nobodys_words(birdsite) -> None:
     w = str(birdsite.ws.folder)
-    shown = document("release", "build", birdsite.job, "-w", w, "--show-steps", "--limit", "200", "--source", "messages")
+    shown = document(
+        "release", "build", birdsite.job, "-w", w, "--show-steps", "--limit", "200", "--source", "messages"
+    )
     names = [step["step"] for step in shown]
     assert {"facts_observed", "subjects_in_force", "situations", "clauses_matching", "decisions"} <= set(names)
     assert all(step["says"] for step in shown)
@@ -160,7 +162,10 @@ def test_explain_judges_an_earlier_moment(birdsite) -> None:
 
 def test_errors_are_one_json_object_under_json(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "aboveboard", "doctor", "-w", str(tmp_path), "--json"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "aboveboard", "doctor", "-w", str(tmp_path), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert json.loads(done.stderr)["error"]["kind"] == "WorkspaceError"

@@ -63,7 +63,9 @@ def test_reasons_of_other_people_are_one_sentence(seed: int) -> None:
         told = explain(record, world.gate, record.subject or "nobody")
         assert not (told.decision.codes | told.decision.part_codes) & FROM_OTHER_PEOPLE
         others = any(part.parties for part in record.parts or ()) or record.main.parties
-        if others and any(p.role != "exporter" for part in (record.main, *(record.parts or ())) for p in part.parties or ()):
+        if others and any(
+            p.role != "exporter" for part in (record.main, *(record.parts or ())) for p in part.parties or ()
+        ):
             assert OTHER_PEOPLE in told.prose()
 
 

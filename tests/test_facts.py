@@ -164,9 +164,7 @@ def test_rows_that_disagree_at_one_instant_both_stay_and_the_strictest_counts(tm
 SUBJECTS = st.sampled_from(["u:1", "u:10", "u:2", "é", "z", "😀", "\uffff", "U:1", " "])
 
 
-@given(
-    st.lists(st.builds(Facts, subject=SUBJECTS, state=st.sampled_from([None, *vocabulary.ACCOUNT_STATES])))
-)
+@given(st.lists(st.builds(Facts, subject=SUBJECTS, state=st.sampled_from([None, *vocabulary.ACCOUNT_STATES]))))
 def test_everyone_is_found_again_whatever_they_are_called(rows):
     table = FactsTable.of(rows)
     for subject in {row.subject for row in rows}:

@@ -80,7 +80,9 @@ def workspace(folder: Path, name: str, listed: bool) -> Workspace:
         (version / "policy.toml").write_text(VERSION.format(start=start, digest=digest) + more)
         (version / "text.md").write_text(TEXT)
     text = (HERE / "maps" / f"{name}.toml").read_text().replace("DATA/", f"{DATA}/")
-    text = text.replace('origin = "licensed"', 'origin = "first_party"').replace('origin = "crawled"', 'origin = "first_party"')
+    text = text.replace('origin = "licensed"', 'origin = "first_party"').replace(
+        'origin = "crawled"', 'origin = "first_party"'
+    )
     if listed:
         text += LISTED
     (folder / f"{name}.toml").write_text(text)

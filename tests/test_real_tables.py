@@ -28,9 +28,7 @@ needs_reddit = pytest.mark.skipif(not REDDIT[0].exists(), reason="no reddit-top 
 def source(name: str, tmp_path: Path, **columns: str) -> table.TableSource:
     """A mapping of tests/maps with the place of the data filled in."""
     written = tmp_path / f"{name}.toml"
-    written.write_text(
-        (MAPS / f"{name}.toml").read_text(encoding="utf-8").replace("DATA/", f"{DATA}/"), "utf-8"
-    )
+    written.write_text((MAPS / f"{name}.toml").read_text(encoding="utf-8").replace("DATA/", f"{DATA}/"), "utf-8")
     return table.read(written, overrides={"columns": columns})
 
 

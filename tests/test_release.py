@@ -334,6 +334,7 @@ MARK = "CANARY-"
 
 def _canaries() -> list[Record]:
     """Records and parts that must never come out, each with a mark of its own; and one that must."""
+
     def one(id: str, **more: object) -> Record:
         main = Part(content=f"{MARK}{id} words", **more.pop("main", {}))  # type: ignore[arg-type]
         return Record(id, subject=str(more.pop("subject", "ann")), collected_at=NOW, created_at=NOW, main=main, **more)  # type: ignore[arg-type]
@@ -357,7 +358,9 @@ def _canaries() -> list[Record]:
     ]  # fmt: skip
 
 
-def test_canaries_never_come_out(tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture) -> None:
+def test_canaries_never_come_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture
+) -> None:
     from aboveboard.engine import Engine
     from aboveboard.judgement import Judgement
     from aboveboard.regime import Regimes
@@ -374,8 +377,15 @@ def test_canaries_never_come_out(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     governed = judgement.write(tmp_path / "data", tmp_path / "private")
     rows = [row for file in (tmp_path / "data").glob("*.parquet") for row in pq.read_table(file).to_pylist()]
     assert governed.released == len(rows) == 5
-    written = b"".join(p.read_bytes() for p in (*tmp_path.glob("data/*"), *tmp_path.glob("private/**/*")) if p.is_file())
-    seen = repr(rows) + repr(_decisions(tmp_path / "private")) + repr(judgement.audit()) + repr(list(judgement.show_steps()))
+    written = b"".join(
+        p.read_bytes() for p in (*tmp_path.glob("data/*"), *tmp_path.glob("private/**/*")) if p.is_file()
+    )
+    seen = (
+        repr(rows)
+        + repr(_decisions(tmp_path / "private"))
+        + repr(judgement.audit())
+        + repr(list(judgement.show_steps()))
+    )
     assert MARK not in seen
     assert MARK.encode() not in written
     assert MARK not in caplog.text + "".join(capsys.readouterr())

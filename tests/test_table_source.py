@@ -349,7 +349,7 @@ def test_a_subject_that_was_rounded_is_nobody_we_know(tmp_path):
 
 
 def ids(how_many: int, rounded: int, shape=str) -> list[str]:
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     found = [chance.randrange(2**59, 2**60) | 1 for _ in range(how_many)]
     return [shape(one) if n < rounded else str(one) for n, one in enumerate(found)]
 

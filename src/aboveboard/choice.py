@@ -135,9 +135,7 @@ def fold(
     ]
     heard = max((p for p in pieces if p.event.verified), key=lambda p: p.order, default=None)
     doubt = max((p for p in pieces if not p.event.verified), key=lambda p: p.order, default=None)
-    if doubt is not None and (
-        heard is None or (heard.state not in DENIED and doubt.order[0] >= heard.order[0])
-    ):
+    if doubt is not None and (heard is None or (heard.state not in DENIED and doubt.order[0] >= heard.order[0])):
         return Choice("unknown", events=(doubt.event,))
     if heard is None:
         return Choice()
@@ -154,8 +152,11 @@ def reaches(event: Event, category: str, purpose: str, recipient: str) -> bool:
         return False
     if event.type in GRANTS:
         return (
-            event.category is None or vocabulary.grants([event.category], category, vocabulary.CATEGORIES, event.vocabulary)
-        ) and (event.purpose is None or vocabulary.grants([event.purpose], purpose, vocabulary.PURPOSES, event.vocabulary))
+            event.category is None
+            or vocabulary.grants([event.category], category, vocabulary.CATEGORIES, event.vocabulary)
+        ) and (
+            event.purpose is None or vocabulary.grants([event.purpose], purpose, vocabulary.PURPOSES, event.vocabulary)
+        )
     related = (
         event.category is None
         or vocabulary.covers(event.category, category)
@@ -220,9 +221,7 @@ def join(choices: Sequence[Choice]) -> Choice:
     )
 
 
-def contract_excludes(
-    events: Iterable[Event], category: str, purpose: str, recipient: str, as_of: datetime
-) -> bool:
+def contract_excludes(events: Iterable[Event], category: str, purpose: str, recipient: str, as_of: datetime) -> bool:
     """Whether a contract of the person's organisation excludes this scope. Contracts only ever say no."""
     return any(
         event.type == "contract_bound"

@@ -79,9 +79,7 @@ class Engine:
 class Session(AbstractContextManager["Session"]):
     """One connection with one gate compiled into it. Give it a relation ``records`` and call ``judge``."""
 
-    def __init__(
-        self, con: duckdb.DuckDBPyConnection, gate: Gate, sets: Sequence[Sequence[str | None]]
-    ) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, gate: Gate, sets: Sequence[Sequence[str | None]]) -> None:
         self.con, self.gate = con, gate
         self._people(sets)
 
@@ -95,9 +93,7 @@ class Session(AbstractContextManager["Session"]):
         self._run("shard")
         rows, decided = (self._count(table) for table in ("records", "decisions"))
         if rows != decided:  # INVARIANT: every source row exactly once (law 7)
-            raise EngineError(
-                f"{rows} records came in and {decided} decisions came out", hint="please report this"
-            )
+            raise EngineError(f"{rows} records came in and {decided} decisions came out", hint="please report this")
 
     def release(self) -> None:
         """After ``judge``: the released rows of the shard, redacted, each with the hash of its canonical bytes, in the
@@ -112,8 +108,7 @@ class Session(AbstractContextManager["Session"]):
             " WHERE d.outcome = 1 AND len(d.cuts) > 0 ORDER BY d.ordinal"
         ).fetchall()
         texts_left = (
-            {"ordinal": ordinal, "text": redact(text, [_cut(cut) for cut in cuts])}
-            for ordinal, text, cuts in rows
+            {"ordinal": ordinal, "text": redact(text, [_cut(cut) for cut in cuts])} for ordinal, text, cuts in rows
         )
         return _rows(texts_left, {"ordinal": "BIGINT", "text": "VARCHAR"})
 
@@ -161,9 +156,7 @@ class Session(AbstractContextManager["Session"]):
             self.con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
         except KeyboardInterrupt:
             raise
-        except (
-            Exception
-        ) as error:  # whatever DuckDB raises may quote a value: name the step, keep the cause private
+        except Exception as error:  # whatever DuckDB raises may quote a value: name the step, keep the cause private
             raise EngineError(
                 f"the step `{name}` failed: {type(error).__name__}",
                 hint="run again with --show-steps; please report",
@@ -213,9 +206,7 @@ def _events(people: choice.People) -> pa.Table:
 
     kinds = {"int": "BIGINT", "text": "VARCHAR", "moment": "TIMESTAMP", "flag": "BOOLEAN"}
     rows = (
-        {name: _plain(getattr(event, name)) for name in FIELDS}
-        for events in people.events.values()
-        for event in events
+        {name: _plain(getattr(event, name)) for name in FIELDS} for events in people.events.values() for event in events
     )
     return _rows(rows, {name: kinds[kind] for name, kind in FIELDS.items()})
 
@@ -227,11 +218,7 @@ _FACTS = {
 
 
 def _facts(people: choice.People) -> pa.Table:
-    rows = (
-        {name: _plain(getattr(one, name)) for name in _FACTS}
-        for facts in people.facts.values()
-        for one in facts
-    )
+    rows = ({name: _plain(getattr(one, name)) for name in _FACTS} for facts in people.facts.values() for one in facts)
     return _rows(rows, _FACTS)
 
 
@@ -291,9 +278,7 @@ GROUP BY set_id, subject, island
 
 
 def _has_icu(con: duckdb.DuckDBPyConnection) -> bool:
-    return bool(
-        con.execute("SELECT count(*) FROM duckdb_settings() WHERE name = 'TimeZone'").fetchall()[0][0]
-    )
+    return bool(con.execute("SELECT count(*) FROM duckdb_settings() WHERE name = 'TimeZone'").fetchall()[0][0])
 
 
 _DATALESS = ("BinderException", "CatalogException", "ParserException", "OutOfMemoryException", "IOException")

@@ -125,9 +125,7 @@ class Explanation:
     def _removed(self) -> list[str]:
         kinds = [_kind(self.record, place) for place in self.decision.removed]
         return (
-            [f"Parts to be removed: {', '.join(kinds)}."]
-            if kinds and self.decision.outcome is Outcome.REDACT
-            else []
+            [f"Parts to be removed: {', '.join(kinds)}."] if kinds and self.decision.outcome is Outcome.REDACT else []
         )
 
     def _policy(self) -> list[str]:
@@ -163,12 +161,7 @@ def _has_others(record: Record) -> bool:
 
 def _is_others(part: Part) -> bool:
     named = part.parties is None or any(p.role not in vocabulary.ROLES_WITHOUT_VETO for p in part.parties)
-    return (
-        named
-        or part.kind in QUOTING
-        or part.source_state != "own"
-        or bool(ABOUT_OTHERS & set(part.labels or ()))
-    )
+    return named or part.kind in QUOTING or part.source_state != "own" or bool(ABOUT_OTHERS & set(part.labels or ()))
 
 
 def _without_others(record: Record) -> Record:

@@ -90,8 +90,7 @@ class Job:
         if self.purpose not in vocabulary.leaves(vocabulary.PURPOSES):
             raise PolicyError(
                 f"a job has one purpose, and `{self.purpose}` is a family of them",
-                hint="one of: "
-                + ", ".join(p for p in vocabulary.PURPOSES if vocabulary.covers(self.purpose, p)),
+                hint="one of: " + ", ".join(p for p in vocabulary.PURPOSES if vocabulary.covers(self.purpose, p)),
             )
         if self.recipient.endswith(":*"):
             raise PolicyError(f"a job has one recipient, and `{self.recipient}` is many", hint="name it")
@@ -141,9 +140,7 @@ class Gate:
     @cached_property
     def commitments(self) -> tuple[Commitment, ...]:
         """The promises that speak about this job's purpose."""
-        return tuple(
-            c for c in self.policy.commitments if vocabulary.covered_by(c.purposes, self.job.purpose)
-        )
+        return tuple(c for c in self.policy.commitments if vocabulary.covered_by(c.purposes, self.job.purpose))
 
     def decide(self, record: Record) -> Decision:
         """The judgement of one record; see :func:`decide`."""
@@ -152,9 +149,7 @@ class Gate:
     def regime_of(self, person: Standing) -> tuple[Regime, bool]:
         """The strictest table that applies to a person, and whether an unknown residency holds under it."""
         known = [self.regimes.named(self.job.regime), self.regimes.at(self.establishment)]
-        known += [
-            self.regimes.at(home) for home in (person.residency_at, person.residency) if home is not None
-        ]
+        known += [self.regimes.at(home) for home in (person.residency_at, person.residency) if home is not None]
         unknown = person.residency_at is None or person.residency is None
         table = strictest([*known, self.regimes.strictest()] if unknown else known)
         return table, unknown and table.unknown_residency == HOLD
@@ -223,9 +218,7 @@ def decide(record: Record, gate: Gate) -> Decision:
     part_codes: frozenset[str] = frozenset().union(
         *(_or_none(view.codes, no) for view, no in zip(others, against, strict=True))
     )
-    removed = tuple(
-        i for i, view in enumerate(others) if against[i] or not _having(view.codes, Effect.GROUND)
-    )
+    removed = tuple(i for i, view in enumerate(others) if against[i] or not _having(view.codes, Effect.GROUND))
     if not _stands_against(codes, case.holds_signals):
         codes |= _obligations(record, removed)
     codes = _or_none(codes, _stands_against(codes, case.holds_signals))
@@ -243,9 +236,7 @@ def decide(record: Record, gate: Gate) -> Decision:
     )
 
 
-def decisive(
-    outcome: Outcome, codes: frozenset[str], part_codes: frozenset[str], holds_signals: bool
-) -> Reason:
+def decisive(outcome: Outcome, codes: frozenset[str], part_codes: frozenset[str], holds_signals: bool) -> Reason:
     """The lowest reason among those whose effect produced the outcome."""
     producing = {
         Outcome.REFUSE: _having(codes, Effect.DENY),
@@ -328,10 +319,7 @@ class _Person:
         """The choice in force for data with these labels."""
         gate = self.gate
         return choice.join(
-            [
-                choice.fold(self.events, c, purpose, gate.job.recipient, self.collected, gate.as_of)
-                for c in categories
-            ]
+            [choice.fold(self.events, c, purpose, gate.job.recipient, self.collected, gate.as_of) for c in categories]
         )
 
     def consented_elsewhere(self, categories: Sequence[str]) -> bool:
@@ -341,9 +329,7 @@ class _Person:
 
     def contract_excludes(self, categories: Sequence[str]) -> bool:
         job, as_of = self.gate.job, self.gate.as_of
-        return any(
-            choice.contract_excludes(self.events, c, job.purpose, job.recipient, as_of) for c in categories
-        )
+        return any(choice.contract_excludes(self.events, c, job.purpose, job.recipient, as_of) for c in categories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,16 +449,12 @@ class _View:
         if not case.first_party or self.categories is None:
             return _Terms(reach=PUBLIC if gate.job.trains or not case.first_party else PRIVATE)
         if gate.now is None:
-            return _Terms(
-                frozenset({"policy.no_policy_for_time"}), reach=PUBLIC if gate.job.trains else PRIVATE
-            )
+            return _Terms(frozenset({"policy.no_policy_for_time"}), reach=PUBLIC if gate.job.trains else PRIVATE)
         since = gate.declared_since(self.categories)
         elapsed = since is not None and gate.now.notice_window.after(since) <= gate.as_of
         declared_now, now = self._declared(gate.now)
         if case.then is None:
-            missing = (
-                "policy.collection_time_missing" if case.collected is None else "policy.no_policy_for_time"
-            )
+            missing = "policy.collection_time_missing" if case.collected is None else "policy.no_policy_for_time"
             codes = {missing} | self._against(None, declared_now)
             return self._reaching(codes, (now,), None, elapsed)
         declared_then, then = self._declared(case.then)
@@ -603,11 +585,7 @@ class _View:
 
     def _account(self, known: Standing, person: _Person) -> Iterable[str]:
         state = known.state
-        estate = (
-            state == "memorial"
-            and self._said(person).state == "given"
-            and self._said(person).method == "estate"
-        )
+        estate = state == "memorial" and self._said(person).state == "given" and self._said(person).method == "estate"
         if state in ACCOUNT and not estate:
             yield ACCOUNT[state]
         if known.state_gap_between:
@@ -662,9 +640,7 @@ class _View:
         for clauses in self.terms.candidates:
             if not clauses or any(self._stands_on_silence(clause, regime) for clause, _ in clauses):
                 continue
-            waiting = regime.silence_opt_out == AFTER_NOTICE and any(
-                _opt_out(clause) for clause, _ in clauses
-            )
+            waiting = regime.silence_opt_out == AFTER_NOTICE and any(_opt_out(clause) for clause, _ in clauses)
             yield "policy.notice_window_open" if waiting else "jur.profile_requires_opt_in"
 
     def _stands_on_silence(self, clause: Clause, regime: Regime) -> bool:
@@ -728,9 +704,7 @@ class _View:
                 continue
             if not embargo.spans(self.case.collected):
                 continue
-            if any(
-                vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions
-            ):
+            if any(vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions):
                 yield "jur.region_embargo"
             elif any(h is None or any(vocabulary.may_be_in(h, r) for r in embargo.regions) for h in homes):
                 yield "jur.residency_unknown"
@@ -749,11 +723,7 @@ class _View:
         job = self.gate.job
         kind = job.recipient_kind
         for clauses in self.terms.candidates:
-            if (
-                clauses
-                and kind in ("affiliate", "third_party")
-                and not any(self._names(c) for c, _ in clauses)
-            ):
+            if clauses and kind in ("affiliate", "third_party") and not any(self._names(c) for c, _ in clauses):
                 yield f"rcpt.{kind}_not_named"
         if kind == "third_party" and self._touches(*vocabulary.BIOMETRIC):
             yield "rcpt.sale_prohibited"
@@ -788,15 +758,9 @@ class _View:
         if not self.case.first_party:
             if self.record.origin in vocabulary.ORIGINS:
                 yield "allow.licence" if _licensed(self.case) else "allow.none"
-        elif (
-            self.categories is not None
-            and self.terms.candidates
-            and all(map(self._carried, self.terms.candidates))
-        ):
+        elif self.categories is not None and self.terms.candidates and all(map(self._carried, self.terms.candidates)):
             said = self._said(self.case.primary)
-            yield self.terms.lifted or (
-                "allow.explicit_consent" if said.state == "given" else "allow.policy_clause"
-            )
+            yield self.terms.lifted or ("allow.explicit_consent" if said.state == "given" else "allow.policy_clause")
 
     def _carried(self, clauses: Sequence[tuple[Clause, bool | None]]) -> bool:
         """Whether one clause by itself carries the part: condition, audience, recipient and basis together."""
@@ -813,9 +777,7 @@ class _View:
     def _based(self, clause: Clause) -> bool:
         person = self.case.primary
         said = self._said(person)
-        return said.state == "given" or (
-            said.state == "silent" and self._stands_on_silence(clause, person.regime)
-        )
+        return said.state == "given" or (said.state == "silent" and self._stands_on_silence(clause, person.regime))
 
 
 def _record_codes(case: _Case) -> frozenset[str]:
@@ -852,9 +814,7 @@ def _rights(case: _Case) -> Iterable[str]:
     record = case.record
     if not _under_licence(record):
         return
-    yield from _one(
-        record.upstream, vocabulary.UPSTREAMS, "life.state_unknown", deleted="rights.upstream_deleted"
-    )
+    yield from _one(record.upstream, vocabulary.UPSTREAMS, "life.state_unknown", deleted="rights.upstream_deleted")
     licence = case.gate.licences.get(record.licence or "")
     if licence is None:
         yield "rights.licence_missing"
@@ -896,9 +856,7 @@ def _obligations(record: Record, removed: Sequence[int]) -> frozenset[str]:
     parts = list(record.parts or ())
     going = [parts[i] for i in removed]
     spans = [p for p in going if p.place != "field"]
-    if any(
-        p.place not in vocabulary.PLACES or not redaction.fits(record.text, p.start, p.end) for p in spans
-    ):
+    if any(p.place not in vocabulary.PLACES or not redaction.fits(record.text, p.start, p.end) for p in spans):
         return frozenset({"xform.redaction_incomplete"})
     if record.kind == "repost":  # an edge never releases the text: the original does, once
         return frozenset({"xform.nothing_left"})

@@ -45,10 +45,7 @@ class Judgement:
         """The first ``n`` decisions, in source order: look before you build."""
         found: list[Decision] = []
         for session in self._sessions():
-            found += [
-                _decision(row)
-                for row in _dicts(session.con, f"SELECT * FROM decisions LIMIT {n - len(found)}")
-            ]
+            found += [_decision(row) for row in _dicts(session.con, f"SELECT * FROM decisions LIMIT {n - len(found)}")]
             if len(found) >= n:
                 break
         return found
@@ -133,9 +130,7 @@ class Judgement:
             f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})"
         )
         for source, shard in self.related.shards[:limit]:
-            con.execute(
-                f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})"
-            )
+            con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
             con.execute(
                 f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
             )
@@ -151,9 +146,7 @@ class Judgement:
             found = con.execute(
                 f"SELECT row_sha256 FROM read_parquet([{listed}]) WHERE row_sha256 IS NOT NULL ORDER BY row_sha256"
             )
-            return manifest.rows_digest(
-                row for block in iter(lambda: found.fetchmany(65_536), []) for (row,) in block
-            )
+            return manifest.rows_digest(row for block in iter(lambda: found.fetchmany(65_536), []) for (row,) in block)
 
 
 _RELEASED = "SELECT text, language, kind, parts FROM hashed ORDER BY row_sha256"
@@ -189,8 +182,8 @@ def _count(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str, str]]) 
 
 def _weigh(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str]]) -> None:
     """For each combination of reasons: which rules it stands for, and which one alone keeps the record out."""
-    for lo, hi, outcome, decisive, records in con.execute(
-        "SELECT reasons_lo, reasons_hi, outcome, decisive, count(*) FROM decisions WHERE outcome > 1 GROUP BY ALL"
+    for lo, hi, decisive, records in con.execute(
+        "SELECT reasons_lo, reasons_hi, decisive, count(*) FROM decisions WHERE outcome > 1 GROUP BY ALL"
     ).fetchall():
         against = [c for c in reasons.codes(lo, hi) if c in _AGAINST]
         against = [c for c in against if c not in _ECHOES] or against
@@ -251,9 +244,7 @@ def as_record(row: Mapping[str, Any]) -> Record:
         id=row["record_id"],
         created_at=_aware(row["created_at"]),
         collected_at=_aware(row["collected_at"]),
-        main=_part(
-            {**row, "kind": "main", "content": row["text"], "place": "field", "start": None, "end": None}
-        ),
+        main=_part({**row, "kind": "main", "content": row["text"], "place": "field", "start": None, "end": None}),
         parts=None if parts is None else tuple(_part(part or {}) for part in parts),
         **own,
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,9 +90,7 @@ def build(
     progress: Progress | None = None,
 ) -> release.Release:
     """Build and publish the release of a job; see ``release.build`` for what is promised."""
-    with prepared(
-        ws, job, sources=sources, facts=facts, limit=limit, clock=clock, progress=progress
-    ) as ready:
+    with prepared(ws, job, sources=sources, facts=facts, limit=limit, clock=clock, progress=progress) as ready:
         told = None if progress is None else lambda done, total: progress("judging records", done, total)
         return release.build(
             ready.judge,
@@ -116,9 +114,7 @@ def environment() -> Mapping[str, str]:
 
 def _chosen(ws: Workspace, names: Sequence[str]) -> Mapping[str, Path]:
     if not ws.sources:
-        raise WorkspaceError(
-            "the workspace names no source", hint='add a [sources] table: name = "path/to/map.toml"'
-        )
+        raise WorkspaceError("the workspace names no source", hint='add a [sources] table: name = "path/to/map.toml"')
     for name in names:
         if name not in ws.sources:
             raise unknown_term("source", name, ws.sources)

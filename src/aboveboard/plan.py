@@ -223,9 +223,7 @@ class Plan:
         """Whether the policy declares the road of notice and the establishment does not close it (rule 2)."""
         gate = self.gate
         home = gate.establishment
-        return bool(
-            gate.now and gate.now.retroactive == "notice" and home and not vocabulary.in_region(home, "US")
-        )
+        return bool(gate.now and gate.now.retroactive == "notice" and home and not vocabulary.in_region(home, "US"))
 
     @property
     def shares(self) -> bool:
@@ -256,9 +254,7 @@ class Plan:
         for place, promise, binds in self.bits.promises("collected"):
             denied = f"coalesce(promised, 0::UBIGINT) & {ubigint(1 << place)} <> 0"
             limit = vocabulary.AUDIENCES.index(promise.audience or "private")
-            tests.append(
-                f"({binds} AND ({denied} OR coalesce(greatest(rank_at, rank_now) > {limit}, FALSE)))"
-            )
+            tests.append(f"({binds} AND ({denied} OR coalesce(greatest(rank_at, rank_now) > {limit}, FALSE)))")
         return f"candidates_now <> 0 AND ({' OR '.join(tests)})" if tests else "FALSE"
 
     def _not_named(self) -> str:
@@ -319,9 +315,7 @@ class Plan:
         """How a person stands; somebody nobody knows anything about has every fact unknown."""
         told = "n.shown_at" if self.notice_road else "CAST(NULL AS TIMESTAMP)"
         here = _base(
-            strictest(
-                [self.gate.regimes.named(self.gate.job.regime), self.gate.regimes.at(self.gate.establishment)]
-            )
+            strictest([self.gate.regimes.named(self.gate.job.regime), self.gate.regimes.at(self.gate.establishment)])
         )
         lost = _base(self.gate.regimes.strictest())
         unknown = {q: max(here[q], lost[q]) for q in here}
@@ -438,9 +432,7 @@ class Bits:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         versions = sorted(gate.policy.versions, key=lambda v: v is not gate.now)
-        own = [
-            c for v in versions for c in v.clauses if c.declares(gate.job.purpose, v.vocabulary, gate.job.use)
-        ]
+        own = [c for v in versions for c in v.clauses if c.declares(gate.job.purpose, v.vocabulary, gate.job.use)]
         self._permits = list(dict.fromkeys(_shape(c) for c in own if c.effect == "permit"))
         self._denies = list(dict.fromkeys(_shape(c) for c in own if c.effect == "deny"))
         self.retentions = list(dict.fromkeys(rule for v in gate.policy.versions for rule in v.retentions))
@@ -466,9 +458,7 @@ class Bits:
         return _mask(self.retentions, lambda rule: rule in mine)
 
     def promised(self, labels: Sequence[str | None]) -> int:
-        return _mask(
-            self.gate.commitments, lambda promise: vocabulary.touches(labels, promise.deny_categories)
-        )
+        return _mask(self.gate.commitments, lambda promise: vocabulary.touches(labels, promise.deny_categories))
 
     def promises(self, collected: str) -> Iterable[tuple[int, Any, str]]:
         """Each promise that may bind, with the test whether it binds a record."""
@@ -604,9 +594,7 @@ def _during(table: str, alias: str, also: str) -> str:
 
 def _rank(column: str) -> str:
     cases = [f"WHEN '{a}' THEN {r}" for r, a in enumerate(vocabulary.AUDIENCES) if a != "unlisted"]
-    return (
-        f"CASE {column} WHEN 'unlisted' THEN CASE WHEN unlisted = 0 THEN 0 ELSE 1 END {' '.join(cases)} END"
-    )
+    return f"CASE {column} WHEN 'unlisted' THEN CASE WHEN unlisted = 0 THEN 0 ELSE 1 END {' '.join(cases)} END"
 
 
 def _spans(embargo: Embargo) -> str:
@@ -673,9 +661,6 @@ _CLOSED_SETS = {
 }
 _SIGNALS = [code for code in BY_CODE if code.startswith("signal.")]
 _IS_SIGNAL = (
-    f"coalesce(s.code IN {texts(_SIGNALS)}, FALSE)"
-    f" AND (s.purpose IS NULL OR s.purpose IN {texts(vocabulary.PURPOSES)})"
+    f"coalesce(s.code IN {texts(_SIGNALS)}, FALSE) AND (s.purpose IS NULL OR s.purpose IN {texts(vocabulary.PURPOSES)})"
 )
-_SIGNAL_BIT = (
-    f"CASE s.code {' '.join(f'WHEN {text(code)} THEN {bit(code)}' for code in _SIGNALS)} ELSE 0::UBIGINT END"
-)
+_SIGNAL_BIT = f"CASE s.code {' '.join(f'WHEN {text(code)} THEN {bit(code)}' for code in _SIGNALS)} ELSE 0::UBIGINT END"

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -144,7 +145,7 @@ class Citation:
     quote: str
 
     def __str__(self) -> str:
-        return f"{' > '.join(self.heading)}: \"{self.quote}\""
+        return f'{" > ".join(self.heading)}: "{self.quote}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +184,7 @@ class Clause:
         """Whether it is about data with these labels: all of them for a permit, any for a deny."""
         if self.effect == "deny":
             return any(vocabulary.covered_by(self.categories, c) for c in categories)
-        return all(
-            vocabulary.grants(self.categories, c, vocabulary.CATEGORIES, vocabulary_version) for c in categories
-        )
+        return all(vocabulary.grants(self.categories, c, vocabulary.CATEGORIES, vocabulary_version) for c in categories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +357,7 @@ def timeline(versions: Iterable[PolicyVersion]) -> Policy:
     ordered = tuple(sorted(versions, key=lambda v: v.effective_from))
     if not ordered:
         raise PolicyError("no policy version found", hint="expected POLICY/DATE/policy.toml beside text.md")
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         if earlier.policy != later.policy:
             raise PolicyError(
                 f"versions of two policies, `{earlier.policy}` and `{later.policy}`, in one folder",
@@ -379,7 +378,7 @@ def timeline(versions: Iterable[PolicyVersion]) -> Policy:
 
 def gaps(policy: Policy) -> list[tuple[PolicyVersion, PolicyVersion]]:
     """Pairs of neighbours between which no version is in force."""
-    pairs = zip(policy.versions, policy.versions[1:], strict=False)
+    pairs = pairwise(policy.versions)
     return [(a, b) for a, b in pairs if a.effective_to is not None and a.effective_to < b.effective_from]
 
 
@@ -445,13 +444,15 @@ class _Table:
         return self.text(key) if key in self.table else None
 
     def one_of(self, key: str, known: Iterable[str], default: str | None = None) -> str:
-        return self._checked(key, self.text(key, default), lambda v: vocabulary.member(key, v, known))
+        return self._checked(self.text(key, default), lambda v: vocabulary.member(key, v, known))
 
-    def many(self, key: str, check: Callable[[str], str] | None = None, default: list[str] | None = None) -> tuple[str, ...]:
+    def many(
+        self, key: str, check: Callable[[str], str] | None = None, default: list[str] | None = None
+    ) -> tuple[str, ...]:
         values = self.table.get(key, default)
         if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
             raise PolicyError(f"`{key}` is missing or not a list of text", clause=self.where or None)
-        return tuple(self._checked(key, value, check or str) for value in values)
+        return tuple(self._checked(value, check or str) for value in values)
 
     def some(self, key: str, check: Callable[[str], str]) -> tuple[str, ...]:
         if not (values := self.many(key, check)):
@@ -481,7 +482,7 @@ class _Table:
         raise PolicyError(f"`{key}` is a date or a time, not `{value}`", clause=self.where or None)
 
     def period(self, key: str, default: str | None = None) -> Period:
-        return self._checked(key, self.text(key, default), period)
+        return self._checked(self.text(key, default), period)
 
     def tables(self, key: str, what: str) -> list[_Table]:
         rows = self.table.get(key, [])
@@ -495,7 +496,7 @@ class _Table:
             raise PolicyError(f"`{key}` is a table", clause=self.where or None)
         return _Table(value, self.path, self.where)
 
-    def _checked(self, key: str, value: str, check: Callable[[str], _T]) -> _T:
+    def _checked(self, value: str, check: Callable[[str], _T]) -> _T:
         try:
             return check(value)
         except AboveboardError as error:
@@ -654,4 +655,3 @@ def _on_withdrawal(row: _Table) -> OnWithdrawal:
         models=row.one_of("models", MODELS, "flag"),
         recipients=row.one_of("recipients", RECIPIENTS, "notify"),
     )
-

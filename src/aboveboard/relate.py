@@ -63,9 +63,7 @@ def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
 
 def resolved(staged: str, relations: str) -> str:
     """The query that gives ``record.RESOLVED_COLUMNS`` from a staged relation and the relations."""
-    columns = ",\n  ".join(
-        f'{_RESOLVED.get(name, f"s.{name}")} AS "{name}"' for name in record.RESOLVED_COLUMNS
-    )
+    columns = ",\n  ".join(f'{_RESOLVED.get(name, f"s.{name}")} AS "{name}"' for name in record.RESOLVED_COLUMNS)
     return f"SELECT\n  {columns}\nFROM {staged} AS s\nLEFT JOIN {relations} AS r USING (source, ordinal)"
 
 

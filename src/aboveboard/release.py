@@ -128,9 +128,7 @@ def _refuse_hopeless(gate: Gate) -> None:
     job, version = gate.job, gate.now
     if version is None:
         raise ReleaseError("no policy version is in force now", hint="publish one, or check `effective_from`")
-    serving = [
-        c for c in version.clauses if c.effect == "permit" and c.declares(job.purpose, version.vocabulary)
-    ]
+    serving = [c for c in version.clauses if c.effect == "permit" and c.declares(job.purpose, version.vocabulary)]
     if (
         serving
         and job.use is not None
@@ -317,6 +315,4 @@ def published(folder: Path) -> list[Path]:
     """The published releases in a folder, oldest first; what is being staged is not among them."""
     if not folder.is_dir():
         return []
-    return sorted(
-        p for p in folder.iterdir() if (p / "manifest.json").is_file() and not p.name.startswith(".")
-    )
+    return sorted(p for p in folder.iterdir() if (p / "manifest.json").is_file() and not p.name.startswith("."))

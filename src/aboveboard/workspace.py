@@ -158,9 +158,7 @@ class Workspace:
     def _table(self, name: str) -> Mapping[str, Any]:
         table = self.settings.get(name, {})
         if not isinstance(table, Mapping):
-            raise WorkspaceError(
-                f"`{name}` is a table", file=self.folder / FILE, hint=f"write it as [{name}]"
-            )
+            raise WorkspaceError(f"`{name}` is a table", file=self.folder / FILE, hint=f"write it as [{name}]")
         return table
 
     def _path(self, table: str, key: str, default: str) -> Path:
@@ -172,9 +170,7 @@ def open_workspace(folder: Path | str) -> Workspace:
     folder = Path(folder)
     path = folder / FILE
     if not path.is_file():
-        raise WorkspaceError(
-            f"no {FILE} in `{folder}`", hint="run `aboveboard init` there, or name the folder with -w"
-        )
+        raise WorkspaceError(f"no {FILE} in `{folder}`", hint="run `aboveboard init` there, or name the folder with -w")
     settings = _toml(path)
     for name in settings:
         if name not in _TABLES:
@@ -236,9 +232,7 @@ def _moment(name: str, value: Any) -> datetime | None:
         try:
             value = datetime.combine(value, datetime.min.time())
         except TypeError as error:
-            raise WorkspaceError(
-                f"a date of licence `{name}` is not a date", hint="for example 2026-12-31"
-            ) from error
+            raise WorkspaceError(f"a date of licence `{name}` is not a date", hint="for example 2026-12-31") from error
     found: datetime = value
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

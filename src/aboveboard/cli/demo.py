@@ -12,9 +12,7 @@ from aboveboard.cli.shared import emit, json_option
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="birdsite")
-@click.option(
-    "--seed", type=int, default=20230929, show_default=True, help="Another seed makes another birdsite."
-)
+@click.option("--seed", type=int, default=20230929, show_default=True, help="Another seed makes another birdsite.")
 @json_option
 def demo(folder: Path, seed: int, as_json: bool) -> None:
     """Make birdsite, an invented platform, in FOLDER, and build a training set from it."""

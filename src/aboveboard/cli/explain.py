@@ -21,15 +21,9 @@ from aboveboard.cli.shared import emit, json_option, moment_of, workspace_option
     help="The job. [default: the only one in jobs/]",
 )
 @click.option("--source", "sources", multiple=True, help="Look in this source only; may be repeated.")
-@click.option(
-    "--facts", type=click.Path(dir_okay=False, path_type=Path), help="Account facts to use instead."
-)
-@click.option(
-    "--towards", metavar="SUBJECT", help="Say it as this person may read it: nothing of anybody else shows."
-)
-@click.option(
-    "--at", "moment", metavar="TIME", help="Judge as of an earlier moment, such as 2024-01-31T12:00Z."
-)
+@click.option("--facts", type=click.Path(dir_okay=False, path_type=Path), help="Account facts to use instead.")
+@click.option("--towards", metavar="SUBJECT", help="Say it as this person may read it: nothing of anybody else shows.")
+@click.option("--at", "moment", metavar="TIME", help="Judge as of an earlier moment, such as 2024-01-31T12:00Z.")
 @json_option
 def explain(
     record: str,

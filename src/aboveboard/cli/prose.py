@@ -39,8 +39,7 @@ def whys(tallies: Sequence[Tally], most: int = 12) -> list[str]:
     for tally in tallies:
         found[tally.outcome, tally.decisive] += tally.records
     lines = [
-        f"  {n:>10,}  {outcome:<7} {code}: {BY_CODE[code].sentence}"
-        for (outcome, code), n in found.most_common(most)
+        f"  {n:>10,}  {outcome:<7} {code}: {BY_CODE[code].sentence}" for (outcome, code), n in found.most_common(most)
     ]
     rest = len(found) - most
     return ["Why:", *lines, *([f"  ... and {rest} more reasons"] if rest > 0 else [])]

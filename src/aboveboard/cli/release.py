@@ -27,21 +27,13 @@ def release() -> None:
 @release.command()
 @click.argument("job", type=click.Path(dir_okay=False, path_type=Path))
 @workspace_option
-@click.option(
-    "--source", "sources", multiple=True, help="Only this source of the workspace; may be repeated."
-)
-@click.option(
-    "--facts", type=click.Path(dir_okay=False, path_type=Path), help="Account facts to use instead."
-)
-@click.option(
-    "--to", type=click.Path(file_okay=False, path_type=Path), help="Where releases go. [default: releases/]"
-)
+@click.option("--source", "sources", multiple=True, help="Only this source of the workspace; may be repeated.")
+@click.option("--facts", type=click.Path(dir_okay=False, path_type=Path), help="Account facts to use instead.")
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Where releases go. [default: releases/]")
 @click.option("--audit", is_flag=True, help="Judge and count, show what each rule costs, and write nothing.")
 @click.option("--at", "moment", metavar="TIME", help="With --audit: judge as of an earlier moment.")
 @click.option("--limit", type=click.IntRange(min=1), help="Read only the first N rows of each source.")
-@click.option(
-    "--show-steps", is_flag=True, help="Print each step of the judgement of the first shard, and its rows."
-)
+@click.option("--show-steps", is_flag=True, help="Print each step of the judgement of the first shard, and its rows.")
 @json_option
 def build(
     job: Path,
@@ -69,9 +61,7 @@ def build(
     ws, asked = open_workspace(workspace), read_job(job)
     with shown(quiet=as_json) as told:
         if audit or show_steps:
-            with mainjob.prepared(
-                ws, asked, sources=sources, facts=facts, limit=limit, progress=told
-            ) as ready:
+            with mainjob.prepared(ws, asked, sources=sources, facts=facts, limit=limit, progress=told) as ready:
                 (_steps if show_steps else _audit)(ready, as_of, as_json)
             return
         made = mainjob.build(ws, asked, sources=sources, facts=facts, to=to, limit=limit, progress=told)
@@ -124,9 +114,7 @@ def show(release_id: str, workspace: str, as_json: bool) -> None:
 
     found = {path.name: path for path in published(open_workspace(workspace).releases)}
     if release_id not in found:
-        raise ReleaseError(
-            f"no release `{release_id}`", hint="`aboveboard release list` names those there are"
-        )
+        raise ReleaseError(f"no release `{release_id}`", hint="`aboveboard release list` names those there are")
     path = found[release_id]
     emit(
         json.loads((path / "manifest.json").read_text(encoding="utf-8")),

@@ -21,9 +21,7 @@ def init(folder: Path, name: str | None, as_json: bool) -> None:
     emit(
         {"workspace": str(folder), "files": [str(path) for path in made]},
         as_json,
-        lambda: "\n".join(
-            [f"Workspace in {folder}:", *(f"  {path}" for path in made), "Next: `aboveboard doctor`"]
-        ),
+        lambda: "\n".join([f"Workspace in {folder}:", *(f"  {path}" for path in made), "Next: `aboveboard doctor`"]),
     )
 
 

@@ -76,9 +76,7 @@ def _refuse_other(folder: Path) -> None:
     settings = folder / "aboveboard.toml"
     said = tomllib.loads(settings.read_text("utf-8")) if settings.exists() else {}
     if said.get("workspace", {}).get("name") != NAME:
-        raise WorkspaceError(
-            "the folder holds something else", hint="name an empty or a new folder", folder=folder
-        )
+        raise WorkspaceError("the folder holds something else", hint="name an empty or a new folder", folder=folder)
 
 
 def _copy(template: Traversable, folder: Path) -> None:

@@ -36,7 +36,9 @@ class Step:
 @cache
 def read(room: str) -> tuple[Step, ...]:
     """The steps of a room (``relate``, ``people``, ``shard``) in the order they run."""
-    found = sorted((p for p in files(__name__).joinpath(room).iterdir() if p.name.endswith(".sql")), key=lambda p: p.name)
+    found = sorted(
+        (p for p in files(__name__).joinpath(room).iterdir() if p.name.endswith(".sql")), key=lambda p: p.name
+    )
     return tuple(_step(path.name, path.read_text(encoding="utf-8")) for path in found)
 
 
