@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -30,5 +33,13 @@ def demo(folder: Path, seed: int, as_json: bool) -> None:
         with mainjob.prepared(ws, job) as ready:
             gate = ready.gate(made.manifest.as_of)
             explained = stops(ready, gate, made)
-    tour = Tour(folder, summary, heard, made, explained)
+    tour = Tour(folder, summary, heard, made, explained, _command())
     emit(tour.as_json(), as_json, tour.prose)
+
+
+def _command() -> str:
+    """``aboveboard`` where the shell finds it; else the path that was called, as in a fresh virtual environment."""
+    called = Path(sys.argv[0])
+    if shutil.which("aboveboard") or called.name != "aboveboard":
+        return "aboveboard"
+    return os.path.relpath(called)

@@ -66,6 +66,8 @@ class Tour:
     choices: int
     release: Release
     explained: Sequence[tuple[str, Explanation]]
+    command: str = "aboveboard"
+    """How to call us from where the person stands."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -105,9 +107,9 @@ class Tour:
             f"Decisions, private: {self.release.private}",
             "",
             "Next:",
-            f"  aboveboard explain {record} {w}",
-            f"  aboveboard choice record {subject} refused --purpose train_ai_system {w}     # say no for somebody",
-            f"  aboveboard release build {self.folder}/jobs/feed-writer.toml {w}    # and see their chirps leave",
-            f"  aboveboard release build {self.folder}/jobs/feed-writer.toml --audit {w}",
-            f"  aboveboard policy show {w}",
+            f"  {self.command} explain {record} {w}",
+            f"  {self.command} choice record {subject} refused --purpose train_ai_system {w}     # say no for somebody",
+            f"  {self.command} release build {self.folder}/jobs/feed-writer.toml {w}    # and see their chirps leave",
+            f"  {self.command} release build {self.folder}/jobs/feed-writer.toml --audit {w}",
+            f"  {self.command} policy show {w}",
         ]
