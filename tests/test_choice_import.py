@@ -287,6 +287,16 @@ def test_an_import_goes_in_chunks_and_says_how_far_it_is(
     assert heard == [(4, 10), (8, 10), (10, 10)]
 
 
+def test_somebody_else_may_write_meanwhile(
+    ledger: Ledger, csv: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aboveboard.ledger.importing.CHUNK", 1)
+    file = csv(*(f"e{i},u{i},opt_out,,,2024-05-01," for i in range(3)))
+    both = [lambda: import_choices(ledger, file, MAP)]  # the second import runs inside the first
+    report = import_choices(ledger, file, MAP, progress=lambda *_: both.pop()() if both else None)
+    assert (totals(report), ledger.head()) == ((1, 2, 0), 3)
+
+
 # When it was recorded
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aboveboard.casefile import Case
+from aboveboard.casefile import Case, parse
 from aboveboard.cli.casetest import by_engine, read_file
 from aboveboard.gate import Decision
 from aboveboard.reasons import BY_CODE, Outcome
@@ -69,3 +69,13 @@ def test_every_situation_has_a_vector() -> None:
 def test_every_outcome_occurs_often() -> None:
     outcomes = [case.expect.outcome for case in vectors().values()]
     assert all(outcomes.count(outcome.value) >= 20 for outcome in Outcome)
+
+
+def test_the_example_of_the_specification_holds() -> None:
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "formats" / "case.md").read_text("utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    platform = root / "src" / "aboveboard" / "demo" / "platform"
+    read = parse(example.encode(), "case.md", lambda name: (platform / name.removeprefix("../")).read_bytes())
+    assert len(read.cases) == 3
+    assert [case.run() for case in read.cases] == [None, None, None]

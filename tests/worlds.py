@@ -144,14 +144,28 @@ def _ended(rng: random.Random, version: PolicyVersion, after: datetime) -> Polic
 
 
 def _widened_policy(rng: random.Random, job: Job) -> Policy:
-    """Training comes in with the second version: most records are older, some people were told, some said yes."""
-    before = replace(_version(rng, 0, EDGES[0], job, 9), clauses=(), embargoes=(), commitments=())
+    """Training comes in, or is widened, with the second version: most records are older, some people were told, some
+    said yes."""
+    now = replace(_plain_clause(rng, job), basis=rng.choice(["legitimate_interest"] * 4 + ["contract"]))
+    before = replace(
+        _version(rng, 0, EDGES[0], job, 9), clauses=_narrower(rng, now), embargoes=(), commitments=(), effective_to=None
+    )
     after = replace(
-        _version(rng, 1, EDGES[12], job, 2),
-        clauses=(replace(_plain_clause(rng, job), basis="legitimate_interest"),),
-        retroactive=rng.choice(["reconsent", "notice", "notice", "none"]), embargoes=(), establishment="IE",
+        _version(rng, 1, EDGES[12], job, 2), clauses=(now,), embargoes=(), establishment="IE", effective_to=None,
+        retroactive=rng.choice(["reconsent", "notice", "notice", "none"]),
     )  # fmt: skip
     return timeline([before, after])
+
+
+def _narrower(rng: random.Random, clause: Clause) -> tuple[Clause, ...]:
+    """What stood there before: nothing, or less than now."""
+    less: dict[str, object] = rng.choice(
+        [
+            {"recipients": ("affiliate:other",)}, {"audience": "public"}, {"basis": "consent"},
+            {"when": Condition("eq", "record.kind", ("post",))}, {"open_ended": True}, {"uses": ("elsewhere",)},
+        ]
+    )  # fmt: skip
+    return () if _maybe(rng, 0.5) else (replace(clause, id="narrow", **less),)  # type: ignore[arg-type]
 
 
 def _told_or_asked(rng: random.Random, subject: str, policy: Policy) -> Event:
@@ -167,6 +181,8 @@ def _version(rng: random.Random, number: int, at: datetime, job: Job, count: int
     clauses = [_clause(rng, n, job) for n in range(rng.choice([0, 1, 2]))]
     if _maybe(rng, 0.95 if number == count - 1 else 0.6):
         clauses.append(_plain_clause(rng, job))
+    if _maybe(rng, 0.15):
+        clauses.append(_forbidding_clause(rng, job))
     return PolicyVersion(
         "world", f"v{number}", at, at - timedelta(days=rng.choice([0, 30])), "UTC", f"text{number}",
         rng.choice(["IE"] * 6 + ["US", None]), tuple(clauses),
@@ -185,6 +201,16 @@ def _plain_clause(rng: random.Random, job: Job) -> Clause:
         "public" if job.trains else rng.choice(["public", "followers", "private"]),
         (job.recipient,) if _maybe(rng, 0.9) else ("controller",),
         rng.choice(["legitimate_interest"] * 7 + ["contract", "consent"]), Citation((), "q"),
+    )  # fmt: skip
+
+
+def _forbidding_clause(rng: random.Random, job: Job) -> Clause:
+    """Takes back a part of what another clause allows."""
+    field, value = rng.choice([("record.kind", "article"), ("part.kind", "media"), ("record.language", "ja")])
+    plain, known = Condition("eq", field, (value,)), Condition("exists", "record.language")
+    return Clause(
+        "forbids", "deny", (job.purpose,), ("user.content",), "private", (), "legal_obligation", Citation((), "q"),
+        when=known if _maybe(rng, 0.1) else plain,
     )  # fmt: skip
 
 
@@ -243,7 +269,7 @@ def _commitments(rng: random.Random, job: Job) -> list[Commitment]:
 
 
 def _embargoes(rng: random.Random, job: Job) -> list[Embargo]:
-    if not _maybe(rng, 0.15):
+    if not _maybe(rng, 0.2):
         return []
     first, last = sorted((_moment(rng), _moment(rng)))
     return [Embargo("e", (job.purpose,), tuple(rng.sample(["EU", "US", "JP", "US-TX"], 1)), "court",
@@ -253,8 +279,8 @@ def _embargoes(rng: random.Random, job: Job) -> list[Embargo]:
 def _retentions(rng: random.Random) -> list[Retention]:
     if not _maybe(rng, 0.25):
         return []
-    period = rng.choice([Period(months=1), Period(months=12), Period(days=90), Period(months=60)])
-    categories = (rng.choice(["user.telemetry", "user.biometric", "user.location", "user.content.private"]),)
+    period = rng.choice([Period(months=12), Period(months=24), Period(months=60)])
+    categories = (rng.choice(["user.telemetry", "user.biometric", "user.location", "user.content"]),)
     return [Retention(categories, period, rng.choice(["collected", "last_interaction"]))]
 
 
@@ -279,6 +305,7 @@ def _other_facts(rng: random.Random, row: Facts, home: str) -> Facts:
             lambda: replace(row, protected=rng.choice([True, True, None])),
             lambda: replace(row, age_band=rng.choice(["under_13", "13_17", "13_17", None, "adult"])),
             lambda: replace(row, residency=rng.choice([*HOMES, None, "Narnia"])),
+            lambda: replace(row, residency=rng.choice(HOMES)),
             lambda: replace(row, last_interaction=rng.choice([None, NOW - timedelta(days=1096)])),
             lambda: row,
         ]
@@ -341,8 +368,10 @@ def _record(
 
 
 def _collected(rng: random.Random, policy: Policy, as_of: datetime) -> datetime:
+    first = policy.versions[-1].effective_from
+    if _maybe(rng, 0.1):  # in one of the instants at which things happen
+        return rng.choice([edge for edge in EDGES if first <= edge <= as_of] or EDGES)
     if _maybe(rng, 0.8):  # under the last version, mostly
-        first = policy.versions[-1].effective_from
         span = max(int((as_of - first).total_seconds()), 1)
         return first + timedelta(seconds=rng.randrange(span))
     return _moment(rng)
@@ -364,7 +393,7 @@ def _part(rng: random.Random, record: Record, subjects: Sequence[str]) -> Part:
         kind,
         (rng.choice(CATEGORIES),) if _maybe(rng, 0.25) else ("user.content.public",),
         (rng.choice(vocabulary.LABELS),) if _maybe(rng, 0.12) else (),
-        parties=tuple(_party(rng, subjects) for _ in range(rng.choice([0, 1, 1]))),
+        parties=tuple(_party(rng, subjects) for _ in range(rng.choice([0, 1, 1, 1, 2]))),
         signals=(Signal(rng.choice(SIGNALS)),) if _maybe(rng, 0.06) else (),
         source_state=rng.choice(["own", "present", "present", "deleted"]) if inside else "own",
         place="span" if inside else "field",

@@ -609,7 +609,11 @@ def dump(
         "events": [_written(event, _EVENT) for s in people for event in gate.snapshot.events_of(s)],
         "expect": {key: _plain(value) for key, value in _said_of(wanted).items()},
     }
-    return _toml({**({"about": about} if about else {}), **_gate_out(gate), "case": [case]})
+    return _toml(_filled({"about": about, **_gate_out(gate), "case": [_filled(case)]}))
+
+
+def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value not in ("", [], {})}
 
 
 def _gate_out(gate: Gate) -> dict[str, Any]:
@@ -692,7 +696,7 @@ def _version_out(version: policy.PolicyVersion) -> dict[str, Any]:
         "retention": [_worded(_said_of(rule)) for rule in version.retentions],
         "on_withdrawal": _worded(_said_of(version.on_withdrawal)),
     }
-    return _worded(table) | {key: value for key, value in rules.items() if value}
+    return _worded(table) | _filled(rules)
 
 
 def _clause_out(clause: policy.Clause, version: policy.PolicyVersion) -> dict[str, Any]:

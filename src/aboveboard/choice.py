@@ -238,7 +238,10 @@ def notice_at(events: Iterable[Event], notices: Iterable[str], as_of: datetime) 
     shown = [
         event.counts_from
         for event in events
-        if event.type == "notice_shown" and event.verified and event.notice in known and event.counts_from <= as_of
+        if event.type == "notice_shown"
+        and event.verified
+        and event.notice in known
+        and max(event.counts_from, event.recorded_at) <= as_of
     ]
     return min(shown, default=None)
 

@@ -236,6 +236,8 @@ def _rows(rows: Iterable[Mapping[str, Any]], schema: Mapping[str, str]) -> pa.Ta
     kinds: dict[str, Any] = {
         "VARCHAR": pa.string(), "INTEGER": pa.int32(), "BIGINT": pa.int64(), "UBIGINT": pa.uint64(),
         "BOOLEAN": pa.bool_(), "TIMESTAMP": pa.timestamp("us"), "VARCHAR[]": pa.list_(pa.string()),
+        "TIMESTAMP[]": pa.list_(pa.timestamp("us")),
+        "BOOLEAN[]": pa.list_(pa.bool_()),
     }  # fmt: skip
     return pa.Table.from_pylist(list(rows), schema=pa.schema([(n, kinds[k]) for n, k in schema.items()]))
 
@@ -244,8 +246,9 @@ _SMALL: Mapping[str, Mapping[str, str]] = {
     "category_sets": {
         "set_id": "INTEGER", "categories": "VARCHAR[]", "known": "BOOLEAN", "set_lo": "UBIGINT", "set_hi": "UBIGINT",
         "explicit_lo": "UBIGINT", "biometric": "BOOLEAN", "sensitive": "BOOLEAN", "job_scope": "INTEGER",
-        "share_scope": "INTEGER", "declared_since": "TIMESTAMP", "window_elapsed": "BOOLEAN",
+        "share_scope": "INTEGER", "declared_since": "TIMESTAMP[]", "window_elapsed": "BOOLEAN[]",
         "serves_other_purposes": "BOOLEAN", "promised": "UBIGINT",
+        "ever_retained": "UBIGINT",
     },
     "terms": {
         "set_id": "INTEGER", "version": "INTEGER", "permits": "UBIGINT", "denies": "UBIGINT", "retentions": "UBIGINT",

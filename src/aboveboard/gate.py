@@ -158,14 +158,26 @@ class Gate:
     def establishment(self) -> str | None:
         return self.now.establishment if self.now else None
 
-    def declared_since(self, categories: Sequence[str]) -> datetime | None:
-        """When the unbroken run of versions that declare this purpose for this data was first announced."""
+    def declared_since(self, categories: Sequence[str], needed: int) -> datetime | None:
+        """When the unbroken run of versions began, up to today's, that allow this use of such data: announced when.
+
+        ``needed`` is the rank of the data's audience. INVARIANT: a yes older than this is a yes to something else,
+        so versions count only where they name this purpose, this recipient and an audience this private.
+        """
         since = None
         for version in reversed([v for v in self.policy.versions if v.effective_from <= self.as_of]):
-            if not any(c.effect == "permit" for c in self.clauses(version, categories)):
+            if not any(self._allows(clause, needed) for clause in self.clauses(version, categories)):
                 break
             since = version.announced_at
         return since
+
+    def _allows(self, clause: Clause, needed: int) -> bool:
+        audience = vocabulary.AUDIENCES.index(clause.audience)
+        return clause.effect == "permit" and self.names(clause) and audience >= needed
+
+    def names(self, clause: Clause) -> bool:
+        """Whether a clause names the job's recipient."""
+        return any(vocabulary.recipient_covers(named, self.job.recipient) for named in clause.recipients)
 
     def serves_other_purposes(self, categories: Sequence[str]) -> bool:
         """Whether today's policy names this data for a purpose beyond running the service."""
@@ -366,7 +378,7 @@ class _View:
         self.codes = frozenset(
             code
             for codes in (
-                self._integrity(), self._floor(), self._lifecycle(), self._visibility(), self._category(),
+                self._integrity(), self._floor(), self._lifecycle(), self._visibility(), self._undated(), self._category(),
                 self.terms.codes, self._commitments(), self._person(case.primary), self._other_people(),
                 self._embargo(), self._signals(), self._recipient(), self._retention(), self._mention(),
                 self._ground(),
@@ -446,22 +458,46 @@ class _View:
     def _terms(self) -> _Terms:
         """Which clauses may carry this part: version at collection INTERSECT version now, unless lifted."""
         gate, case = self.gate, self.case
-        if not case.first_party or self.categories is None:
-            return _Terms(reach=PUBLIC if gate.job.trains or not case.first_party else PRIVATE)
+        nothing = PUBLIC if gate.job.trains or not case.first_party else PRIVATE
+        if self.categories is None:
+            return _Terms(reach=nothing)
+        if not case.first_party:
+            return _Terms(frozenset(self._denied_now()), reach=nothing)
         if gate.now is None:
-            return _Terms(frozenset({"policy.no_policy_for_time"}), reach=PUBLIC if gate.job.trains else PRIVATE)
-        since = gate.declared_since(self.categories)
+            return _Terms(frozenset({"policy.no_policy_for_time"}), reach=nothing)
+        since = gate.declared_since(self.categories, self._needed())
         elapsed = since is not None and gate.now.notice_window.after(since) <= gate.as_of
         declared_now, now = self._declared(gate.now)
         if case.then is None:
-            missing = "policy.collection_time_missing" if case.collected is None else "policy.no_policy_for_time"
-            codes = {missing} | self._against(None, declared_now)
-            return self._reaching(codes, (now,), None, elapsed)
+            missing = set() if case.collected is None else {"policy.no_policy_for_time"}
+            return self._reaching(missing | self._against(None, declared_now), (now,), None, elapsed)
         declared_then, then = self._declared(case.then)
-        lifted, codes = None, self._against(declared_then, declared_now)
-        if declared_then is False and declared_now is True:
-            lifted, codes = self._lift(gate.now, now, since)
-        return self._reaching(codes, (now,) if lifted else (now, then), lifted, elapsed)
+        lifted, widened = None, set[str]()
+        if declared_now is True and not (declared_then is True and self._carried(then, None, elapsed)):
+            lifted, widened = self._lift(gate.now, now, since)
+        if lifted:
+            return self._reaching(set(), (now,), lifted, elapsed)
+        codes = self._against(declared_then, declared_now) or (widened if declared_then is False else set())
+        return self._reaching(codes, (now, then), None, elapsed)
+
+    def _denied_now(self) -> Iterable[str]:
+        """What today's policy forbids it forbids of everybody's data; what it permits needs a licence elsewhere."""
+        facts = self.case.facts(self.part)
+        clauses = self.gate.clauses(self.gate.now, self.categories or ()) if self.gate.now else ()
+        denied = [c.when is None or c.when.evaluate(facts) for c in clauses if c.effect == "deny"]
+        if True in denied:
+            yield "policy.purpose_not_declared_now"
+        elif None in denied:
+            yield "policy.clause_ambiguous"
+
+    def _undated(self) -> Iterable[str]:
+        if self.case.collected is None:
+            yield "policy.collection_time_missing"
+
+    def _needed(self) -> int:
+        """The rank of the narrower audience, unlisted as unlisted; an unknown one needs everything."""
+        known = [a for a in (self.part.audience_at, self.part.audience_now) if a in vocabulary.AUDIENCES]
+        return max(map(vocabulary.AUDIENCES.index, known)) if len(known) == 2 else PRIVATE
 
     def _declared(self, version: PolicyVersion) -> tuple[bool | None, tuple[tuple[Clause, bool | None], ...]]:
         """Whether a version declares this purpose for this data, and by which clauses. A deny clause takes back."""
@@ -560,7 +596,7 @@ class _View:
         return min([PUBLIC if self.gate.job.trains else PRIVATE, *promised])
 
     def _commitments(self) -> Iterable[str]:
-        if not (self.terms.candidates and self.terms.candidates[0]):
+        if self.case.first_party and not (self.terms.candidates and self.terms.candidates[0]):
             return
         known = [self._openness(a) for a in (self.part.audience_at, self.part.audience_now)]
         for promise in self.gate.commitments:
@@ -638,18 +674,20 @@ class _View:
     def _silence(self, regime: Regime) -> Iterable[str]:
         """No choice made: what the bases of the clauses and the regime make of it."""
         for clauses in self.terms.candidates:
-            if not clauses or any(self._stands_on_silence(clause, regime) for clause, _ in clauses):
+            terms = self.terms
+            stands = (self._stands_on_silence(c, regime, terms.lifted, terms.window_elapsed) for c, _ in clauses)
+            if not clauses or any(stands):
                 continue
             waiting = regime.silence_opt_out == AFTER_NOTICE and any(_opt_out(clause) for clause, _ in clauses)
             yield "policy.notice_window_open" if waiting else "jur.profile_requires_opt_in"
 
-    def _stands_on_silence(self, clause: Clause, regime: Regime) -> bool:
-        if self.terms.lifted == "allow.notice_elapsed" and clause.basis != "legitimate_interest":
+    def _stands_on_silence(self, clause: Clause, regime: Regime, lifted: str | None, elapsed: bool) -> bool:
+        if lifted == "allow.notice_elapsed" and clause.basis != "legitimate_interest":
             return False
         if clause.basis == "legal_obligation":
             return True
         cell = regime.silence_opt_out
-        return _opt_out(clause) and (cell == ALLOW or (cell == AFTER_NOTICE and self.terms.window_elapsed))
+        return _opt_out(clause) and (cell == ALLOW or (cell == AFTER_NOTICE and elapsed))
 
     def _age(self, person: _Person) -> Iterable[str]:
         known = person.standing
@@ -723,27 +761,30 @@ class _View:
         job = self.gate.job
         kind = job.recipient_kind
         for clauses in self.terms.candidates:
-            if clauses and kind in ("affiliate", "third_party") and not any(self._names(c) for c, _ in clauses):
+            if clauses and kind in ("affiliate", "third_party") and not any(self.gate.names(c) for c, _ in clauses):
                 yield f"rcpt.{kind}_not_named"
         if kind == "third_party" and self._touches(*vocabulary.BIOMETRIC):
             yield "rcpt.sale_prohibited"
-
-    def _names(self, clause: Clause) -> bool:
-        return any(vocabulary.recipient_covers(named, self.gate.job.recipient) for named in clause.recipients)
 
     # 11 ---------------------------------------------------------------------------------------------------------
 
     def _retention(self) -> Iterable[str]:
         interaction = self.case.primary.standing.last_interaction
-        for version in filter(None, (self.case.then, self.gate.now)):
+        # With no time of collection any version may have been in force, and its retention may have run out.
+        dated = filter(None, (self.case.then, self.gate.now))
+        for version in dated if self.case.collected is not None else self.gate.policy.versions:
             for rule in version.retentions:
                 if not self._touches(*rule.categories):
                     continue
                 start = self.case.collected if rule.since == "collected" else interaction
                 if start is not None and rule.period.after(start) <= self.gate.as_of:
                     yield "ret.expired"
-                elif start is None and rule.since == "last_interaction":
-                    yield "ret.last_interaction_unknown"
+                elif start is None:
+                    unknown = {
+                        "collected": "policy.collection_time_missing",
+                        "last_interaction": "ret.last_interaction_unknown",
+                    }
+                    yield unknown[rule.since]
 
     # 12 ---------------------------------------------------------------------------------------------------------
 
@@ -756,16 +797,22 @@ class _View:
 
     def _ground(self) -> Iterable[str]:
         if not self.case.first_party:
-            if self.record.origin in vocabulary.ORIGINS:
-                yield "allow.licence" if _licensed(self.case) else "allow.none"
-        elif self.categories is not None and self.terms.candidates and all(map(self._carried, self.terms.candidates)):
+            if _licensed(self.case):
+                yield "allow.licence"
+            elif self.record.origin in vocabulary.ORIGINS and not _under_licence(self.record):
+                yield "allow.none"
+        elif self.categories is not None and self.terms.candidates and self._ground_holds():
             said = self._said(self.case.primary)
             yield self.terms.lifted or ("allow.explicit_consent" if said.state == "given" else "allow.policy_clause")
 
-    def _carried(self, clauses: Sequence[tuple[Clause, bool | None]]) -> bool:
+    def _ground_holds(self) -> bool:
+        terms = self.terms
+        return all(self._carried(clauses, terms.lifted, terms.window_elapsed) for clauses in terms.candidates)
+
+    def _carried(self, clauses: Sequence[tuple[Clause, bool | None]], lifted: str | None, elapsed: bool) -> bool:
         """Whether one clause by itself carries the part: condition, audience, recipient and basis together."""
         return any(
-            holds is True and self._within(clause) and self._names(clause) and self._based(clause)
+            holds is True and self._within(clause) and self.gate.names(clause) and self._based(clause, lifted, elapsed)
             for clause, holds in clauses
         )
 
@@ -774,10 +821,10 @@ class _View:
         ranks = [self._openness(a) for a in (self.part.audience_at, self.part.audience_now)]
         return all(rank is not None and rank <= limit for rank in ranks)
 
-    def _based(self, clause: Clause) -> bool:
-        person = self.case.primary
-        said = self._said(person)
-        return said.state == "given" or (said.state == "silent" and self._stands_on_silence(clause, person.regime))
+    def _based(self, clause: Clause, lifted: str | None, elapsed: bool) -> bool:
+        regime, said = self.case.primary.regime, self._said(self.case.primary)
+        silent = said.state == "silent" and self._stands_on_silence(clause, regime, lifted, elapsed)
+        return said.state == "given" or silent
 
 
 def _record_codes(case: _Case) -> frozenset[str]:

@@ -62,8 +62,9 @@ class Plan:
         known = _known_labels(labels)
         lo, hi = masks(self._kind_codes(labels))
         explicit, _ = masks(code for root, code in EXPLICIT.items() if vocabulary.touches(labels, [root]))
-        since = self.gate.declared_since(known) if known else None
         now = self.gate.now
+        ranks = range(len(vocabulary.AUDIENCES))
+        since = [self.gate.declared_since(known, rank) if known else None for rank in ranks]
         return {
             "set_id": number,
             "categories": list(labels),
@@ -75,10 +76,11 @@ class Plan:
             "sensitive": vocabulary.touches(labels, (*vocabulary.BIOMETRIC, *EXPLICIT)),
             "job_scope": number if known else None,
             "share_scope": self._share(number) if known else None,
-            "declared_since": naive(since),
-            "window_elapsed": bool(since and now and now.notice_window.after(since) <= self.gate.as_of),
+            "declared_since": [naive(moment) for moment in since],
+            "window_elapsed": [bool(s and now and now.notice_window.after(s) <= self.gate.as_of) for s in since],
             "serves_other_purposes": bool(known and self.gate.serves_other_purposes(known)),
             "promised": self.bits.promised(labels),
+            "ever_retained": self.bits.ever_retained(labels),
         }
 
     def _kind_codes(self, labels: Sequence[str | None]) -> set[str]:
@@ -201,14 +203,17 @@ class Plan:
             "cap": self._cap(),
             "widest.candidates_now": bits.widest("candidates_now"),
             "widest.candidates_then": bits.widest("candidates_then_"),
+            "needed": _needed(),
             "rank_at": _rank("audience_at"),
             "rank_now": _rank("audience_now"),
             "promise_narrows": self._promise_narrows(),
             "not_named": self._not_named(),
             "embargo_hi": self._embargo(),
-            "retention_hi": self._retention(),
+            "retention_hi": self._retention()[0],
+            "retention_lo": self._retention()[1],
             "carried.candidates_now": self._carried("candidates_now"),
             "carried.candidates_then": self._carried("candidates_then"),
+            "carried.then_alone": self._carried("candidates_then_", road="0"),
             "is_signal": _IS_SIGNAL,
             "signal_speaks": self._signal_speaks(),
             "signal_bit": _SIGNAL_BIT,
@@ -255,7 +260,7 @@ class Plan:
             denied = f"coalesce(promised, 0::UBIGINT) & {ubigint(1 << place)} <> 0"
             limit = vocabulary.AUDIENCES.index(promise.audience or "private")
             tests.append(f"({binds} AND ({denied} OR coalesce(greatest(rank_at, rank_now) > {limit}, FALSE)))")
-        return f"candidates_now <> 0 AND ({' OR '.join(tests)})" if tests else "FALSE"
+        return f"(candidates_now <> 0 OR NOT first_party) AND ({' OR '.join(tests)})" if tests else "FALSE"
 
     def _not_named(self) -> str:
         kind = self.gate.job.recipient_kind
@@ -280,8 +285,10 @@ class Plan:
         coarse = [h for h in places if any(vocabulary.may_be_in(h, region) for region in regions)]
         return texts(inside), texts([home for home in coarse if home not in inside] or ["-"])
 
-    def _retention(self) -> str:
-        pieces = []
+    def _retention(self) -> tuple[str, str]:
+        """What has outlived its time, and what may have because nobody knows when its time began."""
+        pieces: list[str] = []
+        undated: list[str] = []
         for place, rule in enumerate(self.bits.retentions):
             start = "collected" if rule.since == "collected" else "last_interaction"
             applies = f"retentions & {ubigint(1 << place)} <> 0"
@@ -289,23 +296,25 @@ class Plan:
             pieces.append(f"flag({applies} AND {over}, @ret.expired)")
             if rule.since == "last_interaction":
                 pieces.append(f"flag({applies} AND last_interaction IS NULL, @ret.last_interaction_unknown)")
-        return " | ".join(pieces) or ubigint(0)
+            else:
+                undated.append(f"flag({applies} AND collected IS NULL, @policy.collection_time_missing)")
+        return " | ".join(pieces) or ubigint(0), " | ".join(undated) or ubigint(0)
 
-    def _carried(self, candidates: str) -> str:
+    def _carried(self, candidates: str, road: str = "road") -> str:
         """Whether one clause by itself carries the part: condition, audience, recipient and basis together."""
         reach = self.bits.reaching("greatest(rank_at, rank_now)")
         within = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
-        based = f"CASE choice WHEN 'given' THEN {ubigint(2**64 - 1)} WHEN 'silent' THEN {self._stands()} ELSE 0::UBIGINT END"
+        based = f"CASE choice WHEN 'given' THEN {ubigint(2**64 - 1)} WHEN 'silent' THEN {self._stands(road)} ELSE 0::UBIGINT END"
         return f"({within} AND ({candidates} & holds & {ubigint(self.bits.names)} & {reach} & {based}) <> 0)"
 
-    def _stands(self) -> str:
+    def _stands(self, road: str = "road") -> str:
         """The clauses that stand when nothing was said: the opt-out ones where the regime lets them."""
         interest, legal = self.bits.based("legitimate_interest"), self.bits.based("legal_obligation")
         opt_out = interest | self.bits.based("contract")
         quiet = "(silence = 0 OR (silence = 1 AND coalesce(window_elapsed, FALSE)))"
         by_notice = f"CASE WHEN {quiet} THEN {ubigint(interest)} ELSE 0::UBIGINT END"
         usual = f"{ubigint(legal)} | CASE WHEN {quiet} THEN {ubigint(opt_out)} ELSE 0::UBIGINT END"
-        return f"CASE WHEN road = 2 THEN {by_notice} ELSE {usual} END"
+        return f"CASE WHEN {road} = 2 THEN {by_notice} ELSE {usual} END"
 
     def _signal_speaks(self) -> str:
         speaks = [p for p in vocabulary.PURPOSES if vocabulary.covers(p, self.gate.job.purpose)]
@@ -457,6 +466,9 @@ class Bits:
         mine = {rule for rule in version.retentions if vocabulary.touches(labels, rule.categories)}
         return _mask(self.retentions, lambda rule: rule in mine)
 
+    def ever_retained(self, labels: Sequence[str | None]) -> int:
+        return _mask(self.retentions, lambda rule: vocabulary.touches(labels, rule.categories))
+
     def promised(self, labels: Sequence[str | None]) -> int:
         return _mask(self.gate.commitments, lambda promise: vocabulary.touches(labels, promise.deny_categories))
 
@@ -546,7 +558,7 @@ def condition_sql(condition: Condition) -> str:
         return "(" + word.join(f"({condition_sql(child)})" for child in condition.children) + ")"
     fact = f"({_FACTS[condition.field]})"
     if condition.op == "exists":
-        return f"{fact} IS NOT NULL"
+        return f"nullif({fact} IS NOT NULL, FALSE)"
     if condition.field == "subject.residency":
         return _resides_sql(condition.value)
     if condition.op in ("eq", "in"):
@@ -595,6 +607,17 @@ def _during(table: str, alias: str, also: str) -> str:
 def _rank(column: str) -> str:
     cases = [f"WHEN '{a}' THEN {r}" for r, a in enumerate(vocabulary.AUDIENCES) if a != "unlisted"]
     return f"CASE {column} WHEN 'unlisted' THEN CASE WHEN unlisted = 0 THEN 0 ELSE 1 END {' '.join(cases)} END"
+
+
+def _strict(column: str) -> str:
+    """The rank of an audience, unlisted as unlisted, whatever the regime."""
+    return f"CASE {column} {' '.join(f'WHEN {text(a)} THEN {r}' for r, a in enumerate(vocabulary.AUDIENCES))} END"
+
+
+def _needed() -> str:
+    """The rank of the narrower audience; unknown needs everything (``greatest`` would pass over a NULL)."""
+    then, now = _strict("audience_at"), _strict("audience_now")
+    return f"CASE WHEN {then} >= {now} THEN {then} WHEN {now} > {then} THEN {now} ELSE 6 END"
 
 
 def _spans(embargo: Embargo) -> str:

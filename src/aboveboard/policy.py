@@ -48,7 +48,8 @@ RECIPIENTS = ("notify", "none")
 class Condition:
     """A closed tree of ``all``, ``any``, ``not`` over ``eq``, ``in``, ``lt``, ``le``, ``exists``; Kleene logic.
 
-    A leaf asks about one of ``FIELDS``. An unknown field makes the leaf unknown (None), except ``exists``.
+    A leaf asks about one of ``FIELDS``. An unknown field makes the leaf unknown (None); ``exists`` is true of a
+    known one and never false, because an unknown fact may well be there.
     """
 
     op: str
@@ -64,10 +65,10 @@ class Condition:
         if self.op in ("all", "any"):
             return _kleene(self.op, [child.evaluate(facts) for child in self.children])
         known = facts[self.field]
-        if self.op == "exists":
-            return known is not None
-        if known is None:
+        if known is None:  # for `exists` too: what nobody knows may well be there
             return None
+        if self.op == "exists":
+            return True
         if self.field == "subject.residency":
             return _resides(known, self.value)
         if self.op in ("eq", "in"):
@@ -174,11 +175,11 @@ class Clause:
         return self.open_ended and self.closed_by is None
 
     def declares(self, purpose: str, vocabulary_version: int, use: str | None = None) -> bool:
-        """Whether it is about ``purpose`` (and, where it names uses, about this use)."""
+        """Whether it is about ``purpose``, and, where it names uses, about this one: a job that names none has none."""
         if self.effect == "deny":
             return vocabulary.covered_by(self.purposes, purpose)
         named = vocabulary.grants(self.purposes, purpose, vocabulary.PURPOSES, vocabulary_version)
-        return named and (not self.uses or use is None or use in self.uses)
+        return named and (not self.uses or use in self.uses)
 
     def reaches(self, categories: Iterable[str], vocabulary_version: int) -> bool:
         """Whether it is about data with these labels: all of them for a permit, any for a deny."""

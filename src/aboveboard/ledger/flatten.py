@@ -74,7 +74,7 @@ SELECT subject, notice, min(counts_from) AS shown_at
   FROM (SELECT *, CASE WHEN effective_verified THEN effective_at
                        ELSE greatest(effective_at, recorded_at) END AS counts_from
           FROM {events} WHERE type = 'notice_shown')
- WHERE verified AND notice IS NOT NULL AND counts_from <= $now
+ WHERE verified AND notice IS NOT NULL AND counts_from <= $now AND recorded_at <= $now
  GROUP BY subject, notice
 """
 

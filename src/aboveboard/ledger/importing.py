@@ -103,14 +103,14 @@ def import_choices(
         with _rows_unquoted(path):
             _refuse_rounded_ids(con, path, choice_map, ids_verified=ids_verified, has_known=known is not None)
             _judge(con, choice_map, ledger.now())
-        _find_there(con, ledger)
-        con.execute(_FATES)
+        head = _find_there(con, ledger)
+        con.execute(_FATES.format(statement=_statement({name: name for name in _SAID})))
         report = _report(con, ledger, choice_map, dry_run=dry_run, has_known=known is not None)
         if dry_run:
             return report
         if quarantine is not None and report.quarantined:
             report = replace(report, quarantine_file=_write_quarantine(con, path, quarantine))
-        added = _write(con, ledger, report.imported, "recorded_at" in choice_map.columns, progress)
+        added = _write(con, ledger, head, report.imported, "recorded_at" in choice_map.columns, progress)
         return replace(report, imported=added, already=report.already + report.imported - added)
 
 
@@ -263,12 +263,10 @@ _STRICT = (*sorted(DENIES), "expired", "deleted", "suppressed", "contract_bound"
 
 _SETTLED = """
 CREATE TABLE settled AS
-SELECT row, reason, left(statement, 32) AS statement,
-       coalesce(external_id, 'content:' || left(statement, 32)) AS external_id {given}
-  FROM (SELECT *, {statement} AS statement
-          FROM (SELECT {stored}, {reason} AS reason
-                  FROM (SELECT * REPLACE ({combination}), value AS given_value FROM stated) s
-                  JOIN combined c ON {alike} LEFT JOIN combinations USING (n)))
+SELECT row, reason, coalesce(external_id, 'content:' || left({statement}, 32)) AS external_id {given}
+  FROM (SELECT {stored}, {reason} AS reason
+          FROM (SELECT * REPLACE ({combination}), value AS given_value FROM stated) s
+          JOIN combined c ON {alike} LEFT JOIN combinations USING (n))
 """
 
 
@@ -404,17 +402,28 @@ def _stored() -> str:
 _FATES = """
 CREATE TABLE fates AS
 WITH repeated AS (
-  SELECT external_id, min(row) AS first_row, min(statement) <> max(statement) AS contested
+  SELECT external_id, min(row) AS first_row
     FROM settled WHERE reason IS NULL GROUP BY external_id HAVING count(*) > 1
+),
+contested AS (
+  SELECT external_id
+    FROM (SELECT external_id, {statement} AS statement
+            FROM (SELECT * FROM named_rows SEMI JOIN repeated USING (external_id)) WHERE reason IS NULL)
+   GROUP BY external_id HAVING min(statement) <> max(statement)
+),
+taken AS (
+  SELECT row, {statement} = stands AS same_statement
+    FROM (SELECT n.*, t.statement AS stands FROM named_rows n JOIN there t USING (external_id))
 )
 SELECT s.row,
        CASE WHEN s.reason IS NOT NULL THEN s.reason
-            WHEN s.statement = t.statement THEN NULL
-            WHEN t.statement IS NOT NULL THEN 'external_id_taken'
-            WHEN r.contested THEN 'external_id_conflict' END AS reason,
-       s.reason IS NULL AND t.statement IS NULL AND NOT coalesce(r.contested, false)
+            WHEN t.same_statement THEN NULL
+            WHEN t.row IS NOT NULL THEN 'external_id_taken'
+            WHEN c.external_id IS NOT NULL THEN 'external_id_conflict' END AS reason,
+       s.reason IS NULL AND t.row IS NULL AND c.external_id IS NULL
          AND s.row = coalesce(r.first_row, s.row) AS fresh
-  FROM settled s LEFT JOIN repeated r USING (external_id) LEFT JOIN there t USING (external_id)
+  FROM settled s LEFT JOIN repeated r USING (external_id) LEFT JOIN contested c USING (external_id)
+  LEFT JOIN taken t ON t.row = s.row
 """
 _SAID = tuple(name for name in CONTENT if name != "external_id")
 
@@ -425,19 +434,21 @@ def _statement(columns: Mapping[str, str]) -> str:
     return f"sha256({' || '.join(pieces)})"
 
 
-def _find_there(con: Connection, ledger: Ledger) -> None:
-    """Make ``there``: the statements that the ledger holds under external ids of this file."""
+def _find_there(con: Connection, ledger: Ledger) -> int:
+    """Make ``there``: the statements that the ledger holds under external ids of this file. Returns its head."""
     con.execute("CREATE TABLE there (external_id VARCHAR, statement VARCHAR)")
-    if ledger.head() == 0:
-        return
+    head = ledger.head()
+    if head == 0:
+        return head
     read = {"moment": "epoch_us({})", "flag": "({})::INTEGER"}
     statement = _statement({name: read.get(FIELDS[name], "{}").format(name) for name in _SAID})
     cursor = con.cursor()
     cursor.execute("SELECT DISTINCT external_id FROM settled WHERE reason IS NULL")
     while page := cursor.fetchmany(CHUNK):
         con.register("stored_page", ledger.stored([name for (name,) in page]))
-        con.execute(f"INSERT INTO there SELECT external_id, left({statement}, 32) FROM stored_page")
+        con.execute(f"INSERT INTO there SELECT external_id, {statement} FROM stored_page")
         con.unregister("stored_page")
+    return head
 
 
 def _fill(con: Connection, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -512,13 +523,20 @@ def _write_quarantine(con: Connection, path: Path, folder: Path) -> Path:
     return target
 
 
-def _write(con: Connection, ledger: Ledger, total: int, keep: bool, progress: Callable[[int, int], None] | None) -> int:
+def _write(
+    con: Connection,
+    ledger: Ledger,
+    head: int,
+    total: int,
+    keep: bool,
+    progress: Callable[[int, int], None] | None,
+) -> int:
     """Append the fresh rows, a chunk a transaction; returns how many were not there already."""
     cursor = con.cursor()
     cursor.execute(_FRESH.format(columns=", ".join(f"n.{name}" for name in COLUMNS)))
     added = done = 0
     while rows := cursor.fetchmany(CHUNK):
-        added += ledger.add_rows(rows, keep_recorded_at=keep)
+        added += ledger.add_rows(rows, keep_recorded_at=keep, new_at=head + added)
         done += len(rows)
         if progress is not None:
             progress(done, total)

@@ -117,10 +117,15 @@ class Ledger:
             added, already = added + new, already + len(rows) - new
         return Appended(added, already, self.head())
 
-    def add_rows(self, rows: Sequence[Row], *, keep_recorded_at: bool) -> int:
-        """Record rows that were validated before, in one transaction; returns how many were new."""
+    def add_rows(self, rows: Sequence[Row], *, keep_recorded_at: bool, new_at: int | None = None) -> int:
+        """Record rows that were validated before, in one transaction; returns how many were new.
+
+        ``new_at``: the head at which all of these rows were looked for and none was there; while the ledger has
+        not moved on from it, they need not be looked for again.
+        """
         with database.writing(self._engine) as connection:
-            fresh = _not_there(rows, self._known(connection, rows))
+            moved_on = new_at is None or _last(connection)[0] != new_at
+            fresh = _not_there(rows, self._known(connection, rows)) if moved_on else list(rows)
             if keep_recorded_at:
                 fresh.sort(key=lambda row: row[_FIELD_AT["recorded_at"]])
             _insert(connection, self._place(connection, fresh, keep_recorded_at))

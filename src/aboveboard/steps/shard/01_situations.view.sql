@@ -28,7 +28,8 @@ SELECT
     | flag(licensed AND l.licence IS NULL, @rights.licence_missing)
     | CASE WHEN licensed THEN coalesce(l.against, 0::UBIGINT) ELSE 0::UBIGINT END AS record_hi,
   coalesce(licensed AND l.against = 0 AND r.upstream = 'present', FALSE) AS licence_covers,
-  coalesce(r.origin IN {{origins}}, FALSE) AND NOT first_party AS from_elsewhere
+  coalesce(r.origin IN {{origins}}, FALSE) AND NOT first_party AS from_elsewhere,
+  licensed AS under_licence
 FROM (
   SELECT
     *,

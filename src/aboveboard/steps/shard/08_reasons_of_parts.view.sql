@@ -27,6 +27,8 @@ SELECT
              | CASE rank_now WHEN 1 THEN @vis.unlisted WHEN 2 THEN @vis.logged_in_only WHEN 3 THEN @vis.followers_only
                              WHEN 6 THEN 0::UBIGINT ELSE @vis.circle_or_list END
            ELSE 0::UBIGINT END
+    | {{retention_lo}}
+    | flag(collected IS NULL, @policy.collection_time_missing)
     | flag({{promise_narrows}}, @policy.commitment_narrows) AS lo,
   record_hi | set_hi | {{person_hi}}
     | flag(unnamed, @subj.co_subject_unknown)
@@ -43,7 +45,8 @@ SELECT
     | flag(candidates_then <> 0 AND candidates_then & {{bits.names}} = 0, {{not_named}})
     | {{retention_hi}}
     | flag(part_kind = 'mention', @xform.mention_pseudonymised)
-    | CASE WHEN from_elsewhere THEN CASE WHEN licence_covers THEN @allow.licence ELSE @allow.none END
+    | CASE WHEN from_elsewhere THEN
+             CASE WHEN licence_covers THEN @allow.licence WHEN under_licence THEN 0::UBIGINT ELSE @allow.none END
            WHEN {{carried.candidates_now}} AND (NOT then_needed OR {{carried.candidates_then}}) THEN
              CASE road WHEN 1 THEN @allow.renewed_consent WHEN 2 THEN @allow.notice_elapsed
                        ELSE CASE WHEN choice = 'given' THEN @allow.explicit_consent ELSE @allow.policy_clause END END
