@@ -11,6 +11,7 @@ import pytest
 import worlds
 from aboveboard import choice
 from aboveboard.choice import Event, Facts
+from aboveboard.errors import AboveboardError
 from aboveboard.explanation import explain
 from aboveboard.gate import Gate
 from aboveboard.reasons import FROM_OTHER_PEOPLE, OTHER_PEOPLE
@@ -60,7 +61,9 @@ def test_no_byte_that_one_person_reads_depends_on_another(seed: int) -> None:
 def test_reasons_of_other_people_are_one_sentence(seed: int) -> None:
     world = worlds.make(seed)
     for record in world.records:
-        told = explain(record, world.gate, record.subject or "nobody")
+        if record.subject is None:
+            continue
+        told = explain(record, world.gate, record.subject)
         assert not (told.decision.codes | told.decision.part_codes) & FROM_OTHER_PEOPLE
         others = any(part.parties for part in record.parts or ()) or record.main.parties
         if others and any(
@@ -112,3 +115,10 @@ def test_a_person_alone_in_a_record_reads_of_nobody_else() -> None:
     together = replace(alone, parts=(Part("mention", parties=(Party("u:2", "mentioned"),)),))
     assert OTHER_PEOPLE not in explain(alone, world.gate, "u:1").prose()
     assert OTHER_PEOPLE in explain(together, world.gate, "u:1").prose()
+
+
+def test_nobody_is_told_of_a_record_that_is_not_theirs() -> None:
+    world = worlds.make(3)
+    record = next(record for record in world.records if record.subject)
+    with pytest.raises(AboveboardError, match="not by or about `u:stranger`"):
+        explain(record, world.gate, "u:stranger")

@@ -37,7 +37,7 @@ def examine(ws: Workspace) -> list[Finding]:
             "policy",
             lambda: f"{len(ws.policy.versions)} versions of `{ws.policy.name}`: {', '.join(ws.policy.names)}",
         ),
-        _look("ledger", lambda: f"{ws.ledger.head():,} events"),
+        _look("ledger", lambda: _ledger(ws)),
         _look(
             "facts",
             lambda: f"{ws.facts.rows:,} rows" if "facts" in ws.settings else "none named: ages unknown",
@@ -56,6 +56,11 @@ def _look(about: str, seen: Callable[[], str]) -> Finding:
         return Finding(about, True, seen())
     except AboveboardError as error:
         return Finding(about, False, str(error), error.hint)
+
+
+def _ledger(ws: Workspace) -> str:
+    """Looking must not make one: a ledger that is not there yet has no choice in it."""
+    return f"{ws.ledger.head():,} events" if ws.has_ledger else "not made yet: nobody made a choice"
 
 
 def _sources(ws: Workspace) -> Iterator[Finding]:

@@ -152,15 +152,7 @@ class Session(AbstractContextManager["Session"]):
             self._make(step.name, steps.fill(step.sql, self.fragments), step.kind)
 
     def _make(self, name: str, sql: str, kind: str = "TABLE") -> None:
-        try:
-            self.con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
-        except KeyboardInterrupt:
-            raise
-        except Exception as error:  # whatever DuckDB raises may quote a value: name the step, keep the cause private
-            raise EngineError(
-                f"the step `{name}` failed: {type(error).__name__}",
-                hint="run again with --show-steps; please report",
-            ) from _without_data(error)
+        make(self.con, name, sql, kind)
 
     def _load(self, name: str, table: pa.Table) -> None:
         self.con.register("_incoming", table)
@@ -177,6 +169,19 @@ _MACROS = (
     # The netstring of a text, or a dash where there is none (docs/formats/manifest.md).
     "net(x) AS CASE WHEN x IS NULL THEN '-' ELSE strlen(x)::VARCHAR || ':' || x || ',' END",
 )
+
+
+def make(con: duckdb.DuckDBPyConnection, name: str, sql: str, kind: str = "TABLE") -> None:
+    """Run one named step. An EngineError names it; whatever DuckDB raises may quote a value, so it is not passed on."""
+    import duckdb
+
+    try:
+        con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
+    except duckdb.Error as error:
+        raise EngineError(
+            f"the step `{name}` failed: {type(error).__name__}",
+            hint="give [engine] more memory where it ran out; otherwise please report the step",
+        ) from _without_data(error)
 
 
 def label_sets(con: duckdb.DuckDBPyConnection, relation: str) -> list[list[str | None]]:

@@ -29,7 +29,7 @@ class AboveboardError(Exception):
     def as_json(self) -> dict[str, object]:
         """The one shape of an error under ``--json``."""
         context = {name: str(value) for name, value in self.context.items()}
-        return {"error": {"kind": type(self).__name__, "sentence": self.sentence, "hint": self.hint, **context}}
+        return {"error": {**context, "kind": type(self).__name__, "sentence": self.sentence, "hint": self.hint}}
 
 
 class VocabularyError(AboveboardError):

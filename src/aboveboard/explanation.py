@@ -15,6 +15,7 @@ from typing import Any
 from aboveboard import vocabulary
 from aboveboard.choice import Event, join
 from aboveboard.choice import fold as fold_choices
+from aboveboard.errors import AboveboardError
 from aboveboard.gate import Decision, Gate, decide
 from aboveboard.policy import Clause, PolicyVersion
 from aboveboard.reasons import OTHER_PEOPLE, Effect, Outcome, Reason, in_order
@@ -151,6 +152,10 @@ def explain(record: Record, gate: Gate, towards: str | None = None) -> Explanati
     """Why ``record`` is judged as it is; ``towards`` a person, only what is theirs to know."""
     if towards is None:
         return Explanation(record, gate, decide(record, gate), others=_has_others(record))
+    if towards != record.subject:  # whose else it is, and why, is not theirs to know
+        raise AboveboardError(
+            f"this record is not by or about `{towards}`", hint="a person is told of the records that are their own"
+        )
     own = _without_others(record)
     return Explanation(own, gate, decide(own, gate), towards, _has_others(record))
 

@@ -40,6 +40,8 @@ class Judgement:
     engine: Engine
     related: Related
     gate: Gate
+    limit: int | None = None
+    """Judge only the first rows of each source. All were related: an edit further down still supersedes."""
 
     def sample(self, n: int) -> list[Decision]:
         """The first ``n`` decisions, in source order: look before you build."""
@@ -93,6 +95,8 @@ class Judgement:
             _copy(session.con, _DECISIONS, decisions)
             if (shard := _copy(session.con, _RELEASED, data)) is not None:
                 shards.append(shard)
+        for folder in (data, decisions, private / "quarantine"):
+            settle(folder)
         return manifest.Governed(
             shards=tuple(sorted(shards, key=lambda s: s.name)),
             rows_digest=self._rows_digest(decisions),
@@ -107,7 +111,9 @@ class Judgement:
         folder.mkdir(parents=True, exist_ok=True)
         for source in self.related.sources:
             if source.quarantined:
-                shutil.copyfile(source.quarantine, folder / f"{source.name}.parquet")
+                kept = folder / f"{source.name}.parquet"
+                shutil.copyfile(source.quarantine, kept)
+                settle(kept)
 
     def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
         """The session after each shard that it judged."""
@@ -134,7 +140,8 @@ class Judgement:
             con.execute(
                 f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
             )
-            con.execute(f"CREATE OR REPLACE TEMP TABLE records AS {resolved('staged', 'relations')}")
+            first = "" if self.limit is None else f" WHERE s.ordinal < {int(self.limit)}"
+            con.execute(f"CREATE OR REPLACE TEMP TABLE records AS {resolved('staged', 'relations')}{first}")
             yield "records"
 
     def _rows_digest(self, decisions: Path) -> str:
@@ -171,6 +178,15 @@ def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path) -> manifest.
         os.fsync(file.fileno())
     partial.rename(folder / f"{digest}.parquet")
     return manifest.Shard(f"data/{digest}.parquet", digest, int(rows))
+
+
+def settle(path: Path) -> None:
+    """Have a file, or the entries of a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _count(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str, str]]) -> None:

@@ -12,11 +12,12 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from aboveboard import release
+from aboveboard.engine import Engine
 from aboveboard.errors import SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
@@ -39,6 +40,8 @@ class Prepared:
     related: Related
     facts: FactsTable
     clock: Clock
+    engine: Engine
+    limit: int | None = None
 
     def gate(self, as_of: datetime | None = None) -> Gate:
         """The gate at the head of the ledger, now (or, for audits and explanations, at an earlier moment)."""
@@ -50,7 +53,7 @@ class Prepared:
         return Gate(ws.policy, snapshot, self.job, as_of, ws.regimes, ws.licences)
 
     def judge(self, gate: Gate) -> Judgement:
-        return Judgement(self.workspace.engine, self.related, gate)
+        return Judgement(self.engine, self.related, gate, self.limit)
 
 
 def now() -> datetime:
@@ -72,10 +75,12 @@ def prepared(
     maps = _chosen(ws, sources or job.sources)
     known = ws.facts_at(facts) if facts is not None else ws.facts
     with _scratch(ws.private) as scratch:
-        staged = [_stage(name, path, scratch / name, limit, progress) for name, path in maps.items()]
+        # Spilling belongs where scratch belongs: it holds what people wrote.
+        engine = replace(ws.engine, scratch=scratch / "spill")
+        staged = [_stage(name, path, scratch / name, progress) for name, path in maps.items()]
         if progress is not None:
             progress("relating records", 0, None)
-        yield Prepared(ws, job.job, relate(staged, scratch, ws.engine), known, clock)
+        yield Prepared(ws, job.job, relate(staged, scratch, engine), known, clock, engine, limit)
 
 
 def build(
@@ -99,6 +104,7 @@ def build(
             to=to or ws.releases,
             private=ws.private,
             environment=environment(),
+            notes=() if limit is None else (f"Only the first {limit:,} rows of each source were judged.",),
             progress=told,
         )
 
@@ -121,7 +127,7 @@ def _chosen(ws: Workspace, names: Sequence[str]) -> Mapping[str, Path]:
     return {name: ws.sources[name] for name in (names or ws.sources)}
 
 
-def _stage(name: str, path: Path, folder: Path, limit: int | None, progress: Progress | None) -> Staged:
+def _stage(name: str, path: Path, folder: Path, progress: Progress | None) -> Staged:
     source = table.read(path)
     if source.name != name:
         raise SourceError(
@@ -129,7 +135,7 @@ def _stage(name: str, path: Path, folder: Path, limit: int | None, progress: Pro
             hint="give both the same name: decisions name their source",
         )  # fmt: skip
     told = None if progress is None else lambda done, total: progress(f"reading {name}", done, total)
-    return source.stage(folder, limit=limit, progress=told)
+    return source.stage(folder, progress=told)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ class Manifest:
     job: Mapping[str, Any]
     policy: Mapping[str, Any]
     position: int
-    ledger_digest: str
+    people_digest: str
     shards: Sequence[Shard]
     rows_digest: str
     source_digest: str
@@ -100,7 +100,8 @@ class Manifest:
                     "as_of": self.as_of.isoformat(),
                     "job": dict(self.job),
                     "policy": dict(self.policy),
-                    "ledger": {"position": self.position, "digest": self.ledger_digest},
+                    "ledger": {"position": self.position},
+                    "people_digest": self.people_digest,
                     "rows": sum(s.rows for s in self.shards),
                     "rows_digest": self.rows_digest,
                     "file_digest": file_digest(self.shards),
@@ -131,7 +132,7 @@ def _net(value: str | bytes | None) -> bytes:
 
 
 def rows_digest(hashes: Iterable[bytes]) -> str:
-    """The digest of a set of rows: SHA-256 over the sorted SHA-256 of each; the same for any order of shards."""
+    """The digest of a set of rows, from the SHA-256 of each in ascending order; the same for any order of shards."""
     whole = hashlib.sha256(ROWS_DOMAIN)
     for digest in hashes:
         whole.update(digest)

@@ -55,7 +55,7 @@ class Reason:
     @property
     def anchor(self) -> str:
         """Where the documentation explains it."""
-        return f"docs/reasons.md#{self.code.replace('.', '').replace('_', '_')}"
+        return f"docs/reasons.md#{self.code.replace('.', '')}"
 
 
 def _d(id: int, code: str, sentence: str, remedy: str, law: str = "", withdraws: bool = False) -> Reason:
@@ -219,7 +219,7 @@ _ALL = (
     _d(1203, "xform.mention_pseudonymised", "mentions of people are always replaced", "nothing needed",
        "GDPR art. 25"),
     # grounds
-    Reason(1301, "allow.policy_clause", Effect.GROUND, "a clause of the policy, then and now, allows it", _CHOICE,
+    Reason(1301, "allow.policy_clause", Effect.GROUND, "a clause of the policy allows it", _CHOICE,
            "GDPR art. 6"),
     Reason(1302, "allow.explicit_consent", Effect.GROUND, "the person said yes", _CHOICE, "GDPR art. 6(1)(a)"),
     Reason(1303, "allow.renewed_consent", Effect.GROUND, "the person said yes to the use of older data", _CHOICE,

@@ -40,7 +40,7 @@ def left(text: str | None, removed: Iterable[Span]) -> int:
 def redact(text: str, removed: Sequence[tuple[int, int, str]]) -> str:
     """``text`` with each ``(start, end, replacement)`` cut out; where spans overlap the first replacement stands.
 
-    Spans that touch or overlap become one hole, so that nothing of a nested span survives its parent.
+    Spans that overlap become one hole, so that nothing of a nested span survives its parent.
     """
     out: list[str] = []
     at = 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aboveboard import record, steps, vocabulary
-from aboveboard.engine import Engine, label_sets
+from aboveboard.engine import Engine, label_sets, make
 from aboveboard.plan import text
 from aboveboard.sources import Staged
 
@@ -45,7 +45,7 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine) -> Related:
     with engine.connect() as con:
         _stage(con, [shard for source in sources for shard in source.shards])
         for step in steps.read("relate"):
-            con.execute(f"CREATE TEMP {step.kind} {step.name} AS {steps.fill(step.sql, _RANKS)}")
+            make(con, step.name, steps.fill(step.sql, _RANKS), step.kind)
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
         con.execute(f"CREATE TEMP VIEW resolved AS {resolved('staged', 'relations')}")
         sets = label_sets(con, "resolved")

@@ -17,7 +17,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
+from aboveboard import vocabulary
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import Gate
 from aboveboard.manifest import Governed, Manifest, salted
@@ -86,6 +88,7 @@ def build(
     to: Path,
     private: Path,
     environment: Mapping[str, str],
+    notes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Release:
     """Judge at the head of the ledger and publish into ``to``; ``private`` is made with mode 0700.
@@ -97,7 +100,7 @@ def build(
     for _ in range(ATTEMPTS):
         bound = gate()
         _refuse_hopeless(bound)
-        staged = _stage(judge(bound), bound, to, private, environment, progress)
+        staged = _stage(judge(bound), bound, to, private, environment, notes, progress)
         # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded while we publish.
         with ledger.holding() as head:
             if ledger.closing_between(bound.snapshot.position, head) == 0:
@@ -124,25 +127,27 @@ class _Staged:
 
 
 def _refuse_hopeless(gate: Gate) -> None:
-    """A job that no clause in force could ever serve is a mistake in the job, not two million refusals."""
+    """A job whose declared use no clause covers is a mistake in the job, not two million refusals."""
     job, version = gate.job, gate.now
     if version is None:
         raise ReleaseError("no policy version is in force now", hint="publish one, or check `effective_from`")
-    serving = [c for c in version.clauses if c.effect == "permit" and c.declares(job.purpose, version.vocabulary)]
-    if (
-        serving
-        and job.use is not None
-        and not any(c.declares(job.purpose, version.vocabulary, job.use) for c in serving)
-    ):
-        named = sorted({use for clause in serving for use in clause.uses})
+    about = [c for c in version.clauses if c.effect == "permit" and vocabulary.covered_by(c.purposes, job.purpose)]
+    if about and not any(not clause.uses or job.use in clause.uses for clause in about):
+        named = ", ".join(sorted({use for clause in about for use in clause.uses}))
+        said = f"the use `{job.use}` that the job declares" if job.use else "a job that declares no use"
         raise ReleaseError(
-            f"no clause about `{job.purpose}` covers the use `{job.use}` that the job declares for its model",
-            hint=f"uses the policy names: {', '.join(named)}",
+            f"no clause about `{job.purpose}` covers {said}", hint=f"name one under [model] as `use`: {named}"
         )
 
 
 def _stage(
-    judge: Judge, gate: Gate, to: Path, private: Path, environment: Mapping[str, str], progress: Progress | None
+    judge: Judge,
+    gate: Gate,
+    to: Path,
+    private: Path,
+    environment: Mapping[str, str],
+    notes: Sequence[str],
+    progress: Progress | None,
 ) -> _Staged:
     name = f"{STAGING}-{os.getpid()}-{secrets.token_hex(8)}"
     public, hidden = to / name, private / name
@@ -154,7 +159,7 @@ def _stage(
     public.mkdir()
     try:
         governed = judge.write(public / "data", hidden, progress)
-        manifest = _manifest(gate, governed, environment, _salt(hidden))
+        manifest = _manifest(gate, governed, environment, _salt(hidden), notes)
         _write_public(public, manifest)
         _write_private(hidden, manifest, governed)
     except BaseException:
@@ -187,7 +192,9 @@ def _salt(private: Path) -> bytes:
     return salt
 
 
-def _manifest(gate: Gate, governed: Governed, environment: Mapping[str, str], salt: bytes) -> Manifest:
+def _manifest(
+    gate: Gate, governed: Governed, environment: Mapping[str, str], salt: bytes, notes: Sequence[str]
+) -> Manifest:
     return Manifest(
         id=release_id(gate.as_of, gate.job.model or gate.job.purpose, governed.rows_digest),
         as_of=gate.as_of,
@@ -200,12 +207,12 @@ def _manifest(gate: Gate, governed: Governed, environment: Mapping[str, str], sa
         },
         policy={"name": gate.policy.name, "versions": [_version(v) for v in gate.policy.versions]},
         position=gate.snapshot.position,
-        ledger_digest=salted(salt, str(getattr(gate.snapshot, "digest", "") or "00")),
+        people_digest=salted(salt, str(getattr(gate.snapshot, "digest", "") or "00")),
         shards=governed.shards,
         rows_digest=governed.rows_digest,
         source_digest=salted(salt, governed.source_digest),
         environment=environment,
-        notes=NOTES,
+        notes=(*notes, *NOTES),
     )
 
 
@@ -218,7 +225,7 @@ NOTES = (
 def _version(version: PolicyVersion) -> dict[str, str]:
     return {
         "version": version.version,
-        "effective_from": version.effective_from.isoformat(),
+        "effective_from": version.effective_from.astimezone(ZoneInfo(version.zone)).isoformat(),
         "text_sha256": version.text_sha256,
     }
 

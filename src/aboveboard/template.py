@@ -1,4 +1,4 @@
-"""The files of a new workspace: settings, one policy version with its words, a source map, a job and a case.
+"""The files of a new workspace: settings, one policy version with its words, a source map with a row, and a job.
 
 The policy permits running the service and nothing else, so that a first build refuses everything and says why: what
 may be used is for the platform to write down, not for a template.

@@ -115,7 +115,7 @@ CATEGORIES: Mapping[str, Term] = _terms(
 )
 
 PURPOSES: Mapping[str, Term] = _terms(
-    Term("train_ai_system", "train models", dpv="dpv:TrainAIModel"),
+    Term("train_ai_system", "train models"),
     _o("train_ai_system.generative", "train models that write or draw"),
     _o("train_ai_system.discriminative", "train models that classify or score"),
     _o("train_ai_system.search_ranking", "train models that rank search results"),
@@ -130,7 +130,7 @@ PURPOSES: Mapping[str, Term] = _terms(
     _o("security.security", "keep accounts secure"),
     _o("security.identification", "check who someone is", "dpv:IdentityVerification"),
     _o("security.authentication", "let someone sign in", "dpv:IdentityAuthentication"),
-    _o("service", "run the service", "dpv:ServiceProvision"),
+    _o("service", "run the service"),
     _o("service.operation", "operate the service people asked for"),
     _f("third_party_sharing", "hand data to others", "dpv:DataSharing"),
     _o("use", "feed models at run time"),

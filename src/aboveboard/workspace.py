@@ -6,6 +6,8 @@ own. Paths in the file are relative to the folder.
 
 from __future__ import annotations
 
+import hashlib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
     from aboveboard.sources.facts import FactsTable
 
 FILE = "aboveboard.toml"
+_KEYS = {
+    "workspace": ("name",),
+    "policy": ("folder",),
+    "ledger": ("url",),
+    "facts": ("path",),
+    "engine": ("threads", "memory"),
+}
 _TABLES = {"workspace", "policy", "ledger", "facts", "sources", "regions", "regime", "licence", "engine"}
 
 
@@ -45,7 +54,8 @@ class Snapshot:
 
     @property
     def digest(self) -> str:
-        return self.ledger.digest
+        """SHA-256 over the digests of the ledger and of the facts."""
+        return hashlib.sha256(bytes.fromhex(self.ledger.digest) + bytes.fromhex(self.facts.digest)).hexdigest()
 
     def events_of(self, subject: str) -> Sequence[Event]:
         return self.ledger.events_of(subject)
@@ -91,15 +101,27 @@ class Workspace:
     def policy_folder(self) -> Path:
         from aboveboard.policies import policy_folders
 
-        return policy_folders(self.folder)[0]
+        found = policy_folders(self.folder)
+        if len(found) > 1:
+            names = ", ".join(folder.name for folder in found)
+            raise WorkspaceError(f"several policies: {names}", hint='name one: [policy] folder = "policies/NAME"')
+        return found[0]
 
     @cached_property
     def ledger(self) -> Ledger:
         """The choice ledger; made and migrated when it is not there yet."""
         from aboveboard.ledger import Ledger
 
-        url = str(self._table("ledger").get("url", "ledger.db"))
-        return Ledger.open(url if "://" in url else self.folder / url)
+        return Ledger.open(self._ledger if "://" in self._ledger else self.folder / self._ledger)
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether a ledger is there already; opening makes one."""
+        return "://" in self._ledger or (self.folder / self._ledger).exists()
+
+    @property
+    def _ledger(self) -> str:
+        return str(self._table("ledger").get("url", "ledger.db"))
 
     @cached_property
     def facts(self) -> FactsTable:
@@ -143,9 +165,17 @@ class Workspace:
 
     @property
     def engine(self) -> Engine:
+        """How much of the machine a judgement may take ([engine] threads, memory)."""
         settings = self._table("engine")
-        chosen = {key: settings[key] for key in ("threads", "memory") if key in settings}
-        return Engine(**chosen)
+        threads, memory = settings.get("threads", Engine().threads), settings.get("memory", Engine().memory)
+        if type(threads) is not int or threads < 1:
+            raise self._setting("threads", threads, "a whole number of at least 1")
+        if not isinstance(memory, str) or not re.fullmatch(r"[0-9]+ ?[KMGT]i?B", memory):
+            raise self._setting("memory", memory, "a size such as 2GB")
+        return Engine(threads=threads, memory=memory)
+
+    def _setting(self, name: str, value: object, wanted: str) -> WorkspaceError:
+        return WorkspaceError(f"`{name}` is `{value}`", file=self.folder / FILE, hint=f"write {wanted}")
 
     @property
     def releases(self) -> Path:
@@ -172,9 +202,12 @@ def open_workspace(folder: Path | str) -> Workspace:
     if not path.is_file():
         raise WorkspaceError(f"no {FILE} in `{folder}`", hint="run `aboveboard init` there, or name the folder with -w")
     settings = _toml(path)
-    for name in settings:
+    for name, table in settings.items():
         if name not in _TABLES:
             raise unknown_term(f"table in {FILE}", name, _TABLES)
+        for key in table if isinstance(table, Mapping) and name in _KEYS else ():
+            if key not in _KEYS[name]:
+                raise unknown_term(f"key of [{name}] in {FILE}", key, _KEYS[name])
     return Workspace(folder, settings)
 
 
@@ -188,6 +221,11 @@ def read_job(path: Path | str, purpose: str | None = None) -> JobFile:
             if key not in known:
                 raise unknown_term("key of a job", key, known)
         model = table.get("model", {})
+        if not isinstance(model, Mapping):
+            raise WorkspaceError("`model` is a table", hint="write it as [model] with name and use")
+        for key in model:
+            if key not in ("name", "use"):
+                raise unknown_term("key of [model]", key, ("name", "use"))
         job = Job(
             purpose or str(table.get("purpose", "")),
             str(table.get("recipient", "controller")),
@@ -220,9 +258,15 @@ def _licence(name: str, table: Mapping[str, Any]) -> Licence:
         tuple(vocabulary.recipient(r) for r in table.get("recipients", ("controller",))),
         _moment(name, table.get("valid_from")),
         _moment(name, table.get("valid_to")),
-        bool(table.get("acquired", True)),
+        _flag(name, table.get("acquired", True)),
         tuple(vocabulary.purpose(p) for p in table.get("forbids", ())),
     )
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise WorkspaceError(f"`acquired` of licence `{name}` is `{value}`", hint="write true or false, without quotes")
+    return value
 
 
 def _moment(name: str, value: Any) -> datetime | None:

@@ -31,8 +31,8 @@ from aboveboard.record import Part, Party, Record, Signal
 from aboveboard.regime import Regimes
 from aboveboard.sources import resolved_table
 
-SEEDS = range(120 if os.environ.get("CI") else 40)
-RECORDS = 60
+SEEDS = range(120 if os.environ.get("CI") else 25)
+RECORDS = 50
 CHANGES = 8
 """Changes tried on each record of a world, drawn from all those that the law knows."""
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -71,7 +71,7 @@ def never_opens(changes: Changes) -> None:
         assert not opened, f"{name}: opened by {opened}"
     for seed in SEEDS:
         world = worlds.make(seed, records=RECORDS)
-        rng = random.Random(seed)  # noqa: S311 - the same changes every time
+        rng = random.Random(seed)
         for record in world.records:
             tried = list(changes(world.gate, record))
             for change in rng.sample(tried, min(CHANGES, len(tried))):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import click
 
 from aboveboard.errors import AboveboardError
 
+AS_JSON = "aboveboard.as_json"
 COMMANDS = {
     "choice": "aboveboard.cli.choice:choice",
     "demo": "aboveboard.cli.demo:demo",
@@ -45,11 +45,15 @@ class Doors(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(SUMMARIES.items()))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except AboveboardError as error:
-            report(error)
+            report(error, as_json=ctx.meta[AS_JSON])
             ctx.exit(error.exit_code)
 
 
@@ -64,9 +68,9 @@ SUMMARIES = {
 }
 
 
-def report(error: AboveboardError) -> None:
+def report(error: AboveboardError, as_json: bool = False) -> None:
     """Print an error: one sentence and a hint on stderr, or one JSON object where ``--json`` was asked for."""
-    if "--json" in sys.argv:
+    if as_json:
         click.echo(json.dumps(error.as_json(), ensure_ascii=False), err=True)
         return
     click.echo(f"error: {error}", err=True)

@@ -14,7 +14,7 @@ from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 @click.option("--name", help="The platform's name. [default: the folder's]")
 @json_option
 def init(folder: Path, name: str | None, as_json: bool) -> None:
-    """Make a workspace in FOLDER: settings, a policy to fill in, a source map, a job, an empty ledger."""
+    """Make a workspace in FOLDER: settings, a policy to fill in, a source map with a row of data, a job."""
     from aboveboard.workspace import create
 
     made = create(folder, name)
