@@ -15,7 +15,8 @@ from typing import TypeVar
 from aboveboard import vocabulary
 from aboveboard.choice import Event, Facts
 
-BEGINNING = datetime.min.replace(tzinfo=UTC)
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+"""Earlier than anything: the first day is left to mean "unknown" in tables."""
 LIFTED = frozenset({"memorial", "suspended", "deleted"})
 """States whose lifting counts only for what is collected afterwards."""
 
@@ -43,8 +44,8 @@ class Span:
 class Standing:
     """An account as one judgement sees it. Fields in ``_at`` are at collection; without ``_at``, now.
 
-    ``*_between`` look at the whole stretch from collection until now. ``minor_until`` and ``age_gap_until`` end
-    the last stretch before collection in which the person was known to be a minor, or of unknown age.
+    ``*_between`` look at the whole stretch from collection until now. ``minor_until`` ends the last stretch in which
+    the person was known to be a minor, ``age_gap_until`` the last one before collection in which nobody knew.
     """
 
     state: str | None = None
@@ -66,9 +67,9 @@ class Standing:
 
 def timeline(facts: Iterable[Facts], events: Iterable[Event], as_of: datetime) -> tuple[Span, ...]:
     """The spans of one account up to ``as_of``, oldest first."""
-    rows = [row for row in facts if (row.valid_from or BEGINNING) <= as_of]
+    rows = [row for row in facts if (_from(row)) <= as_of]
     said = [event for event in events if event.recorded_at <= as_of and _observed_at(event) <= as_of]
-    starts = sorted({*(row.valid_from or BEGINNING for row in rows), *(_observed_at(e) for e in said if _observes(e))})
+    starts = sorted({*(_from(row) for row in rows), *(_observed_at(e) for e in said if _observes(e))})
     return tuple(_span(start, rows, said) for start in starts)
 
 
@@ -95,8 +96,11 @@ def standing(
         protected_gap_between=early or any(span.protected is None for span in between),
         age_at=then.age_band if then else None,
         age=now.age_band,
-        minor_until=_end_of_last(spans, before, lambda s: s.age_observed and s.age_band in ("under_13", "13_17")),
-        age_gap_until=_end_of_last(spans, before, lambda s: s.age_observed and s.age_band is None),
+        # Nobody grows younger: a minor at any time was one before it.
+        minor_until=_end_of_last(spans, spans, lambda s: s.age_observed and s.age_band in ("under_13", "13_17")),
+        age_gap_until=_later(
+            _end_of_last(spans, before, lambda s: s.age_observed and s.age_band is None), _first_known(spans)
+        ),
         # With no time of collection there is no place of then: the missing time itself holds the record.
         residency_at=now.residency if collected_at is None else then.residency if then else None,
         residency=now.residency,
@@ -111,22 +115,37 @@ def _end_of_last(spans: Sequence[Span], before: Sequence[Span], is_one: Callable
     return max(ends, default=None)
 
 
+def _first_known(spans: Sequence[Span]) -> datetime | None:
+    """Before the first thing known of an age, it is unknown; None where it is known from the beginning."""
+    first = next((span.start for span in spans if span.age_observed), None)
+    return None if first is None or first <= BEGINNING else first
+
+
+def _from(row: Facts) -> datetime:
+    return max(row.valid_from, BEGINNING) if row.valid_from else BEGINNING
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
+
+
 def _observes(event: Event) -> bool:
     """Whether an event is an observation of the account. An unverified one can only raise a doubt about deletion."""
     if event.type == "deleted":
         return True
-    return event.verified and event.type in ("restored", "age_changed", "moved")
+    return event.verified and not event.overreaches and event.type in ("restored", "age_changed", "moved")
 
 
 def _observed_at(event: Event) -> datetime:
-    return min(event.effective_at, event.recorded_at) if event.type == "deleted" else event.counts_from
+    at = min(event.effective_at, event.recorded_at) if event.type == "deleted" else event.counts_from
+    return max(at, BEGINNING)
 
 
 def _span(start: datetime, rows: Sequence[Facts], said: Sequence[Event]) -> Span:
-    newest = _newest(rows, lambda row: row.valid_from or BEGINNING, start)
-    ages = [(row.valid_from or BEGINNING, _known(row.age_band, vocabulary.AGE_BANDS)) for row in rows]
+    newest = _newest(rows, lambda row: _from(row), start)
+    ages = [(_from(row), _known(row.age_band, vocabulary.AGE_BANDS)) for row in rows]
     ages += [(_observed_at(e), _known(e.value, vocabulary.AGE_BANDS)) for e in said if _is(e, "age_changed")]
-    homes = [(row.valid_from or BEGINNING, vocabulary.known_residency(row.residency)) for row in rows]
+    homes = [(_from(row), vocabulary.known_residency(row.residency)) for row in rows]
     homes += [(_observed_at(e), vocabulary.known_residency(e.value)) for e in said if _is(e, "moved")]
     age = [value for _, value in _newest(ages, lambda pair: pair[0], start)]
     home = {value for _, value in _newest(homes, lambda pair: pair[0], start)}
@@ -152,7 +171,7 @@ def _state(newest: Sequence[Facts], said: Sequence[Event], start: datetime) -> s
 
 
 def _is(event: Event, kind: str) -> bool:
-    return event.type == kind and event.verified
+    return event.type == kind and event.verified and not event.overreaches
 
 
 def _newest(rows: Iterable[_T], at: Callable[[_T], datetime], start: datetime) -> list[_T]:

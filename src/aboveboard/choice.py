@@ -24,6 +24,12 @@ TYPES = (
     "age_changed", "moved", "deleted", "restored", "suppressed",
 )  # fmt: skip
 ACTORS = ("subject", "parent", "estate", "tenant_admin", "operator", "stranger")
+CLOSE_ONLY = frozenset({"tenant_admin", "stranger"})
+"""Actors who may record what closes a door, and nothing that opens one."""
+OPENING = GRANTS | {"restored", "age_changed", "moved", "notice_shown"}
+"""Types that may let data in: a yes, an account that is back, an age or a place under milder rules, a notice."""
+METHOD_ACTORS = {"estate": "estate", "parental": "parent"}
+"""Methods that open doors of their own, with the one actor whose word they are."""
 
 STATES = ("given", "silent", "unknown", "expired", "refused", "objected", "withdrawn")
 """What a scope can be in, mildest first: the position is the strictness, and the strictest label decides a part."""
@@ -67,6 +73,16 @@ class Event:
             return self.effective_at
         return max(self.effective_at, self.recorded_at)
 
+    @property
+    def overreaches(self) -> bool:
+        """Somebody who may only close tries to open. No ledger takes it; if one holds it, nobody hears it."""
+        return self.actor in CLOSE_ONLY and self.type in OPENING
+
+    @property
+    def counted_method(self) -> str:
+        """How it was said, as far as it counts: only an estate speaks as one, and only a parent as a parent."""
+        return self.method if METHOD_ACTORS.get(self.method, self.actor) == self.actor else ""
+
 
 def validate(event: Event) -> Event:
     """The event itself, or LedgerError / VocabularyError: what may stand in a ledger at all."""
@@ -80,11 +96,7 @@ def validate(event: Event) -> Event:
         vocabulary.purpose(event.purpose)
     if event.recipient is not None and event.recipient not in ("affiliate", "third_party", "processor"):
         vocabulary.recipient(event.recipient)
-    if event.type in GRANTS and event.actor in ("tenant_admin", "stranger"):
-        raise LedgerError(
-            f"`{event.actor}` cannot say yes for `{event.subject}`",
-            hint="administrators and strangers may record a no; a yes comes from the person, a parent or the estate",
-        )
+    _validate_actor(event)
     if event.type == "age_changed":
         vocabulary.member("age band", event.value or "", vocabulary.AGE_BANDS)
     if event.type == "moved" and vocabulary.known_residency(event.value) is None:
@@ -94,12 +106,28 @@ def validate(event: Event) -> Event:
     return event
 
 
+def _validate_actor(event: Event) -> None:
+    """INVARIANT: whoever may only close opens nothing, and nobody speaks as an estate or a parent but they."""
+    if event.overreaches:
+        raise LedgerError(
+            f"`{event.actor}` cannot record `{event.type}` for `{event.subject}`",
+            hint="administrators and strangers may only close: record it as the person, a parent, the estate "
+            "or the operator",
+        )
+    if event.counted_method != event.method:
+        raise LedgerError(
+            f"`{event.actor}` cannot speak by the method `{event.method}` for `{event.subject}`",
+            hint=f"this method is only for the actor `{METHOD_ACTORS[event.method]}`; name the actor or another method",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The choice in force for one scope and moment of collection.
 
     ``past``: a yes that names this older data. ``since``: when that yes counts from. ``method``: how it was said
-    (``parental``, ``estate``, ``portal`` ...). ``events``: the ones that decided, for explanations.
+    (``parental``, ``estate``, ``portal`` ...), as far as it counts. ``events``: the ones that decided, for
+    explanations.
     """
 
     state: str = "silent"
@@ -139,7 +167,7 @@ def fold(
         return Choice("unknown", events=(doubt.event,))
     if heard is None:
         return Choice()
-    return Choice(heard.state, heard.past, heard.order[0], heard.event.method, (heard.event,))
+    return Choice(heard.state, heard.past, heard.order[0], heard.event.counted_method, (heard.event,))
 
 
 def reaches(event: Event, category: str, purpose: str, recipient: str) -> bool:
@@ -174,7 +202,7 @@ def _pieces(event: Event, collected_at: datetime | None, as_of: datetime) -> lis
 
 
 def _yes(event: Event, collected_at: datetime | None, as_of: datetime) -> list[_Piece]:
-    if not event.verified or event.actor in ("tenant_admin", "stranger") or event.counts_from > as_of:
+    if not event.verified or event.overreaches or event.counts_from > as_of:
         return []
     if collected_at is None:  # nobody can say that a yes covers an unknown moment
         return []
@@ -202,7 +230,7 @@ def names_past(event: Event, collected_at: datetime) -> bool:
 
 
 def _piece(event: Event, state: str, past: bool) -> _Piece:
-    return _Piece(event, state, past, (event.counts_from, STATES.index(state), past, event.method))
+    return _Piece(event, state, past, (event.counts_from, STATES.index(state), past, event.counted_method))
 
 
 def join(choices: Sequence[Choice]) -> Choice:
@@ -240,6 +268,7 @@ def notice_at(events: Iterable[Event], notices: Iterable[str], as_of: datetime) 
         for event in events
         if event.type == "notice_shown"
         and event.verified
+        and not event.overreaches
         and event.notice in known
         and max(event.counts_from, event.recorded_at) <= as_of
     ]
@@ -262,7 +291,10 @@ class Snapshot(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a platform attests about an account from a moment on, until the next row; None means unknown."""
+    """What a platform attests about an account from a moment on, until the next row; None means unknown.
+
+    Not so in ``valid_from``: there None is the statement "from the beginning", and never an unknown.
+    """
 
     subject: str
     valid_from: datetime | None = None

@@ -140,7 +140,7 @@ class Gate:
     @cached_property
     def commitments(self) -> tuple[Commitment, ...]:
         """The promises that speak about this job's purpose."""
-        return tuple(c for c in self.policy.commitments if vocabulary.covered_by(c.purposes, self.job.purpose))
+        return tuple(c for c in self.policy.promises(self.as_of) if vocabulary.covered_by(c.purposes, self.job.purpose))
 
     def decide(self, record: Record) -> Decision:
         """The judgement of one record; see :func:`decide`."""
@@ -158,22 +158,32 @@ class Gate:
     def establishment(self) -> str | None:
         return self.now.establishment if self.now else None
 
-    def declared_since(self, categories: Sequence[str], needed: int) -> datetime | None:
+    def declared_since(self, categories: Sequence[str], needed: int, opt_out: bool = False) -> datetime | None:
         """When the unbroken run of versions began, up to today's, that allow this use of such data: announced when.
 
-        ``needed`` is the rank of the data's audience. INVARIANT: a yes older than this is a yes to something else,
-        so versions count only where they name this purpose, this recipient and an audience this private.
+        ``needed`` is the rank of the data's audience. INVARIANT: a yes, or a silence, older than this was about
+        something else; so versions count only where they name this purpose, this recipient and an audience this
+        private, forbid none of it, follow each other without a gap and, for silence, leave a way to say no.
         """
-        since = None
+        since, begins = None, None
         for version in reversed([v for v in self.policy.versions if v.effective_from <= self.as_of]):
-            if not any(self._allows(clause, needed) for clause in self.clauses(version, categories)):
+            gap = begins is not None and version.effective_to is not None and version.effective_to < begins
+            clauses = self.clauses(version, categories)
+            allowed = any(self._allows(clause, needed, opt_out) for clause in clauses)
+            if gap or not allowed or any(clause.effect == "deny" for clause in clauses):
                 break
-            since = version.announced_at
+            since, begins = version.announced_at, version.effective_from
         return since
 
-    def _allows(self, clause: Clause, needed: int) -> bool:
-        audience = vocabulary.AUDIENCES.index(clause.audience)
-        return clause.effect == "permit" and self.names(clause) and audience >= needed
+    def _allows(self, clause: Clause, needed: int, opt_out: bool) -> bool:
+        if clause.effect != "permit" or clause.ambiguous or (opt_out and not is_opt_out(clause)):
+            return False
+        return self.names(clause) and vocabulary.AUDIENCES.index(clause.audience) >= needed
+
+    def window_elapsed(self, categories: Sequence[str], needed: int) -> bool:
+        """Whether people had their time to say no since a clause with an opt-out was announced."""
+        since = self.declared_since(categories, needed, opt_out=True)
+        return bool(since and self.now and self.now.notice_window.after(since) <= self.as_of)
 
     def names(self, clause: Clause) -> bool:
         """Whether a clause names the job's recipient."""
@@ -242,7 +252,7 @@ def decide(record: Record, gate: Gate) -> Decision:
         codes,
         part_codes,
         removed,
-        main.terms.clause,
+        main.cited,
         case.then.version if case.then else None,
         gate.now.version if gate.now else None,
     )
@@ -356,7 +366,6 @@ class _Terms:
     reach: int = PRIVATE
     """The rank of the most private audience that may be used."""
     window_elapsed: bool = False
-    clause: str | None = None
 
 
 class _View:
@@ -466,7 +475,7 @@ class _View:
         if gate.now is None:
             return _Terms(frozenset({"policy.no_policy_for_time"}), reach=nothing)
         since = gate.declared_since(self.categories, self._needed())
-        elapsed = since is not None and gate.now.notice_window.after(since) <= gate.as_of
+        elapsed = gate.window_elapsed(self.categories, self._needed())
         declared_now, now = self._declared(gate.now)
         if case.then is None:
             missing = set() if case.collected is None else {"policy.no_policy_for_time"}
@@ -583,8 +592,7 @@ class _View:
         carrying = tuple(clauses for clauses in candidates if clauses)
         ranks = [max(vocabulary.AUDIENCES.index(c.audience) for c, _ in clauses) for clauses in carrying]
         reach = min([*ranks, self._cap()]) if carrying or self.gate.job.trains else PRIVATE
-        clause = carrying[0][0][0].id if candidates[0] else None
-        return _Terms(frozenset(codes), candidates, lifted, reach, elapsed, clause)
+        return _Terms(frozenset(codes), candidates, lifted, reach, elapsed)
 
     def _cap(self) -> int:
         """The audience that promises leave, and the fixed rule that training reaches the public only."""
@@ -678,7 +686,7 @@ class _View:
             stands = (self._stands_on_silence(c, regime, terms.lifted, terms.window_elapsed) for c, _ in clauses)
             if not clauses or any(stands):
                 continue
-            waiting = regime.silence_opt_out == AFTER_NOTICE and any(_opt_out(clause) for clause, _ in clauses)
+            waiting = regime.silence_opt_out == AFTER_NOTICE and any(is_opt_out(clause) for clause, _ in clauses)
             yield "policy.notice_window_open" if waiting else "jur.profile_requires_opt_in"
 
     def _stands_on_silence(self, clause: Clause, regime: Regime, lifted: str | None, elapsed: bool) -> bool:
@@ -687,7 +695,7 @@ class _View:
         if clause.basis == "legal_obligation":
             return True
         cell = regime.silence_opt_out
-        return _opt_out(clause) and (cell == ALLOW or (cell == AFTER_NOTICE and elapsed))
+        return is_opt_out(clause) and (cell == ALLOW or (cell == AFTER_NOTICE and elapsed))
 
     def _age(self, person: _Person) -> Iterable[str]:
         known = person.standing
@@ -707,19 +715,23 @@ class _View:
 
     def _age_when_made(self, known: Standing) -> Iterable[str]:
         """What was made before it was collected may have been made by a minor; an unknown time may be such a time."""
+        limits = [m for m in (self.case.collected, self.gate.as_of) if m is not None]
         made = self.record.created_at
+        if made is not None and made > min(limits):  # a clock that cannot be right says nothing
+            made = None
+        collected = self.case.collected
         if known.minor_until is not None:
-            if made is None:
-                yield "age.age_unknown"
-            elif made < known.minor_until:
+            if any(moment is not None and moment < known.minor_until for moment in (made, collected)):
                 yield "age.was_minor_at_creation"
+            elif made is None:
+                yield "age.age_unknown"
         if known.age_gap_until is not None and (made is None or made < known.age_gap_until):
             yield "age.age_unknown"
 
     def _biometric_retention(self, known: Standing) -> Iterable[str]:
         if not self._touches(*vocabulary.BIOMETRIC):
             return
-        if known.last_interaction is None:
+        if known.last_interaction is None or known.last_interaction > self.gate.as_of:
             yield "ret.last_interaction_unknown"
         elif THREE_YEARS.after(known.last_interaction) <= self.gate.as_of:
             yield "ret.last_interaction_3y"
@@ -770,6 +782,8 @@ class _View:
 
     def _retention(self) -> Iterable[str]:
         interaction = self.case.primary.standing.last_interaction
+        if interaction is not None and interaction > self.gate.as_of:
+            interaction = None
         # With no time of collection any version may have been in force, and its retention may have run out.
         dated = filter(None, (self.case.then, self.gate.now))
         for version in dated if self.case.collected is not None else self.gate.policy.versions:
@@ -804,6 +818,14 @@ class _View:
         elif self.categories is not None and self.terms.candidates and self._ground_holds():
             said = self._said(self.case.primary)
             yield self.terms.lifted or ("allow.explicit_consent" if said.state == "given" else "allow.policy_clause")
+
+    @property
+    def cited(self) -> str | None:
+        """Today's clause that carries the part; where none does, the first that speaks about it."""
+        now = self.terms.candidates[0] if self.terms.candidates else ()
+        terms = self.terms
+        carrying = [c for c, holds in now if self._carried([(c, holds)], terms.lifted, terms.window_elapsed)]
+        return next((clause.id for clause in (*carrying, *(c for c, _ in now))), None)
 
     def _ground_holds(self) -> bool:
         terms = self.terms
@@ -862,7 +884,7 @@ def _rights(case: _Case) -> Iterable[str]:
     if not _under_licence(record):
         return
     yield from _one(record.upstream, vocabulary.UPSTREAMS, "life.state_unknown", deleted="rights.upstream_deleted")
-    licence = case.gate.licences.get(record.licence or "")
+    licence = case.gate.licences.get(record.licence) if record.licence is not None else None
     if licence is None:
         yield "rights.licence_missing"
         return
@@ -902,8 +924,8 @@ def _obligations(record: Record, removed: Sequence[int]) -> frozenset[str]:
     """Gate 12, once nothing else stands against the record: can the denied parts go, and is anything left?"""
     parts = list(record.parts or ())
     going = [parts[i] for i in removed]
-    spans = [p for p in going if p.place != "field"]
-    if any(p.place not in vocabulary.PLACES or not redaction.fits(record.text, p.start, p.end) for p in spans):
+    spans = [p for p in going if p.place == "span"]
+    if any(not _found(p, record.text) for p in going):
         return frozenset({"xform.redaction_incomplete"})
     if record.kind == "repost":  # an edge never releases the text: the original does, once
         return frozenset({"xform.nothing_left"})
@@ -914,7 +936,14 @@ def _obligations(record: Record, removed: Sequence[int]) -> frozenset[str]:
     return frozenset()
 
 
-def _opt_out(clause: Clause) -> bool:
+def _found(part: Part, text: str | None) -> bool:
+    """Whether a part that has to go can be found: a span inside the text, or a field that claims no place in it."""
+    if part.place == "span":
+        return redaction.fits(text, part.start, part.end)
+    return part.place == "field" and part.start is None and part.end is None
+
+
+def is_opt_out(clause: Clause) -> bool:
     return clause.basis in ("legitimate_interest", "contract")
 
 

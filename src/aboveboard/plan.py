@@ -77,7 +77,7 @@ class Plan:
             "job_scope": number if known else None,
             "share_scope": self._share(number) if known else None,
             "declared_since": [naive(moment) for moment in since],
-            "window_elapsed": [bool(s and now and now.notice_window.after(s) <= self.gate.as_of) for s in since],
+            "window_elapsed": [bool(known and self.gate.window_elapsed(known, rank)) for rank in ranks],
             "serves_other_purposes": bool(known and self.gate.serves_other_purposes(known)),
             "promised": self.bits.promised(labels),
             "ever_retained": self.bits.ever_retained(labels),
@@ -211,6 +211,7 @@ class Plan:
             "embargo_hi": self._embargo(),
             "retention_hi": self._retention()[0],
             "retention_lo": self._retention()[1],
+            "carrying_now": self.carrying_now,
             "carried.candidates_now": self._carried("candidates_now"),
             "carried.candidates_then": self._carried("candidates_then"),
             "carried.then_alone": self._carried("candidates_then_", road="0"),
@@ -233,6 +234,19 @@ class Plan:
     @property
     def shares(self) -> bool:
         return self.gate.job.recipient_kind == "third_party"
+
+    @property
+    def carrying_now(self) -> str:
+        """Today's clauses that carry a part by themselves, as a mask: the one that is cited is among them."""
+        reach = self.bits.reaching("greatest(rank_at, rank_now)")
+        within = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
+        mask = f"candidates_now & holds & {ubigint(self.bits.names)} & {reach} & {self._based('road')}"
+        return f"CASE WHEN {within} THEN {mask} ELSE 0::UBIGINT END"
+
+    def _based(self, road: str) -> str:
+        """The clauses whose basis holds for the primary subject: all after a yes, after silence those that stand."""
+        every = ubigint(2**64 - 1)
+        return f"(CASE choice WHEN 'given' THEN {every} WHEN 'silent' THEN {self._stands(road)} ELSE 0::UBIGINT END)"
 
     def _version_then(self) -> str:
         versions = self.gate.policy.versions
@@ -304,8 +318,9 @@ class Plan:
         """Whether one clause by itself carries the part: condition, audience, recipient and basis together."""
         reach = self.bits.reaching("greatest(rank_at, rank_now)")
         within = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
-        based = f"CASE choice WHEN 'given' THEN {ubigint(2**64 - 1)} WHEN 'silent' THEN {self._stands(road)} ELSE 0::UBIGINT END"
-        return f"({within} AND ({candidates} & holds & {ubigint(self.bits.names)} & {reach} & {based}) <> 0)"
+        return (
+            f"({within} AND ({candidates} & holds & {ubigint(self.bits.names)} & {reach} & {self._based(road)}) <> 0)"
+        )
 
     def _stands(self, road: str = "road") -> str:
         """The clauses that stand when nothing was said: the opt-out ones where the regime lets them."""
@@ -342,7 +357,7 @@ class Plan:
   sf.age_gap_until,
   sf.residency_at,
   sf.residency,
-  sf.last_interaction,
+  CASE WHEN sf.last_interaction <= getvariable('as_of') THEN sf.last_interaction END AS last_interaction,
   coalesce(sf.silence, {unknown["silence_opt_out"]}) AS silence,
   coalesce(sf.unlisted, {unknown["unlisted"]}) AS unlisted,
   coalesce(sf.signals, {unknown["signal_unknown"]}) AS signals_cell,
@@ -415,9 +430,11 @@ class Plan:
       flag(age = 3 AND NOT (choice = 'given' AND coalesce(method = 'parental', FALSE)), @age.under_13_no_parental)
       | flag(age >= 2, @age.minor_policy)
       | flag(age = 1 OR (collected IS NOT NULL AND age_at = 1), @age.age_unknown)
-      | flag(age_at >= 2 OR created_at < minor_until, @age.was_minor_at_creation)
-      | flag(minor_until IS NOT NULL AND created_at IS NULL, @age.age_unknown)
-      | flag(age_gap_until IS NOT NULL AND (created_at IS NULL OR created_at < age_gap_until), @age.age_unknown)
+      | flag(age_at >= 2, @age.was_minor_at_creation)
+      | CASE WHEN minor_until IS NULL THEN 0::UBIGINT
+             WHEN made_at < minor_until OR collected < minor_until THEN @age.was_minor_at_creation
+             WHEN made_at IS NULL THEN @age.age_unknown ELSE 0::UBIGINT END
+      | flag(age_gap_until IS NOT NULL AND (made_at IS NULL OR made_at < age_gap_until), @age.age_unknown)
     ELSE 0::UBIGINT END
     | flag(residency_holds, @jur.residency_unknown)
     | flag(suppressed, @subj.suppressed_identity)
@@ -646,7 +663,11 @@ def ubigint(value: int) -> str:
 
 
 def text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    """A text as a literal. ``@`` and braces mean something in a step, so they are written by their numbers."""
+    plain = "'" + value.replace("'", "''") + "'"
+    for letter in "@{}":
+        plain = plain.replace(letter, f"' || chr({ord(letter)}) || '")
+    return f"({plain})" if "chr(" in plain else plain
 
 
 def texts(values: Iterable[str]) -> str:
@@ -662,8 +683,9 @@ def _effect(*effects: Effect) -> tuple[int, int]:
     return masks(code for code, reason in BY_CODE.items() if reason.effect in effects)
 
 
-COUNTS_FROM = """CASE WHEN type IN ('refused', 'withdrawn', 'objected', 'expired') OR effective_verified
-       THEN effective_at ELSE greatest(effective_at, recorded_at) END"""
+COUNTS_FROM = """greatest(getvariable('beginning'),
+       CASE WHEN type IN ('refused', 'withdrawn', 'objected', 'expired') OR effective_verified
+            THEN effective_at ELSE greatest(effective_at, recorded_at) END)"""
 """When an event counts from: ``choice.Event.counts_from`` in SQL."""
 
 _EFFECTS = {

@@ -12,7 +12,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -255,11 +255,16 @@ class Period:
         """The moment one period later; the day is cut to the length of the month (Jan 31 + P1M = end of Feb)."""
         month = moment.year * 12 + moment.month - 1 + self.months
         year, month = month // 12, month % 12 + 1
+        if year > _LAST_YEAR:  # later than any calendar: never
+            return datetime.max.replace(tzinfo=UTC)
         day = min(moment.day, _days_in(year, month))
-        return moment.replace(year=year, month=month, day=day) + timedelta(days=self.days)
+        return moment.replace(year=year, month=month, day=day) + timedelta(days=min(self.days, 300_000))
 
     def __str__(self) -> str:
         return "P" + (f"{self.months}M" if self.months else "") + (f"{self.days}D" if self.days else "")
+
+
+_LAST_YEAR = 9000
 
 
 def _days_in(year: int, month: int) -> int:
@@ -339,13 +344,26 @@ class Policy:
 
     @property
     def commitments(self) -> tuple[Commitment, ...]:
-        """Every promise once. A later version that leaves a promise out does not take it back; only ``until`` does,
-        and the newest version that names the promise says it."""
-        newest: dict[tuple[object, ...], Commitment] = {}
+        """Every promise of every version, once."""
+        return tuple(dict.fromkeys(c for version in self.versions for c in version.commitments))
+
+    def promises(self, as_of: datetime) -> tuple[Commitment, ...]:
+        """Every promise as it stands at a moment. A later version that leaves one out does not take it back.
+
+        INVARIANT: taking back is a widening. It is heard only from a version in force, and ends the promise no
+        earlier than that version came into force; what was collected before stays bound.
+        """
+        found: dict[tuple[object, ...], Commitment] = {}
         for version in self.versions:
-            for c in version.commitments:
-                newest[(c.id, c.starts, c.purposes, c.audience, c.deny_categories)] = c
-        return tuple(newest.values())
+            for promise in version.commitments:
+                key = (promise.id, promise.starts, promise.purposes, promise.audience, promise.deny_categories)
+                first = found.get(key)
+                if first is None:
+                    found[key] = promise
+                elif version.effective_from <= as_of:
+                    until = promise.until and max(promise.until, version.effective_from)
+                    found[key] = replace(first, until=until)
+        return tuple(found.values())
 
     @property
     def embargoes(self) -> tuple[Embargo, ...]:

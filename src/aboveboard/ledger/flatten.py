@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aboveboard.choice import DENIED, DENIES, GRANTS, STATES, Event, reaches
+from aboveboard.choice import CLOSE_ONLY, DENIED, DENIES, GRANTS, METHOD_ACTORS, STATES, Event, reaches
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,6 +25,7 @@ KNOWN_FROM = datetime(1, 1, 2)  # noqa: DTZ001 - as above
 FOREVER = datetime(9999, 12, 31, 23, 59, 59, 999999)  # noqa: DTZ001 - as above
 
 _SPEAKING = (*sorted(GRANTS), *sorted(DENIES), "expired")
+_CLOSE_ONLY = tuple(sorted(CLOSE_ONLY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def flatten(con: duckdb.DuckDBPyConnection, events_relation: str, scopes: Sequen
     _lay_out_pieces(con, events, now)
     _answer_scopes(con, scopes, kinds)
     _find_contracts(con, events, scopes, kinds, now)
-    con.execute(_NOTICES_SHOWN.format(events=events), {"now": now})
+    con.execute(_NOTICES_SHOWN.format(events=events, close_only=_CLOSE_ONLY), {"now": now})
     con.execute(_SUPPRESSED.format(events=events), {"now": now})
     con.execute(_CLEAN_UP)
 
@@ -73,7 +74,7 @@ CREATE OR REPLACE TEMP TABLE notices_shown AS
 SELECT subject, notice, min(counts_from) AS shown_at
   FROM (SELECT *, CASE WHEN effective_verified THEN effective_at
                        ELSE greatest(effective_at, recorded_at) END AS counts_from
-          FROM {events} WHERE type = 'notice_shown')
+          FROM {events} WHERE type = 'notice_shown' AND actor NOT IN {close_only})
  WHERE verified AND notice IS NOT NULL AND counts_from <= $now AND recorded_at <= $now
  GROUP BY subject, notice
 """
@@ -150,11 +151,11 @@ WITH said AS (
          CASE WHEN NOT yes THEN e.type
               WHEN coalesce(e.expires_at <= $now, false) THEN 'expired' ELSE 'given' END AS state,
          NOT yes AND NOT e.verified AND coalesce(e.expires_at <= $now, false) AS lapsed,
-         e.actor IN ('tenant_admin', 'stranger') AS not_theirs_to_give
+         e.actor IN {close_only} AS not_theirs_to_give
     FROM {events} e
     JOIN {of_kind}
     JOIN flatten_subjects s ON s.subject = e.subject
-    JOIN flatten_methods m ON m.method = e.method
+    JOIN flatten_methods m ON m.method = {counted_method}
    WHERE e.type IN {types} AND e.recorded_at <= $now
 ),
 counted AS (
@@ -180,6 +181,10 @@ stretches AS (
 SELECT kind, n, heard, starts, ends, place FROM stretches WHERE starts < ends
 """
 
+_COUNTED_METHOD = " ".join(
+    ("CASE", *(f"WHEN e.method = '{m}' AND e.actor <> '{a}' THEN ''" for m, a in METHOD_ACTORS.items()), "ELSE e.method END")
+)
+"""``Event.counted_method`` in SQL."""
 _METHOD_ROOM = 2**32
 _TIMES = {"unknown": UNKNOWN_FROM, "known": KNOWN_FROM, "forever": FOREVER}
 
@@ -189,7 +194,8 @@ def _lay_out_pieces(con: duckdb.DuckDBPyConnection, events: str, now: datetime) 
     con.execute(_METHODS.format(events=events))
     pieces = _PIECES.format(
         events=events, of_kind=_OF_KIND, types=_SPEAKING, grants=tuple(sorted(GRANTS)), states=list(STATES),
-        since_year_one=62_135_596_800_000_000, methods=_METHOD_ROOM,
+        since_year_one=62_135_596_800_000_000, methods=_METHOD_ROOM, close_only=_CLOSE_ONLY,
+        counted_method=_COUNTED_METHOD,
     )  # fmt: skip
     con.execute(pieces, {**_TIMES, "now": now})
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aboveboard import vocabulary
-from aboveboard.choice import DENIES, GRANTS, TYPES, Event, validate
+from aboveboard.choice import DENIES, GRANTS, METHOD_ACTORS, TYPES, Event, validate
 from aboveboard.errors import AboveboardError, LedgerError, SourceError
 from aboveboard.ledger import choice_file, ids, periods
 from aboveboard.ledger.choice_file import literal
@@ -44,7 +44,8 @@ REASONS: Mapping[str, str] = {
     "purpose_unknown": "a purpose outside the vocabulary",
     "recipient_unknown": "a recipient that is none of controller, processor, affiliate, third_party",
     "actor_unknown": "an actor outside the vocabulary",
-    "actor_cannot_grant": "an administrator or a stranger cannot say yes for somebody",
+    "actor_cannot_open": "an administrator or a stranger may only record what closes",
+    "method_not_of_actor": "the method `estate` is only the estate's, and `parental` only a parent's",
     "value_unknown": "an age band or a residency outside the vocabulary",
     "scope_blank": "a yes with a blank category, purpose or recipient; `*` says all of them",
     "effective_at_unreadable": "no moment at which it was said, or none that can be read",
@@ -256,7 +257,7 @@ def _refuse_rounded_ids(
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBE = Event(subject="probe", type="withdrawn", recorded_at=_BEGINNING, effective_at=_BEGINNING)
 _SCOPE = ("category", "purpose", "recipient")
-_COMBINED = ("type", *_SCOPE, "actor", "vocabulary", "value")
+_COMBINED = ("type", *_SCOPE, "actor", "method", "vocabulary", "value")
 _STRICT = (*sorted(DENIES), "expired", "deleted", "suppressed", "contract_bound")
 """Where nobody says whether these are verified, they are: that is the stricter reading."""
 
@@ -265,7 +266,7 @@ _SETTLED = """
 CREATE TABLE settled AS
 SELECT row, reason, coalesce(external_id, 'content:' || left({statement}, 32)) AS external_id {given}
   FROM (SELECT {stored}, {reason} AS reason
-          FROM (SELECT * REPLACE ({combination}), value AS given_value FROM stated) s
+          FROM (SELECT * REPLACE ({combination}), value AS given_value, method AS given_method FROM stated) s
           JOIN combined c ON {alike} LEFT JOIN combinations USING (n))
 """
 
@@ -309,17 +310,19 @@ def _refuse_combinations(con: Connection, combination: str) -> None:
 
 
 def _combined(name: str) -> str:
-    """A scope of `*` is all of it; a value is looked at only where the vocabulary says what it may be."""
+    """A scope of `*` is all of it; a value or a method is looked at only where not everything may stand there."""
     if name in _SCOPE:
         return f"nullif({name}, '*') AS {name}"
     if name == "value":
         return "CASE WHEN type IN ('age_changed', 'moved') THEN value END AS value"
+    if name == "method":
+        return f"CASE WHEN method IN {tuple(METHOD_ACTORS)} THEN method END AS method"
     return f"{name} AS {name}"
 
 
 def _refusal(type: str | None, *said: Any) -> str | None:
     """The reason why ``choice.validate`` would refuse an event of this combination, or None."""
-    category, purpose, recipient, actor, version, value = said
+    category, purpose, recipient, actor, method, version, value = said
     if type is None:
         return "type_blank"
     if version is None or not 1 <= version <= vocabulary.VERSION:
@@ -328,9 +331,14 @@ def _refusal(type: str | None, *said: Any) -> str | None:
     for name, term in about.items():
         if not _stands(replace(_PROBE, **{name: term})):
             return f"{name}_unknown"
-    if _stands(replace(_PROBE, type=type, value=value, **about)):
+    whole = replace(_PROBE, type=type, value=value, method=method or "", **about)
+    if _stands(whole):
         return None
-    return "type_unknown" if type not in TYPES else "actor_cannot_grant" if type in GRANTS else "value_unknown"
+    if type not in TYPES:
+        return "type_unknown"
+    if whole.overreaches:
+        return "actor_cannot_open"
+    return "method_not_of_actor" if whole.counted_method != whole.method else "value_unknown"
 
 
 def _stands(event: Event) -> bool:
@@ -385,7 +393,7 @@ def _stored() -> str:
             "verified": f"coalesce(verified, s.type IN {_STRICT})",
             "effective_verified": "coalesce(effective_verified, false)",
             "recorded_at": "coalesce(recorded_at, $now)",
-            "method": "coalesce(method, '')",
+            "method": "coalesce(given_method, '')",
             "actor": "coalesce(s.actor, 'subject')",
             "value": "given_value",
         }.get(name, f"s.{name}")

@@ -1,7 +1,8 @@
 """What a platform attests about accounts, read from a table with one row for each observation.
 
 A row holds from ``valid_from`` until the account's next row; NULL is unknown. A row that cannot be read is an
-error and never skipped: without it an older row, which may be milder, would go on holding.
+error and never skipped: without it an older row, which may be milder, would go on holding. A row without
+``valid_from`` is one too: were it read as "always", whoever emptied a date would open a door.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ COLUMNS = {
     "evidence": "VARCHAR",
 }
 """The columns of a facts table, which are the fields of ``choice.Facts``; times are naive UTC."""
+
+KNOWN_FROM = datetime(1, 1, 2)  # noqa: DTZ001 - a table's times are naive UTC
+"""A row from before this moment has always been so: in no zone is 0001-01-01 later."""
 
 _CLOSED = {"state": vocabulary.ACCOUNT_STATES, "age_band": vocabulary.AGE_BANDS}
 
@@ -80,7 +84,8 @@ def read(path: str | Path) -> FactsTable:
     """The facts in a table file, or in the table that a TOML with ``[facts]`` maps; SourceError names what is
     wrong.
 
-    A column that is missing is unknown for everybody. Naive times are UTC unless the TOML names a ``zone``.
+    A column that is missing is unknown for everybody, but for ``subject`` and ``valid_from``, which every row
+    must have. Naive times are UTC unless the TOML names a ``zone``.
     """
     where = Path(path).resolve()
     if where.suffix != ".toml":
@@ -141,16 +146,28 @@ def _validated(found: pa.Table, file: str) -> pa.Table:
             _none(found[name], f"rows have a `{name.removeprefix('failed_')}` that cannot be computed", file)
     facts = found.select(list(COLUMNS)).cast(schema(COLUMNS))
     _none(pc.equal(pc.fill_null(facts["subject"], ""), ""), "rows name no subject", file)
+    _none(facts["valid_from"].is_null(), "rows have no `valid_from`", file, hint=_UNDATED)
     for column, known in _CLOSED.items():
         _words(column, facts[column], known, file)
     _words("residency", facts["residency"], None, file)
-    return facts
+    return _always(facts)
 
 
-def _none(wrong: pa.ChunkedArray, sentence: str, file: str) -> None:
+def _always(facts: pa.Table) -> pa.Table:
+    """The same with no moment where a row says that it has always been so, as ``choice.Facts`` has it."""
+    said = facts["valid_from"]
+    early = pc.less(said, pa.scalar(KNOWN_FROM, said.type))
+    at = facts.schema.get_field_index("valid_from")
+    return facts.set_column(at, facts.schema.field(at), pc.if_else(early, pa.scalar(None, said.type), said))
+
+
+_LEFT_OUT = "a fact that is left out would let an older, milder one stand; correct the table"
+_UNDATED = "write the date from which it is known; 0001-01-01 means always"
+
+
+def _none(wrong: pa.ChunkedArray, sentence: str, file: str, hint: str = _LEFT_OUT) -> None:
     count = pc.sum(wrong).as_py() or 0
     if count:
-        hint = "a fact that is left out would let an older, milder one stand; correct the table"
         raise SourceError(f"{count} {sentence}", hint=hint, file=file)
 
 

@@ -240,13 +240,13 @@ def _composed(said: Mapping) -> str:
 
 def _composed_rule(rule: PartRule, found: str) -> str:
     here = {name: f"p.f.{identifier(name)}" for name in rule.fields}
-    fields = {name: here.get(name, _part_default(name)) for name in record.PART_FIELDS}
+    fields = {name: here.get(name, _part_default(name, rule)) for name in record.PART_FIELDS}
     fields |= {name: sql.as_set(here[name]) for name in SETS if name in here}
     typed = {name: f"CAST({value} AS {record.PART_FIELDS[name]})" for name, value in fields.items()}
     return f"list_transform(list_filter({found}, LAMBDA p: p.w), LAMBDA p: {sql.struct(typed)})"
 
 
-def _part_default(name: str) -> str:
+def _part_default(name: str, rule: PartRule) -> str:
     """As ``_defaults``; a part is seen by whom its record is seen by, and media may show somebody unknown."""
     kind = "p.f.kind"
     return {
@@ -256,5 +256,15 @@ def _part_default(name: str) -> str:
         "parties": "[]",
         "signals": "[]",
         "source_state": f"CASE WHEN {kind} NOT IN ('quote', 'parent_quote') THEN 'own' END",
-        "place": "'field'",
+        "place": _place(rule),
     }.get(name, "NULL")
+
+
+def _place(rule: PartRule) -> str:
+    """Where a part lies that nobody placed: beside the text, unless it may be a piece of the text.
+
+    INVARIANT: what may lie in the text is never called a field, or the text would go out with the part in it.
+    """
+    if "start" in rule.fields or "end" in rule.fields:
+        return "NULL"
+    return "CASE WHEN p.f.kind NOT IN ('mention', 'quote', 'parent_quote') THEN 'field' END"

@@ -4,6 +4,9 @@ SELECT
   CASE WHEN collected IS NULL THEN getvariable('undated') ELSE greatest(collected, getvariable('beginning')) END AS collected_key,
   {{version_then}} AS version_then,
   coalesce(r.origin = 'first_party', FALSE) AS first_party,
+  -- A time of creation after collection, or after now, is a clock that cannot be right: it says nothing.
+  CASE WHEN r.created_at <= getvariable('as_of') AND (collected IS NULL OR r.created_at <= collected)
+       THEN r.created_at END AS made_at,
   flag(r.integrity = 'mismatch', @integrity.hash_mismatch)
     | flag(coalesce(r.integrity NOT IN ('none', 'match', 'mismatch'), TRUE), @integrity.schema_unknown)
     | flag(r.duplicate = 'conflict', @integrity.duplicate_conflict)

@@ -16,14 +16,14 @@ FROM (
     ordinal, 0 AS part, 'main' AS part_kind, categories, labels, audience_at, audience_now, parties, signals, source_state,
     CAST(NULL AS VARCHAR) AS place, CAST(NULL AS INTEGER) AS span_start, CAST(NULL AS INTEGER) AS span_end,
     FALSE AS has_content,
-    subject, created_at, collected, collected_key, version_then, first_party, record_lo, record_hi, licence_covers,
+    subject, made_at, collected, collected_key, version_then, first_party, record_lo, record_hi, licence_covers,
     from_elsewhere, under_licence, kind, origin, source, language
   FROM situations
   UNION ALL
   SELECT
     ordinal, part, p.kind, p.categories, p.labels, p.audience_at, p.audience_now, p.parties, p.signals, p.source_state,
     p.place, p."start", p."end", p.content IS NOT NULL AND p.content <> '',
-    subject, created_at, collected, collected_key, version_then, first_party, 0::UBIGINT, 0::UBIGINT, licence_covers,
+    subject, made_at, collected, collected_key, version_then, first_party, 0::UBIGINT, 0::UBIGINT, licence_covers,
     from_elsewhere, under_licence, kind, origin, source, language
   FROM (SELECT *, unnest(parts) AS p, generate_subscripts(parts, 1) AS part FROM situations WHERE len(parts) > 0)
 ) AS p

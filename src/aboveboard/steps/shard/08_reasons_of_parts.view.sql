@@ -1,6 +1,7 @@
 -- Every reason that lies in a part or in its primary subject, as bits; and whether it has a ground.
 SELECT
   * EXCLUDE (record_lo, record_hi),
+  CASE WHEN {{carrying_now}} <> 0 THEN {{carrying_now}} ELSE candidates_now END AS cited,
   record_lo | policy_lo | set_lo | {{person_lo}}
     | flag(NOT coalesce(known, FALSE), @integrity.schema_unknown)
     | flag(labels IS NULL, @integrity.schema_unknown)

@@ -12,7 +12,7 @@ FROM (
   FROM (
     SELECT
       r.ordinal, r.part, r.part_kind, r.kind, r.place, r.span_start, r.span_end, r.has_content, r.version_then,
-      r.candidates_now, r.lo, r.hi | coalesce(o.hi, 0::UBIGINT) AS hi, r.signals_cell = 1 AS signals_hold
+      r.cited, r.lo, r.hi | coalesce(o.hi, 0::UBIGINT) AS hi, r.signals_cell = 1 AS signals_hold
     FROM reasons_of_parts AS r
     LEFT JOIN reasons_of_others AS o USING (ordinal, part)
   )

@@ -12,7 +12,7 @@ WITH obliged AS (
       WHEN NOT coalesce(r.attachment_kept, FALSE) AND NOT m.something_left THEN @xform.nothing_left
       ELSE 0::UBIGINT END AS hi,
     v.signals_hold,
-    v.candidates_now,
+    v.cited,
     v.version_then,
     coalesce(r.part_lo, 0::UBIGINT) AS part_lo,
     coalesce(r.part_hi, 0::UBIGINT) AS part_hi,
@@ -64,8 +64,7 @@ SELECT
   part_hi AS part_reasons_hi,
   removed,
   cuts,
-  CASE WHEN candidates_now <> 0
-       THEN getvariable('clause_ids')[bit_count(xor(candidates_now, candidates_now - 1))] END AS clause,
+  CASE WHEN cited <> 0 THEN getvariable('clause_ids')[bit_count(xor(cited, cited - 1))] END AS clause,
   getvariable('version_names')[version_then + 1] AS policy_at_collection,
   getvariable('version_name_now') AS policy_now
 FROM producing
