@@ -166,7 +166,8 @@ ROWS = {
 COLUMNS_WITH = {
     "recipient_unknown": ("recipient", "'everybody'"),
     "actor_unknown": ("actor", "'neighbour'"),
-    "actor_cannot_grant": ("actor", "'tenant_admin'"),
+    "actor_cannot_open": ("actor", "'tenant_admin'"),
+    "method_not_of_actor": ("method", "' parental '"),
     "recorded_at_unreadable": ("recorded_at", "'once'"),
     "recorded_in_future": ("recorded_at", "'2024-06-01T12:00:01Z'"),
     "past_unreadable": ("past_from", "'the beginning'"),
@@ -200,6 +201,29 @@ def test_values_and_windows_are_checked(ledger: Ledger, csv: Callable[..., Path]
     columns = {"value": "'Atlantis'", "past_from": "'2024-02-01'", "past_to": "'2024-01-01'"}
     report = import_choices(ledger, csv(*rows), mapped(**columns))
     assert report.quarantined == {"value_unknown": 1, "past_reversed": 1}
+
+
+def test_who_may_only_close_imports_nothing_that_opens(ledger: Ledger, csv: Callable[..., Path]) -> None:
+    kinds = ["restored", "moved", "notice_shown", "deleted", "opt_out", "opt_in"]
+    rows = [f"e{i},u1,{kind},*,*,2024-05-01," for i, kind in enumerate(kinds)]
+    for actor in ("tenant_admin", "stranger"):
+        columns = {"actor": f"'{actor}'", "value": "'DE'", "external_id": f"'{actor}' || id"}
+        report = import_choices(ledger, csv(*rows), mapped(**columns))
+        assert report.quarantined == {"actor_cannot_open": 4}
+    assert {event.type for event in ledger.events_of("u1")} == {"deleted", "withdrawn"}
+
+
+def test_a_method_of_somebody_else_is_listed_and_their_own_is_kept(ledger: Ledger, csv: Callable[..., Path]) -> None:
+    said = ["parent,parental", "estate,estate", "subject,parental", "parent,estate", ",estate", "parent,by phone"]
+    rows = [f"e{i},u1,opt_out,2024-05-01,{one}" for i, one in enumerate(said)]
+    columns = {
+        "external_id": "id", "subject": "who", "type": "what", "effective_at": '"when"', "actor": "actor",
+        "method": "method",
+    }  # fmt: skip
+    file = csv(*rows, header="id,who,what,when,actor,method")
+    report = import_choices(ledger, file, replace(MAP, columns=columns))
+    assert report.quarantined == {"method_not_of_actor": 3}
+    assert [event.method for event in ledger.events_of("u1")] == ["parental", "estate", "by phone"]
 
 
 def test_every_reason_is_tested() -> None:

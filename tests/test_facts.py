@@ -49,7 +49,9 @@ def test_facts_come_back_as_values(tmp_path):
 
 
 def round_trip(table, tmp_path):
-    pq.write_table(table.table(), tmp_path / "facts.parquet")
+    always = datetime(1, 1, 1)  # noqa: DTZ001 - how a file says what a value says by None
+    rows = [{**row, "valid_from": row["valid_from"] or always} for row in table.table().to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, table.table().schema), tmp_path / "facts.parquet")
     return facts.read(tmp_path / "facts.parquet")
 
 
@@ -63,14 +65,14 @@ def test_no_facts_at_all():
 def test_every_format_gives_the_same_facts(tmp_path, name):
     rows = [
         {"subject": "u:1", "valid_from": "2023-05-01T00:00:00Z", "state": "active", "protected": "true"},
-        {"subject": "u:2", "valid_from": None, "state": None, "protected": None},
+        {"subject": "u:2", "valid_from": "0001-01-01", "state": None, "protected": None},
     ]
     if name == "a.parquet":
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
     elif name == "a.csv":
         written(
             tmp_path,
-            "subject,valid_from,state,protected\nu:1,2023-05-01T00:00:00Z,active,true\nu:2,,,\n",
+            "subject,valid_from,state,protected\nu:1,2023-05-01T00:00:00Z,active,true\nu:2,0001-01-01,,\n",
             name,
         )
     else:
@@ -82,12 +84,34 @@ def test_every_format_gives_the_same_facts(tmp_path, name):
 
 
 def test_a_column_that_is_missing_is_unknown_for_everybody(tmp_path):
-    (row,) = facts.read(written(tmp_path, "subject\nu:1\n")).facts_of("u:1")
-    assert row == Facts(subject="u:1")
+    (row,) = facts.read(written(tmp_path, "subject,valid_from\nu:1,2023-05-01\n")).facts_of("u:1")
+    assert row == Facts(subject="u:1", valid_from=MAY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "subject,state\nu:1,active\nu:2,active\n",
+        "subject,valid_from,state\nu:1,,active\nu:2,,active\nu:3,2023-05-01,active\n",
+    ],
+)
+def test_a_row_without_a_date_is_never_read_as_always(tmp_path, text):
+    with pytest.raises(SourceError, match="2 rows have no `valid_from`") as error:
+        facts.read(written(tmp_path, text))
+    assert error.value.hint == "write the date from which it is known; 0001-01-01 means always"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/Los_Angeles"])
+def test_the_first_day_of_all_means_always_in_every_zone(tmp_path, zone):
+    written(tmp_path, "subject,valid_from\nu:1,0001-01-01\nu:2,0001-01-03\n")
+    where = written(tmp_path, f'[facts]\npath = "accounts.csv"\nzone = "{zone}"\n', "facts.toml")
+    table = facts.read(where)
+    assert table.facts_of("u:1") == [Facts(subject="u:1")]
+    assert table.facts_of("u:2")[0].valid_from is not None
 
 
 def test_facts_under_other_names_and_in_another_zone(tmp_path):
-    written(tmp_path, "id,observed,mode\n1,2023-04-30 20:00:00,locked\n1,2023-06-01,open\n2,,odd\n")
+    written(tmp_path, "id,observed,mode\n1,2023-04-30 20:00:00,locked\n1,2023-06-01,open\n2,2023-06-01,odd\n")
     where = written(
         tmp_path,
         """
@@ -146,9 +170,10 @@ def test_mistakes_in_the_mapping_are_named(tmp_path):
 
 
 def test_the_digest_is_of_what_was_read(tmp_path):
-    one = facts.read(written(tmp_path, "subject,state\nu:1,active\n")).digest
-    assert facts.read(written(tmp_path, "subject,state\nu:1,active\n")).digest == one
-    assert facts.read(written(tmp_path, "subject,state\nu:1,deleted\n")).digest != one
+    said = "subject,valid_from,state\nu:1,2023-05-01,{}\n".format
+    one = facts.read(written(tmp_path, said("active"))).digest
+    assert facts.read(written(tmp_path, said("active"))).digest == one
+    assert facts.read(written(tmp_path, said("deleted"))).digest != one
     assert FactsTable.of(ANN + BOB).digest == FactsTable.of(BOB + ANN).digest != FactsTable.empty().digest
 
 

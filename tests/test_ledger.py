@@ -20,8 +20,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aboveboard import vocabulary
+from aboveboard.account import standing
 from aboveboard.choice import (
     ACTORS,
+    TYPES,
     Choice,
     Event,
     Facts,
@@ -149,6 +151,69 @@ def test_what_may_not_stand_in_a_ledger_leaves_nothing(ledger: Ledger, event: Ev
     with pytest.raises(error):
         ledger.append(event)
     assert ledger.head() == 0
+
+
+VALUES = {"age_changed": "adult", "moved": "US-TX"}
+
+
+@pytest.mark.parametrize("actor", ["tenant_admin", "stranger"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_who_may_only_close_opens_nothing(ledger: Ledger, kind: str, actor: str) -> None:
+    event = said(kind, actor=actor, value=VALUES.get(kind))
+    if kind not in ("given", "renewed", "restored", "age_changed", "moved", "notice_shown"):
+        assert ledger.append(event).position == 1
+        return
+    with pytest.raises(LedgerError, match=f"`{actor}` cannot record `{kind}`") as caught:
+        ledger.append(event)
+    assert caught.value.hint
+    assert ledger.append(replace(event, actor="operator")).position == 1
+
+
+@pytest.mark.parametrize(("method", "whose"), [("estate", "estate"), ("parental", "parent")])
+@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize("kind", ["given", "withdrawn"])
+def test_only_an_estate_speaks_as_one_and_only_a_parent_as_one(
+    ledger: Ledger, method: str, whose: str, actor: str, kind: str
+) -> None:
+    event = said(kind, actor=actor, method=method)
+    if actor == whose:
+        assert ledger.append(event).method == method
+        return
+    with pytest.raises(LedgerError) as caught:
+        ledger.append(event)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("actor", ["tenant_admin", "stranger"])
+def test_nobody_hears_an_opening_of_who_may_only_close(actor: str) -> None:
+    """A ledger that somebody else wrote to may hold what ours refuses."""
+    facts = Facts(subject="u:1", state="active", age_band="13_17", residency="DE")
+    own = [said("deleted", effective_at=T0 - 3 * DAY)]
+    own += [said(kind, actor=actor, value=VALUES.get(kind)) for kind in ("restored", "age_changed", "moved")]
+    own.append(said("notice_shown", actor=actor, notice="n1"))
+    found = standing([facts], own, T0, T0)
+    assert (found.state, found.age, found.residency) == ("deleted", "13_17", "DE")
+    assert notice_at(own, ["n1"], T0) is None
+    heard = [replace(event, actor="operator") for event in own]
+    found = standing([facts], heard, T0, T0)
+    assert (found.state, found.age, found.residency) == ("active", "adult", "US-TX")
+    assert notice_at(heard, ["n1"], T0) is not None
+    assert standing([facts], [said("deleted", actor=actor)], T0, T0).state == "deleted"
+
+
+@pytest.mark.parametrize(
+    ("method", "actor", "counted"),
+    [
+        ("estate", "subject", ""),
+        ("parental", "estate", ""),
+        ("estate", "estate", "estate"),
+        ("portal", "subject", "portal"),
+    ],
+)
+def test_a_method_of_somebody_else_counts_as_none(method: str, actor: str, counted: str) -> None:
+    event = said("given", method=method, actor=actor)
+    found = fold([event], "user.content.public", "train_ai_system.generative", "controller", T0, T0)
+    assert (found.state, found.method) == ("given", counted)
 
 
 def test_a_clock_that_runs_backwards_does_not_take_the_ledger_along(ledger: Ledger, clock: Clock) -> None:
@@ -409,7 +474,7 @@ events_said = st.builds(
     verified=st.sampled_from([True, True, False]),
     effective_verified=st.booleans(),
     actor=st.sampled_from(["subject"] * 4 + list(ACTORS)),
-    method=st.sampled_from(["", "portal", "Portal", "é", "z", "\U0001f426", "\uffee"]),
+    method=st.sampled_from(["", "portal", "Portal", "parental", "estate", "é", "z", "\U0001f426", "\uffee"]),
     notice=notices,
     vocabulary=st.sampled_from([1, 2]),
 )  # fmt: skip
@@ -478,6 +543,9 @@ HARD = (  # found by mutants of the SQL that chance let live
     ],
     [said("notice_shown", notice="n1", verified=False), said("notice_shown", notice="n2", effective_at=T0 + DAY)],
     [said("contract_bound"), said("contract_bound", expires_at=T0), said("suppressed")],
+    [said("notice_shown", notice="n1", actor="stranger"), said("notice_shown", notice="n2", actor="operator")],
+    [said("given", method="estate", **WINDOW), said("refused", method="parental", category="user.biometric")],
+    [said("given", method="parental", actor="parent", **WINDOW), said("given", method="estate", **WINDOW)],
 )
 
 

@@ -16,6 +16,7 @@ import pytest
 import worlds
 from aboveboard import steps
 from aboveboard.cli.casetest import engine_decisions
+from aboveboard.errors import EngineError
 from aboveboard.gate import Decision
 from aboveboard.plan import Plan
 
@@ -118,11 +119,17 @@ def decided(seed: int) -> tuple[worlds.World, tuple[Decision, ...]]:
 
 def caught(applies: Callable[[], bool] = lambda: True) -> bool:
     """Whether some world notices; stops at the first. ``applies`` says whether the last run held the mutant."""
-    for seed in SEEDS:
-        world, expected = decided(seed)
-        if tuple(engine_decisions(world.gate, world.records)) != expected:
-            return applies()
-    return False
+    return any(_notices(seed) for seed in SEEDS) and applies()
+
+
+def _notices(seed: int) -> bool:
+    world, expected = decided(seed)
+    try:
+        return tuple(engine_decisions(world.gate, world.records)) != expected
+    except EngineError as error:
+        if "decisions came out" in error.sentence:  # the engine itself counts its rows
+            return True
+        raise
 
 
 @pytest.mark.parametrize("mutant", IN_STEPS, ids=str)

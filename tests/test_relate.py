@@ -224,3 +224,105 @@ def test_a_yes_said_later_than_collected_reaches_back_only_by_name() -> None:
     """A guard for the fixtures above: the gate they share is live."""
     late = replace(no("ann"), type="given", recorded_at=THEN + timedelta(days=9), effective_at=THEN)
     assert gate(late).decide(post("1")).outcome.value == "permit"
+
+
+# --- what stands in a record is never more open there than where it came from ------------------------------------------
+
+CLOSED = [
+    {"main": Part(audience_at="followers", audience_now="followers", content="x")},
+    {"main": Part(signals=(Signal("signal.lexicon_deny"),), content="x")},
+    {"main": Part(labels=("illegal",), content="x")},
+    {"main": Part(categories=("user.communication.message.content",), content="x")},
+    {"main": Part(categories=("user.health_and_medical",), content="x")},
+    {"kind": "message"},
+    {"lifecycle": "draft"},
+    {"lifecycle": "tombstoned"},
+    {"lifecycle": "deleted"},
+    {"lifecycle": None},
+    {"integrity": "mismatch"},
+    {"integrity": None},
+    {"origin": "licensed"},
+    {"origin": "crawled"},
+    {"subject": None},
+    {"subject": "bob"},
+    {"parts": (Part("quote", parties=(Party("bob", "quoted_author"),), place="span", start=0, end=1),)},
+    {"parts": (Part("media", categories=("user.communication.message.content",)),)},
+    {"parts": None},
+]
+
+
+@pytest.mark.parametrize("change", CLOSED, ids=str)
+def test_a_quote_is_never_more_open_than_what_it_quotes(tmp_path: Path, change: dict[str, Any]) -> None:
+    reply = post("2", "ann", "quoted words and mine", parts=(QUOTE,))
+    decided = judge(tmp_path, [replace(post("1", "ann"), **change), reply], {1: {"quoted_id": "1"}}, no("bob"))
+    assert decided[1].outcome.value in ("redact", "hold", "refuse")
+    assert decided[1].removed == (0,)
+
+
+@pytest.mark.parametrize("change", [*CLOSED, {"kind": "like"}], ids=str)
+def test_derived_data_is_never_more_open_than_what_it_comes_from(tmp_path: Path, change: dict[str, Any]) -> None:
+    derived = replace(post("2", "ann", "a caption"), kind="derived")
+    decided = judge(tmp_path, [replace(post("1", "ann"), **change), derived], {1: {"derived_from": ["1"]}}, no("bob"))
+    assert decided[1].outcome.value in ("hold", "refuse")
+
+
+def test_a_quote_of_a_quote_hears_everybody_in_it(tmp_path: Path) -> None:
+    second = post("2", "ann", "quoted words and mine", parts=(QUOTE,))
+    third = post("3", "ann", "quoted words and mine", parts=(QUOTE,))
+    links = {1: {"quoted_id": "1"}, 2: {"quoted_id": "2"}}
+    decided = judge(tmp_path, [post("1", "cat"), second, third], links, no("cat"))
+    assert decided[2].removed == (0,)
+
+
+def test_a_map_that_says_present_does_not_bring_a_deleted_parent_back(tmp_path: Path) -> None:
+    reply = post("2", text="quoted words and mine", parts=(replace(QUOTE, source_state="present"),))
+    decided = judge(tmp_path, [post("1", "bob", lifecycle="deleted"), reply], {1: {"quoted_id": "1"}})
+    assert shown(decided)[1] == ("redact", "life.deleted_by_parent")
+
+
+@pytest.mark.parametrize("derived_from", [None, []])
+def test_derived_data_that_names_no_origin_is_unknown(tmp_path: Path, derived_from: list[str] | None) -> None:
+    derived = replace(post("2", "ann", "a caption"), kind="derived")
+    decided = judge(tmp_path, [derived], {0: {"derived_from": derived_from}})
+    assert shown(decided) == [("hold", "life.state_unknown")]
+
+
+def test_a_translation_is_as_old_as_the_original(tmp_path: Path) -> None:
+    original = replace(post("1"), created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    derived = replace(post("2", "ann", "a translation"), kind="derived")
+    staged = from_records([original, derived], tmp_path / "in")
+    [shard] = staged.shards
+    table = pq.read_table(shard)
+    rows = table.to_pylist()
+    rows[1]["derived_from"] = ["1"]
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), shard)
+    engine = Engine(threads=1)
+    [found] = Judgement(engine, relate([staged], tmp_path, engine), gate()).find("2")
+    assert found.created_at == original.created_at
+
+
+def test_edits_of_edits_leave_one_version(tmp_path: Path) -> None:
+    links = {
+        0: {"revision": 0},
+        1: {"revision_of": "1", "revision": 1},
+        2: {"revision_of": "2", "revision": 2},
+    }
+    decided = judge(tmp_path, [post("1"), post("2"), post("3")], links)
+    assert shown(decided) == [("refuse", "life.superseded_edit")] * 2 + [PERMIT]
+
+
+def test_two_newest_versions_are_none(tmp_path: Path) -> None:
+    links = {0: {"revision": 0}, 1: {"revision_of": "1", "revision": 1}, 2: {"revision_of": "1", "revision": 1}}
+    decided = judge(tmp_path, [post("1"), post("2"), post("3")], links)
+    assert shown(decided) == [("refuse", "life.superseded_edit"), *[("hold", "life.state_unknown")] * 2]
+
+
+def test_edits_in_a_circle_are_unknown(tmp_path: Path) -> None:
+    links = {0: {"revision_of": "2", "revision": 0}, 1: {"revision_of": "1", "revision": 1}}
+    decided = judge(tmp_path, [post("1"), post("2")], links)
+    assert "permit" not in {d.outcome.value for d in decided[:1]}
+
+
+def test_a_twin_that_links_nowhere_is_no_twin(tmp_path: Path) -> None:
+    decided = judge(tmp_path, [post("0", "bob"), post("1"), post("1")], {1: {"derived_from": ["0"]}}, no("bob"))
+    assert shown(decided)[1:] == [("refuse", "integrity.duplicate_conflict")] * 2

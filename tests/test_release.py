@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,16 +15,21 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from aboveboard import choice, mainjob, manifest, release
+from aboveboard import choice, judgement, mainjob, manifest, release
 from aboveboard.choice import Event
 from aboveboard.demo import make
 from aboveboard.demo.tour import import_choices_of
-from aboveboard.errors import ReleaseError
+from aboveboard.errors import EngineError, LedgerError, ReleaseError
+from aboveboard.engine import Engine
 from aboveboard.gate import Gate, Job
+from aboveboard.judgement import Judgement
 from aboveboard.manifest import Governed, Shard
 from aboveboard.policy import Citation, Clause, PolicyVersion, timeline
 from aboveboard.reasons import BY_CODE, BY_ID, OUTCOMES
 from aboveboard.record import Part, Party, Record
+from aboveboard.regime import Regimes
+from aboveboard.relate import relate
+from aboveboard.sources import Staged, from_records
 from aboveboard.workspace import Workspace, open_workspace, read_job
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -226,13 +232,72 @@ def _build(tmp_path: Path, judge: _Judge, ledger: _Ledger, gate: Callable[[], Ga
 
 def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     def burn() -> None:
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device", "part.partial")
 
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(ReleaseError, match="refused: no space left on device") as raised:
         _build(tmp_path, _Judge(burn), _Ledger())
+    assert raised.value.context["file"] == "part.partial"
+    _nothing_in(tmp_path)
+
+
+def _nothing_in(tmp_path: Path) -> None:
     assert release.published(tmp_path / "releases") == []
     assert list((tmp_path / "releases").iterdir()) == []
     assert list((tmp_path / "private").iterdir()) == []
+
+
+def test_an_error_of_duckdb_is_told_by_its_name_only(tmp_path: Path) -> None:
+    """Its message may quote what somebody wrote."""
+
+    def burn() -> None:
+        duckdb.execute("SELECT CAST('my secret words' AS INTEGER)")
+
+    with pytest.raises(ReleaseError, match="DuckDB failed: ConversionException") as raised:
+        _build(tmp_path, _Judge(burn), _Ledger())
+    assert "secret" not in repr(raised.value.as_json()) + str(raised.value.__cause__)
+    _nothing_in(tmp_path)
+
+
+def test_a_copy_that_fails_does_not_quote_a_row(tmp_path: Path) -> None:
+    with duckdb.connect() as con, pytest.raises(EngineError, match="failed: ConversionException") as raised:
+        judgement._copy(con, "SELECT CAST(word AS INTEGER) AS n FROM (VALUES ('my secret words')) AS t(word)", tmp_path)
+    assert "secret" not in str(raised.value) + str(raised.value.__cause__)
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "releases").write_text("not a folder")
+    with pytest.raises(ReleaseError, match="the file system refused: file exists"):
+        _build(tmp_path, _Judge(), _Ledger())
+    assert list((tmp_path / "private").iterdir()) == []
+
+
+def test_a_ledger_that_fails_while_we_publish_leaves_nothing_staged(tmp_path: Path) -> None:
+    class Broken(_Ledger):
+        def closing_between(self, after: int, upto: int) -> int:
+            raise LedgerError("the ledger is gone")
+
+    with pytest.raises(LedgerError):
+        _build(tmp_path, _Judge(), Broken())
+    _nothing_in(tmp_path)
+
+
+def test_a_rename_that_fails_takes_the_evidence_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if target.parent.name == "releases":
+            raise OSError(errno.EDQUOT, "Disk quota exceeded", str(target))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ReleaseError, match="quota"):
+        _build(tmp_path, _Judge(), _Ledger())
+    _nothing_in(tmp_path)
+
+
+def test_the_name_of_a_model_is_cut_in_the_id() -> None:
+    assert release.release_id(NOW, "m" * 300, "ab" * 32) == f"2025-01-01T000000Z-{'m' * 60}-abababab"
+    assert release.release_id(NOW, "m" * 59 + " writer", "ab" * 32) == f"2025-01-01T000000Z-{'m' * 59}-abababab"
 
 
 def test_a_build_that_was_killed_is_invisible_and_cleared_away(tmp_path: Path) -> None:
@@ -294,14 +359,17 @@ def test_the_same_release_is_not_published_twice(tmp_path: Path) -> None:
         _build(tmp_path, _Judge(), _Ledger())
 
 
-def test_evidence_left_by_a_build_that_died_between_the_renames_is_replaced(tmp_path: Path) -> None:
+def test_evidence_that_is_already_there_is_never_replaced(tmp_path: Path) -> None:
+    """It may belong to a release in another folder: without it nobody can say why somebody was in it."""
     made = _build(tmp_path, _Judge(), _Ledger())
-    import shutil
-
-    shutil.rmtree(made.public)
-    again = _build(tmp_path, _Judge(), _Ledger())
-    assert again.public.is_dir()
-    assert again.private.is_dir()
+    salt = (made.private / "salt").read_bytes()
+    made.public.rename(tmp_path / "handed-on")
+    with pytest.raises(ReleaseError, match="already there") as raised:
+        _build(tmp_path, _Judge(), _Ledger())
+    assert "build again in a second" in raised.value.hint
+    assert (made.private / "salt").read_bytes() == salt
+    assert list((tmp_path / "releases").iterdir()) == []
+    assert list((tmp_path / "private").iterdir()) == [made.private]
 
 
 def test_row_bytes_tell_null_from_empty_and_one_field_from_the_next() -> None:
@@ -325,6 +393,136 @@ def test_audit_counts_what_a_build_counts_and_writes_nothing(birdsite) -> None:
     assert by_reason["policy.widened_not_reconsented"].alone > 0
     assert all(loss.alone <= loss.against for loss in losses)
     assert BY_ID[601].code in by_reason
+
+
+# --- files and shards, sources and limits ------------------------------------------------------------------------------
+
+
+def _judged(sources: list[Staged], folder: Path, **more: object) -> Judgement:
+    """These sources under a gate that permits what adults made public; ann is one, kid is not."""
+    facts = [
+        choice.Facts(subject=s, state="active", protected=False, age_band=age, residency="IE")
+        for s, age in (("ann", "adult"), ("kid", "13_17"))
+    ]
+    gate = replace(_gate(), snapshot=choice.people(facts=facts), regimes=Regimes(regions={"IE": "notice"}))
+    engine = Engine(threads=2)
+    return Judgement(engine, relate(sources, folder, engine), gate, **more)  # type: ignore[arg-type]
+
+
+def _posts(n: int) -> list[Record]:
+    """Posts of an adult; of the first half, every other one is a minor's."""
+    return [
+        Record(str(i), subject="kid" if i < n / 2 and i % 2 else "ann", collected_at=NOW, created_at=NOW,
+               main=Part(content=f"the bird of number {i % (n - 9)}"))
+        for i in range(n)
+    ]  # fmt: skip
+
+
+def _split(staged: Staged, rows: int) -> Staged:
+    """The same source in shards of so many rows."""
+    table = pq.read_table(staged.shards[0])
+    shards = [staged.shards[0].parent / f"shard-{start:05d}.parquet" for start in range(0, table.num_rows, rows)]
+    for n, shard in enumerate(shards):
+        pq.write_table(table.slice(n * rows, rows), shard)
+    return replace(staged, shards=tuple(shards))
+
+
+def test_the_files_do_not_tell_what_the_shards_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judgement, "FILE_ROWS", 100)
+    found = []
+    for name, rows in (("whole", 400), ("small", 37), ("halves", 200)):
+        folder = tmp_path / name
+        staged = _split(from_records(_posts(400), folder / "in"), rows)
+        governed = _judged([staged], folder).write(folder / "data", folder / "private")
+        assert governed.released == 300
+        assert [p.name for p in (folder / "private").iterdir() if p.name == "parts"] == []
+        found.append(governed.shards)
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == 3
+    assert sum(shard.rows for shard in found[0]) == 300
+
+
+def test_each_file_holds_one_range_of_the_hashes_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    monkeypatch.setattr(judgement, "FILE_ROWS", 100)
+    governed = _judged([from_records(_posts(400), tmp_path / "in")], tmp_path).write(tmp_path / "d", tmp_path / "p")
+    places = set()
+    for shard in governed.shards:
+        table = pq.read_table(tmp_path / "d" / Path(shard.name).name)
+        assert table.column_names == list(manifest.RELEASED_COLUMNS)
+        hashes = [hashlib.sha256(manifest.row_bytes(row)).digest() for row in table.to_pylist()]
+        assert hashes == sorted(hashes)
+        [place] = {int.from_bytes(digest[:2]) * 3 // 65_536 for digest in hashes}
+        places.add(place)
+    assert places == {0, 1, 2}
+
+
+def test_nothing_released_is_no_file(tmp_path: Path) -> None:
+    kids = [replace(one, subject="kid") for one in _posts(20)]
+    governed = _judged([from_records(kids, tmp_path / "in")], tmp_path).write(tmp_path / "d", tmp_path / "p")
+    assert (governed.shards, governed.records) == ((), 20)
+    assert list((tmp_path / "d").iterdir()) == []
+
+
+def test_only_the_chosen_sources_are_judged_and_counted(tmp_path: Path) -> None:
+    first = replace(from_records(_posts(20), tmp_path / "a", name="a"), quarantined=3)
+    second = replace(from_records(_posts(20), tmp_path / "b", name="b"), quarantined=5)
+    both = _judged([first, second], tmp_path)
+    one = replace(both, sources=("b",))
+    governed = one.write(tmp_path / "data", tmp_path / "private")
+    assert (governed.records, governed.quarantined) == (20, 5)
+    assert {tally.source for tally in governed.tallies} == {"b"}
+    assert [path.name for path in (tmp_path / "private" / "quarantine").iterdir()] == ["b.parquet"]
+    assert governed.source_digest == both.write(tmp_path / "data2", tmp_path / "private2").source_digest
+    assert {record.source for record in one.find("1")} == {"b"}
+
+
+_EDITS = """name = "edits"
+origin = "first_party"
+
+[table]
+path = "../data/edits.csv"
+
+[columns]
+record_id = "id"
+kind = "'post'"
+subject = "writer"
+text = "words"
+revision_of = "first"
+revision = "version"
+"""
+
+
+def _add_edit_of(ws: Workspace, record: str) -> None:
+    """A further source, which holds a newer version of one record."""
+    settings = ws.folder / "aboveboard.toml"
+    settings.write_text(settings.read_text().replace("[sources]", '[sources]\nedits = "sources/edits.toml"'))
+    (ws.folder / "sources" / "edits.toml").write_text(_EDITS)
+    (ws.folder / "data" / "edits.csv").write_text(f"id,writer,words,first,version\nnewer,u:1,other words,{record},999\n")
+
+
+def test_an_edit_in_another_source_supersedes(own: tuple[Workspace, Path]) -> None:
+    """Asked for one source only: what another one says of its records still counts."""
+    ws, job = own
+    record = _somebody_released(ws, mainjob.build(ws, read_job(job), sources=("posts",)))[1].pop()
+    _add_edit_of(ws, record)
+    after = mainjob.build(open_workspace(ws.folder), read_job(job), sources=("posts",))
+    [decision] = [row for row in _decisions(after.private) if row["record_id"] == record]
+    assert OUTCOMES[decision["outcome"]] in ("refuse", "hold")
+    assert {row["source"] for row in _decisions(after.private)} == {"posts"}
+    assert _job_of(after)["sources"] == ["posts"]
+
+
+def _job_of(made: release.Release) -> dict[str, object]:
+    found: dict[str, object] = json.loads((made.public / "manifest.json").read_bytes())["predicate"]["job"]
+    return found
+
+
+def test_the_manifest_names_the_sources_that_were_judged(birdsite) -> None:
+    assert _job_of(birdsite.release)["sources"] == list(birdsite.ws.sources)
 
 
 # --- canaries (law 9) -------------------------------------------------------------------------------------------------
@@ -361,20 +559,8 @@ def _canaries() -> list[Record]:
 def test_canaries_never_come_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture
 ) -> None:
-    from aboveboard.engine import Engine
-    from aboveboard.judgement import Judgement
-    from aboveboard.regime import Regimes
-    from aboveboard.relate import relate
-    from aboveboard.sources import from_records
-
-    facts = [
-        choice.Facts(subject=s, state="active", protected=False, age_band=age, residency="IE")
-        for s, age in (("ann", "adult"), ("kid", "13_17"))
-    ]
-    gate = replace(_gate(), snapshot=choice.people(facts=facts), regimes=Regimes(regions={"IE": "notice"}))
-    engine = Engine(threads=1)
-    judgement = Judgement(engine, relate([from_records(_canaries(), tmp_path / "in")], tmp_path / "in", engine), gate)
-    governed = judgement.write(tmp_path / "data", tmp_path / "private")
+    judged = _judged([from_records(_canaries(), tmp_path / "in")], tmp_path / "in")
+    governed = judged.write(tmp_path / "data", tmp_path / "private")
     rows = [row for file in (tmp_path / "data").glob("*.parquet") for row in pq.read_table(file).to_pylist()]
     assert governed.released == len(rows) == 5
     written = b"".join(
@@ -383,8 +569,8 @@ def test_canaries_never_come_out(
     seen = (
         repr(rows)
         + repr(_decisions(tmp_path / "private"))
-        + repr(judgement.audit())
-        + repr(list(judgement.show_steps()))
+        + repr(judged.audit())
+        + repr(list(judged.show_steps()))
     )
     assert MARK not in seen
     assert MARK.encode() not in written

@@ -99,6 +99,18 @@ def test_media_may_show_somebody_unknown_and_other_parts_may_not(tmp_path):
     assert quote["parties"] == []
 
 
+def test_a_part_that_may_lie_in_the_text_is_no_field_until_the_mapping_says_so(tmp_path):
+    kinds = ("mention", "quote", "parent_quote", "media", "card", "geotag", "field")
+    tail = "".join(f"[[parts]]\nkind = \"'{kind}'\"\n" for kind in kinds)
+    tail += '[[parts]]\nkind = "CAST(NULL AS VARCHAR)"\n'
+    tail += "".join(f'[[parts]]\nkind = "\'card\'"\n{edge} = "CAST(NULL AS INTEGER)"\n' for edge in ("start", "end"))
+    tail += "[[parts]]\nkind = \"'quote'\"\nplace = \"'field'\"\n"
+    tail += '[[parts]]\nkind = "\'card\'"\nstart = "0"\nend = "1"\nplace = "\'span\'"\n'
+    (row,) = rows(stage(tmp_path, csv(tmp_path, "id\na\n"), tail=tail))
+    places = [part["place"] for part in row["parts"]]
+    assert places == [None] * 3 + ["field"] * 4 + [None] * 3 + ["field", "span"]
+
+
 # --- expressions --------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,8 @@
 """A judgement of whole sources: every shard judged under one gate, counted, sampled, written.
 
 Nothing happens until it is asked for. What is written is content-addressed Parquet: released rows for the public
-part, decisions (ids and reasons, never text) for the private one; both in the order of their own hashes, so that
-the same inputs give the same rows whatever the shards were.
+part, decisions (ids and reasons, never text) for the private one. Public files are cut over all released rows, by
+their hashes: the same inputs give the same files whatever the shards were, and no file tells what a shard lost.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from aboveboard import manifest, reasons, steps
 from aboveboard.engine import Engine, Session
+from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
 from aboveboard.plan import text
 from aboveboard.reasons import BY_ID, OUTCOMES, Effect
 from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
 from aboveboard.relate import Related, resolved
+from aboveboard.sources import Staged
 from aboveboard.steps import Step
 
 if TYPE_CHECKING:
@@ -42,6 +44,13 @@ class Judgement:
     gate: Gate
     limit: int | None = None
     """Judge only the first rows of each source. All were related: an edit further down still supersedes."""
+    sources: tuple[str, ...] = ()
+    """Judge only these (none named: all). All were related: an edit in another source still supersedes."""
+
+    @property
+    def judged(self) -> tuple[Staged, ...]:
+        """The sources whose records are judged and counted, in order."""
+        return tuple(s for s in self.related.sources if not self.sources or s.name in self.sources)
 
     def sample(self, n: int) -> list[Decision]:
         """The first ``n`` decisions, in source order: look before you build."""
@@ -83,18 +92,20 @@ class Judgement:
 
     def write(self, data: Path, private: Path, progress: Progress | None = None) -> manifest.Governed:
         """Released rows into ``data``, decisions into ``private/decisions``; returns what came out."""
-        decisions = private / "decisions"
-        for folder in (data, decisions):
+        decisions, parts = private / "decisions", private / "parts"
+        for folder in (data, decisions, parts):
             folder.mkdir(parents=True, exist_ok=True)
         self._keep_quarantine(private / "quarantine")
         tallies: Counter[tuple[str, str, str]] = Counter()
-        shards: list[manifest.Shard] = []
-        for session in self._sessions(progress):
-            session.release()
-            _count(session.con, tallies)
-            _copy(session.con, _DECISIONS, decisions)
-            if (shard := _copy(session.con, _RELEASED, data)) is not None:
-                shards.append(shard)
+        try:
+            for n, session in enumerate(self._sessions(progress)):
+                session.release()
+                _count(session.con, tallies)
+                _copy(session.con, _DECISIONS, decisions)
+                _copy_rows(session.con, _PART, parts / f"{n:05d}.parquet", _PART_GROUP)
+            shards = self._cut(parts, data)
+        finally:
+            shutil.rmtree(parts, ignore_errors=True)  # they hold text
         for folder in (data, decisions, private / "quarantine"):
             settle(folder)
         return manifest.Governed(
@@ -102,14 +113,28 @@ class Judgement:
             rows_digest=self._rows_digest(decisions),
             tallies=tuple(_tallies(tallies)),
             records=sum(tallies.values()),
-            quarantined=sum(source.quarantined for source in self.related.sources),
+            quarantined=sum(source.quarantined for source in self.judged),
             source_digest=_source_digest(self.related),
         )
+
+    def _cut(self, parts: Path, data: Path) -> list[manifest.Shard]:
+        """The public files, over all released rows: a file a shard of the source would tell what that shard lost.
+
+        File k of n holds the rows whose first two hash bytes lie in the k-th of n equal ranges; one range is sorted at
+        a time, and what does not fit into memory spills.
+        """
+        if not any(parts.iterdir()):
+            return []
+        with self.engine.connect() as con:
+            con.execute(f"CREATE TEMP VIEW parts AS SELECT * FROM read_parquet({_listed(parts)})")
+            [(rows,)] = con.execute("SELECT count(*) FROM parts").fetchall()
+            made = (_copy(con, _RELEASED.format(within=within), data) for within in _ranges(-(-rows // FILE_ROWS)))
+            return [shard for shard in made if shard is not None]
 
     def _keep_quarantine(self, folder: Path) -> None:
         """What could not be read stays with the release: where it stood and why, never what it said."""
         folder.mkdir(parents=True, exist_ok=True)
-        for source in self.related.sources:
+        for source in self.judged:
             if source.quarantined:
                 kept = folder / f"{source.name}.parquet"
                 shutil.copyfile(source.quarantine, kept)
@@ -118,11 +143,11 @@ class Judgement:
     def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
         """The session after each shard that it judged."""
         with self.engine.sit(self.gate, self.related.sets) as session:
-            done = 0
+            done, total = 0, sum(source.rows for source in self.judged)
             for rows in self._shards(session):
                 done += rows
                 if progress is not None:
-                    progress(done, self.related.rows)
+                    progress(done, total)
                 yield session
 
     def _shards(self, session: Session, limit: int | None = None) -> Iterator[int]:
@@ -135,7 +160,8 @@ class Judgement:
         con.execute(
             f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})"
         )
-        for source, shard in self.related.shards[:limit]:
+        chosen = [(source, shard) for source in self.judged for shard in source.shards]
+        for source, shard in chosen[:limit]:
             con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
             con.execute(
                 f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
@@ -145,18 +171,22 @@ class Judgement:
             yield "records"
 
     def _rows_digest(self, decisions: Path) -> str:
-        files = sorted(decisions.glob("*.parquet"))
-        if not files:
+        if not any(decisions.iterdir()):
             return manifest.rows_digest([])
-        listed = ", ".join(text(str(file)) for file in files)
         with self.engine.connect() as con:
             found = con.execute(
-                f"SELECT row_sha256 FROM read_parquet([{listed}]) WHERE row_sha256 IS NOT NULL ORDER BY row_sha256"
+                f"SELECT row_sha256 FROM read_parquet({_listed(decisions)}) WHERE row_sha256 IS NOT NULL"
+                " ORDER BY row_sha256"
             )
             return manifest.rows_digest(row for block in iter(lambda: found.fetchmany(65_536), []) for (row,) in block)
 
 
-_RELEASED = "SELECT text, language, kind, parts FROM hashed ORDER BY row_sha256"
+FILE_ROWS = 1_000_000
+"""About how many rows a public file holds."""
+_PART = "SELECT text, language, kind, parts, row_sha256 FROM hashed ORDER BY row_sha256"
+_PART_GROUP = 8_192
+"""Small row groups, sorted by hash: to read one range of hashes, the others need not be read."""
+_RELEASED = "SELECT text, language, kind, parts FROM parts WHERE {within} ORDER BY row_sha256"
 _DECISIONS = """
 SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, h.row_sha256
 FROM decisions AS d LEFT JOIN hashed AS h USING (ordinal)
@@ -164,12 +194,38 @@ ORDER BY d.source, d.ordinal
 """
 
 
+def _ranges(n: int) -> Iterator[str]:
+    """Conditions that part the hashes into ``n`` equal ranges of their first two bytes."""
+    edges = [-(-k * 65_536 // n) for k in range(n)]
+    for k, edge in enumerate(edges):
+        upper = f" AND row_sha256 < unhex('{edges[k + 1]:04x}')" if k + 1 < n else ""
+        yield f"row_sha256 >= unhex('{edge:04x}'){upper}"
+
+
+def _listed(folder: Path) -> str:
+    """The Parquet files of a folder as a list in SQL."""
+    return f"[{', '.join(text(str(file)) for file in sorted(folder.glob('*.parquet')))}]"
+
+
+def _copy_rows(con: duckdb.DuckDBPyConnection, query: str, path: Path, group: int = 122_880) -> int:
+    """The rows of a query as a Parquet file; an EngineError does not say what DuckDB says, which may quote a row."""
+    import duckdb
+
+    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group}"
+    try:
+        [(rows,)] = con.execute(f"COPY ({query}) TO {text(str(path))} ({options})").fetchall()
+    except duckdb.Error as error:
+        raise EngineError(
+            f"writing `{path.parent.name}` failed: {type(error).__name__}",
+            hint="make room on the disk, or give [engine] more memory",
+        ) from None
+    return int(rows)
+
+
 def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path) -> manifest.Shard | None:
     """The rows of a query as one Parquet file named by its own SHA-256; no file where there is no row."""
     partial = folder / "part.partial"
-    rows = con.execute(
-        f"COPY ({query}) TO {text(str(partial))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
-    ).fetchall()[0][0]
+    rows = _copy_rows(con, query, partial)
     if not rows:
         partial.unlink()
         return None
@@ -177,7 +233,7 @@ def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path) -> manifest.
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     partial.rename(folder / f"{digest}.parquet")
-    return manifest.Shard(f"data/{digest}.parquet", digest, int(rows))
+    return manifest.Shard(f"data/{digest}.parquet", digest, rows)
 
 
 def settle(path: Path) -> None:

@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Sources staged and related, ready to be judged under a gate bound to any moment."""
+    """All sources staged and related, ready to be judged under a gate bound to any moment."""
 
     workspace: Workspace
     job: Job
@@ -42,6 +42,8 @@ class Prepared:
     clock: Clock
     engine: Engine
     limit: int | None = None
+    sources: tuple[str, ...] = ()
+    """Which sources are judged (none named: all)."""
 
     def gate(self, as_of: datetime | None = None) -> Gate:
         """The gate at the head of the ledger, now (or, for audits and explanations, at an earlier moment)."""
@@ -53,7 +55,12 @@ class Prepared:
         return Gate(ws.policy, snapshot, self.job, as_of, ws.regimes, ws.licences)
 
     def judge(self, gate: Gate) -> Judgement:
-        return Judgement(self.engine, self.related, gate, self.limit)
+        return Judgement(self.engine, self.related, gate, self.limit, self.sources)
+
+    @property
+    def judged(self) -> list[str]:
+        """The names of the sources that are judged, in their order."""
+        return [s.name for s in self.related.sources if not self.sources or s.name in self.sources]
 
 
 def now() -> datetime:
@@ -71,16 +78,21 @@ def prepared(
     clock: Clock = now,
     progress: Progress | None = None,
 ) -> Iterator[Prepared]:
-    """Stage and relate the sources of a job in a private folder, which is gone afterwards."""
-    maps = _chosen(ws, sources or job.sources)
+    """Stage and relate all sources in a private folder, which is gone afterwards.
+
+    ``sources`` (or those of the job) only choose what is judged: an edit or a deletion in another one still counts.
+    """
+    chosen = _chosen(ws, sources or job.sources)
     known = ws.facts_at(facts) if facts is not None else ws.facts
     with _scratch(ws.private) as scratch:
         # Spilling belongs where scratch belongs: it holds what people wrote.
         engine = replace(ws.engine, scratch=scratch / "spill")
-        staged = [_stage(name, path, scratch / name, progress) for name, path in maps.items()]
-        if progress is not None:
-            progress("relating records", 0, None)
-        yield Prepared(ws, job.job, relate(staged, scratch, engine), known, clock, engine, limit)
+        with release.in_plain_words():
+            staged = [_stage(name, path, scratch / name, progress) for name, path in ws.sources.items()]
+            if progress is not None:
+                progress("relating records", 0, None)
+            related = relate(staged, scratch, engine)
+        yield Prepared(ws, job.job, related, known, clock, engine, limit, chosen)
 
 
 def build(
@@ -104,6 +116,7 @@ def build(
             to=to or ws.releases,
             private=ws.private,
             environment=environment(),
+            sources=ready.judged,
             notes=() if limit is None else (f"Only the first {limit:,} rows of each source were judged.",),
             progress=told,
         )
@@ -118,13 +131,13 @@ def environment() -> Mapping[str, str]:
     return {"aboveboard": __version__, "duckdb": duckdb.__version__, "python": platform.python_version()}
 
 
-def _chosen(ws: Workspace, names: Sequence[str]) -> Mapping[str, Path]:
+def _chosen(ws: Workspace, names: Sequence[str]) -> tuple[str, ...]:
     if not ws.sources:
         raise WorkspaceError("the workspace names no source", hint='add a [sources] table: name = "path/to/map.toml"')
     for name in names:
         if name not in ws.sources:
             raise unknown_term("source", name, ws.sources)
-    return {name: ws.sources[name] for name in (names or ws.sources)}
+    return tuple(names)
 
 
 def _stage(name: str, path: Path, folder: Path, progress: Progress | None) -> Staged:
@@ -141,11 +154,12 @@ def _stage(name: str, path: Path, folder: Path, progress: Progress | None) -> St
 @contextmanager
 def _scratch(private: Path) -> Iterator[Path]:
     """A folder that only we can read, for what must not stay; leftovers of builds that died are cleared away."""
-    private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in leftovers(private):
-        shutil.rmtree(left, ignore_errors=True)
     folder = private / f"scratch-{os.getpid()}-{secrets.token_hex(4)}"
-    folder.mkdir(mode=0o700)
+    with release.in_plain_words():
+        private.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in leftovers(private):
+            shutil.rmtree(left, ignore_errors=True)
+        folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:

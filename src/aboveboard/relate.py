@@ -72,56 +72,72 @@ def _rank(column: str) -> str:
     return f"CASE {column} {cases} END"
 
 
-def _audience(own: str, inherited: str) -> str:
-    """The narrower of a record's own audience and what it inherits; unknown if either is."""
+def _audience(own: str, there: str, rank: str) -> str:
+    """The narrower of an audience and the inherited one; unknown if either is. ``there``: whether one is inherited."""
     names = ", ".join(text(a) for a in vocabulary.AUDIENCES)
     return (
-        f"CASE WHEN coalesce(r.derived, FALSE) THEN CASE WHEN {_rank(own)} IS NOT NULL AND {inherited} IS NOT NULL"
-        f" THEN [{names}][greatest({_rank(own)}, {inherited}) + 1] END ELSE {own} END"
+        f"CASE WHEN NOT {there} THEN {own} WHEN {_rank(own)} IS NOT NULL AND {rank} IS NOT NULL"
+        f" THEN [{names}][greatest({_rank(own)}, {rank}) + 1] END"
     )
 
 
-def _union(column: str) -> str:
-    """A record's own list with what it inherits; unknown if either is."""
+def _union(own: str, there: str, inherited: str) -> str:
+    """A list with the inherited one; unknown if either is."""
     return (
-        f"CASE WHEN coalesce(r.derived, FALSE) THEN CASE WHEN s.{column} IS NOT NULL AND r.{column} IS NOT NULL"
-        f" THEN list_distinct(list_concat(s.{column}, r.{column})) END ELSE s.{column} END"
+        f"CASE WHEN NOT {there} THEN {own} WHEN {own} IS NOT NULL AND {inherited} IS NOT NULL"
+        f" THEN list_distinct(list_concat({own}, {inherited})) END"
     )
 
 
-_RANKS = {f"rank.{column}": _rank(f"r.{column}") for column in ("audience_at", "audience_now")}
+def _earlier(column: str) -> str:
+    """The earlier of a moment and the inherited one; unknown if either is."""
+    both = f"s.{column} IS NOT NULL AND r.derived.{column} IS NOT NULL"
+    return f"CASE WHEN NOT {_DERIVED} THEN s.{column} WHEN {both} THEN least(s.{column}, r.derived.{column}) END"
 
-_PARTIES = """CASE
-    WHEN s.parties IS NULL OR coalesce(r.parties_unknown, FALSE) THEN NULL
-    WHEN coalesce(r.derived, FALSE) THEN list_distinct(list_concat(s.parties, r.parties))
-    WHEN s.kind = 'repost' AND coalesce(r.quotes, FALSE)
-      THEN list_distinct(list_append(s.parties, {'subject': r.quoted_author, 'role': 'quoted_author'}))
-    ELSE s.parties END"""
 
-_PART = "struct_pack(" + ", ".join(
-    f'"{name}" := ' + {
-        "source_state": "CASE WHEN p.source_state IS NOT NULL THEN p.source_state"
-        " WHEN p.kind = 'quote' THEN r.quoted_state WHEN p.kind = 'parent_quote' THEN r.parent_state END",
-        "parties": "CASE WHEN p.parties IS NULL THEN NULL"
-        " WHEN p.kind = 'quote' AND coalesce(r.quotes, FALSE)"
-        " THEN list_distinct(list_append(p.parties, {'subject': r.quoted_author, 'role': 'quoted_author'}))"
-        " WHEN p.kind = 'parent_quote' AND coalesce(r.replies, FALSE)"
-        " THEN list_distinct(list_append(p.parties, {'subject': r.parent_author, 'role': 'quoted_author'}))"
-        " ELSE p.parties END",
-    }.get(name, f'p."{name}"')
-    for name in record.PART_FIELDS
-) + ")"  # fmt: skip
+def _quoting(name: str) -> str:
+    """A field of a part: what quotes takes what its origin hands on; an origin that is not here changes nothing but
+    that somebody unknown is in it."""
+    own = f'p."{name}"'
+    cases = []
+    for kind, road in (("quote", "quoted"), ("parent_quote", "parent")):
+        here = f"p.kind = {text(kind)} AND r.{road} IS NOT NULL"
+        cases.append(f"WHEN {here} AND coalesce(r.{road}.found, FALSE) THEN {_taken(name, own, f'r.{road}')}")
+        if name == "parties":
+            somebody = "{'subject': CAST(NULL AS VARCHAR), 'role': 'quoted_author'}"
+            cases.append(f"WHEN {here} AND len({own}) = 0 THEN [{somebody}]")
+    return f"CASE {' '.join(cases)} ELSE {own} END"
+
+
+def _taken(name: str, own: str, origin: str) -> str:
+    if name == "source_state":  # the stricter: deleted, then unknown, then present
+        return (
+            f"CASE WHEN {own} = 'deleted' OR {origin}.state = 'deleted' THEN 'deleted'"
+            f" WHEN {origin}.state IS NULL THEN NULL ELSE coalesce({own}, 'present') END"
+        )
+    if name in ("audience_at", "audience_now"):
+        return _audience(own, "TRUE", f"{origin}.rank_{name.removeprefix('audience_')}")
+    if name in ("categories", "labels", "signals", "parties"):
+        return _union(own, "TRUE", f"{origin}.{name}")
+    return own
+
+
+_RANKS = {f"rank.{column}": _rank(column) for column in ("audience_at", "audience_now")}
+_DERIVED = "(r.derived IS NOT NULL)"
+_REPOSTED = "(s.kind = 'repost' AND r.quoted IS NOT NULL)"
+_PART = "struct_pack(" + ", ".join(f'"{name}" := {_quoting(name)}' for name in record.PART_FIELDS) + ")"
 
 _RESOLVED = {
-    "subject": "CASE WHEN coalesce(r.derived, FALSE) THEN coalesce(s.subject, r.subject) ELSE s.subject END",
-    "collected_at": "CASE WHEN coalesce(r.derived, FALSE) THEN CASE WHEN s.collected_at IS NOT NULL AND r.collected_at"
-    " IS NOT NULL THEN least(s.collected_at, r.collected_at) END ELSE s.collected_at END",
-    "categories": _union("categories"),
-    "labels": _union("labels"),
-    "signals": _union("signals"),
-    "audience_at": _audience("s.audience_at", "r.rank_at"),
-    "audience_now": _audience("s.audience_now", "r.rank_now"),
-    "parties": _PARTIES,
+    "subject": f"CASE WHEN {_DERIVED} THEN coalesce(s.subject, r.derived.subject) ELSE s.subject END",
+    "created_at": _earlier("created_at"),
+    "collected_at": _earlier("collected_at"),
+    "categories": _union("s.categories", _DERIVED, "r.derived.categories"),
+    "labels": _union("s.labels", _DERIVED, "r.derived.labels"),
+    "signals": _union("s.signals", _DERIVED, "r.derived.signals"),
+    "audience_at": _audience("s.audience_at", _DERIVED, "r.derived.rank_at"),
+    "audience_now": _audience("s.audience_now", _DERIVED, "r.derived.rank_now"),
+    "parties": f"CASE WHEN {_DERIVED} THEN {_union('s.parties', 'TRUE', 'r.derived.parties')}"
+    f" WHEN {_REPOSTED} THEN {_union('s.parties', 'TRUE', 'r.quoted.parties')} ELSE s.parties END",
     "duplicate": "CASE WHEN r.ordinal IS NULL THEN 'unique' ELSE r.duplicate END",
     "edition": "CASE WHEN r.ordinal IS NULL THEN 'latest' ELSE r.edition END",
     "source_state": "CASE WHEN r.ordinal IS NULL THEN 'own' ELSE r.source_state END",

@@ -11,8 +11,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,8 @@ from aboveboard.reasons import Outcome
 
 ATTEMPTS = 3
 STAGING = ".staging"
+NAME_LETTERS = 60
+"""How much of a model's name goes into the id of a release: file systems take 255 bytes a name."""
 Progress = Callable[[int, int], None]
 
 
@@ -88,28 +90,51 @@ def build(
     to: Path,
     private: Path,
     environment: Mapping[str, str],
+    sources: Sequence[str] = (),
     notes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Release:
     """Judge at the head of the ledger and publish into ``to``; ``private`` is made with mode 0700.
 
     ``gate()`` binds the gate to the present moment and the ledger's head. When a closing event (a no, a deletion)
-    arrives during the build, everything is judged again, ``ATTEMPTS`` times at most. Raises ReleaseError with
-    nothing published.
+    arrives during the build, everything is judged again, ``ATTEMPTS`` times at most. ``sources`` are the names of
+    those that the judge judges, for the statement. Raises ReleaseError with nothing published.
     """
-    for _ in range(ATTEMPTS):
-        bound = gate()
-        _refuse_hopeless(bound)
-        staged = _stage(judge(bound), bound, to, private, environment, notes, progress)
-        # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded while we publish.
-        with ledger.holding() as head:
-            if ledger.closing_between(bound.snapshot.position, head) == 0:
-                return _publish(staged, to, private)
-        _drop(staged)
+    with in_plain_words():
+        for _ in range(ATTEMPTS):
+            bound = gate()
+            _refuse_hopeless(bound)
+            staged = _stage(judge(bound), bound, to, private, environment, sources, notes, progress)
+            made = _publish_unless_closed(staged, bound.snapshot.position, ledger, to, private)
+            if made is not None:
+                return made
     raise ReleaseError(
         "people kept changing their choices while the release was being built",
         hint="build again; nothing was published",
     )
+
+
+@contextmanager
+def in_plain_words() -> Iterator[None]:
+    """What the machine refuses (a full disk, a folder that is not ours) as a ReleaseError.
+
+    Only the system's own words are passed on: a message of DuckDB may quote what somebody wrote.
+    """
+    import duckdb
+
+    try:
+        yield
+    except OSError as error:
+        words = (error.strerror or type(error).__name__).lower()
+        raise ReleaseError(
+            f"the file system refused: {words}", file=error.filename,
+            hint="make room, or name a folder that can be written to; then try again",
+        ) from error  # fmt: skip
+    except duckdb.Error as error:
+        raise ReleaseError(
+            f"DuckDB failed: {type(error).__name__}",
+            hint="make room on the disk, or give [engine] more memory; then try again",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +171,7 @@ def _stage(
     to: Path,
     private: Path,
     environment: Mapping[str, str],
+    sources: Sequence[str],
     notes: Sequence[str],
     progress: Progress | None,
 ) -> _Staged:
@@ -155,11 +181,11 @@ def _stage(
     to.mkdir(parents=True, exist_ok=True)
     for left in (*unfinished(to), *unfinished(private)):
         shutil.rmtree(left, ignore_errors=True)
-    hidden.mkdir(mode=0o700)
-    public.mkdir()
     try:
+        hidden.mkdir(mode=0o700)
+        public.mkdir()
         governed = judge.write(public / "data", hidden, progress)
-        manifest = _manifest(gate, governed, environment, _salt(hidden), notes)
+        manifest = _manifest(gate, governed, environment, _salt(hidden), sources, notes)
         _write_public(public, manifest)
         _write_private(hidden, manifest, governed)
     except BaseException:
@@ -193,7 +219,12 @@ def _salt(private: Path) -> bytes:
 
 
 def _manifest(
-    gate: Gate, governed: Governed, environment: Mapping[str, str], salt: bytes, notes: Sequence[str]
+    gate: Gate,
+    governed: Governed,
+    environment: Mapping[str, str],
+    salt: bytes,
+    sources: Sequence[str],
+    notes: Sequence[str],
 ) -> Manifest:
     return Manifest(
         id=release_id(gate.as_of, gate.job.model or gate.job.purpose, governed.rows_digest),
@@ -204,6 +235,7 @@ def _manifest(
             "regime": gate.job.regime,
             "model": gate.job.model,
             "use": gate.job.use,
+            "sources": list(sources),
         },
         policy={"name": gate.policy.name, "versions": [_version(v) for v in gate.policy.versions]},
         position=gate.snapshot.position,
@@ -233,6 +265,7 @@ def _version(version: PolicyVersion) -> dict[str, str]:
 def release_id(as_of: datetime, name: str, rows_digest: str) -> str:
     """A name that sorts by time and can be read: ``2024-01-31T120000Z-feed-writer-1a2b3c4d``."""
     plain = "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
+    plain = plain[:NAME_LETTERS].rstrip("-")
     return f"{as_of:%Y-%m-%dT%H%M%SZ}-{plain}-{rows_digest[:8]}"
 
 
@@ -289,17 +322,35 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _publish(staged: _Staged, to: Path, private: Path) -> Release:
-    """Private part first, then the public one: what is visible always has its evidence behind it."""
-    hidden, shown = private / staged.id, to / staged.id
-    if shown.exists():
+def _publish_unless_closed(staged: _Staged, position: int, ledger: Ledger, to: Path, private: Path) -> Release | None:
+    """The release, or None where somebody said no meanwhile. Whatever happens, nothing stays staged."""
+    try:
+        # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded while we publish.
+        with ledger.holding() as head:
+            return None if ledger.closing_between(position, head) else _publish(staged, to, private)
+    finally:
         _drop(staged)
-        raise ReleaseError(f"a release `{staged.id}` is already there", hint="wait a second and build again")
-    if hidden.exists():  # left by a build that died between the two renames: never visible, so never referred to
-        shutil.rmtree(hidden)
+
+
+def _publish(staged: _Staged, to: Path, private: Path) -> Release:
+    """Private part first, then the public one: what is visible always has its evidence behind it.
+
+    Evidence that is already there is never touched: the same private folder may serve several public ones.
+    """
+    hidden, shown = private / staged.id, to / staged.id
+    for there in (shown, hidden):
+        if there.exists():
+            raise ReleaseError(
+                f"a release `{staged.id}` is already there", folder=there,
+                hint="build again in a second; if the ledger's clock runs ahead, wait until it has passed",
+            )  # fmt: skip
     staged.private.rename(hidden)
     _settle(private)
-    staged.public.rename(shown)
+    try:
+        staged.public.rename(shown)
+    except OSError:
+        hidden.rename(staged.private)  # nobody saw it: it goes with the rest of what was staged
+        raise
     _settle(to)
     return Release(staged.id, shown, hidden, staged.manifest, staged.governed)
 

@@ -233,9 +233,17 @@ def read_job(path: Path | str, purpose: str | None = None) -> JobFile:
             model.get("use"),
             str(table.get("regime", "strict")),
         )
+        sources = _names(table.get("sources", []))
     except AboveboardError as error:
         raise WorkspaceError(error.sentence, hint=error.hint, file=path) from error
-    return JobFile(job, tuple(table.get("sources", ())), path)
+    return JobFile(job, sources, path)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """The sources of a job. A text is a sequence of letters too: it must not pass for a list."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise WorkspaceError("`sources` is not a list of names", hint='write it as a list: sources = ["posts"]')
+    return tuple(value)
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,12 +28,12 @@ def release() -> None:
 @release.command()
 @click.argument("job", type=click.Path(dir_okay=False, path_type=Path))
 @workspace_option
-@click.option("--source", "sources", multiple=True, help="Only this source of the workspace; may be repeated.")
+@click.option("--source", "sources", multiple=True, help="Judge only this source; may be repeated.")
 @click.option("--facts", type=click.Path(dir_okay=False, path_type=Path), help="Account facts to use instead.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Where releases go. [default: releases/]")
 @click.option("--audit", is_flag=True, help="Judge and count, show what each rule costs, and write nothing.")
 @click.option("--at", "moment", metavar="TIME", help="With --audit: judge as of an earlier moment.")
-@click.option("--limit", type=click.IntRange(min=1), help="Read only the first N rows of each source.")
+@click.option("--limit", type=click.IntRange(min=1), help="Judge only the first N rows of each source.")
 @click.option("--show-steps", is_flag=True, help="Print each step of the judgement of the first shard, and its rows.")
 @json_option
 def build(
@@ -90,16 +91,30 @@ def _steps(ready: Prepared, as_of: datetime | None, as_json: bool) -> None:
 @json_option
 def listed(workspace: str, as_json: bool) -> None:
     """List the published releases, oldest first."""
+    from aboveboard.errors import ReleaseError
     from aboveboard.release import published
     from aboveboard.workspace import open_workspace
 
-    found = [_summary(path) for path in published(open_workspace(workspace).releases)]
-    lines = [f"{r['id']}  {r['rows']:>10,} rows  {r['purpose']}" for r in found]
-    emit(
-        found,
-        as_json,
-        lambda: "\n".join(lines) or "no release yet; build one with `aboveboard release build JOB.toml`",
-    )
+    found: list[dict[str, Any]] = []
+    damaged: ReleaseError | None = None
+    for path in published(open_workspace(workspace).releases):
+        try:
+            found.append(_summary(path))
+        except ReleaseError as error:
+            found.append({"id": path.name, "damaged": True})
+            damaged = damaged or error
+    emit(found, as_json, lambda: "\n".join(_line(r) for r in found) or _NO_RELEASE)
+    if damaged is not None:
+        raise damaged
+
+
+_NO_RELEASE = "no release yet; build one with `aboveboard release build JOB.toml`"
+
+
+def _line(summary: Mapping[str, Any]) -> str:
+    if "damaged" in summary:
+        return f"{summary['id']}  damaged"
+    return f"{summary['id']}  {summary['rows']:>10,} rows  {summary['purpose']}"
 
 
 @release.command()
@@ -116,15 +131,30 @@ def show(release_id: str, workspace: str, as_json: bool) -> None:
     if release_id not in found:
         raise ReleaseError(f"no release `{release_id}`", hint="`aboveboard release list` names those there are")
     path = found[release_id]
-    emit(
-        json.loads((path / "manifest.json").read_text(encoding="utf-8")),
-        as_json,
-        lambda: (path / "README.md").read_text(encoding="utf-8").rstrip(),
-    )
+    with _readable(path / "manifest.json"):
+        document = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    with _readable(path / "README.md"):
+        prose = (path / "README.md").read_text(encoding="utf-8").rstrip()
+    emit(document, as_json, lambda: prose)
 
 
-def _summary(path: Path) -> dict[str, object]:
-    document = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    predicate = document["predicate"]
-    kept = {key: predicate[key] for key in ("id", "as_of", "rows", "rows_digest")}
-    return {**kept, **{key: predicate["job"][key] for key in ("purpose", "recipient", "model")}}
+def _summary(path: Path) -> dict[str, Any]:
+    with _readable(path / "manifest.json"):
+        document = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        predicate = document["predicate"]
+        kept = {key: predicate[key] for key in ("id", "as_of", "rows", "rows_digest")}
+        kept["rows"] = int(kept["rows"])
+        return {**kept, **{key: predicate["job"][key] for key in ("purpose", "recipient", "model")}}
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """A published file that is not what was written is damage, to be named and not to be shown as a traceback."""
+    from aboveboard.errors import ReleaseError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReleaseError(
+            "a release is damaged", file=file, hint="bring the folder back from a backup, or move it elsewhere"
+        ) from error

@@ -278,8 +278,10 @@ def _go_round(rng: Random, chirps: Sequence[Row], members: Sequence[Member]) -> 
 
 
 def _by_somebody_who_says_no(first: Row, members: Sequence[Member]) -> None:
-    """Whoever wrote the chain letter first does not want it used. No rule takes the copies out yet: that comes
-    with withdrawal (rule 13)."""
+    """Whoever wrote the chain letter first does not want it used.
+
+    The copies do not follow today: the rule that a no reaches verbatim copies comes with withdrawal.
+    """
     writer = next(one for one in members if one.choice == "says_no" and one.life == "plain")
     first |= {"writer": writer.number, "handle": writer.handle, "state": "up"}
     first |= dict.fromkeys(("shown_to_first", "shown_to"), "everyone")

@@ -182,7 +182,11 @@ SELECT kind, n, heard, starts, ends, place FROM stretches WHERE starts < ends
 """
 
 _COUNTED_METHOD = " ".join(
-    ("CASE", *(f"WHEN e.method = '{m}' AND e.actor <> '{a}' THEN ''" for m, a in METHOD_ACTORS.items()), "ELSE e.method END")
+    (
+        "CASE",
+        *(f"WHEN e.method = '{m}' AND e.actor <> '{a}' THEN ''" for m, a in METHOD_ACTORS.items()),
+        "ELSE e.method END",
+    )
 )
 """``Event.counted_method`` in SQL."""
 _METHOD_ROOM = 2**32

@@ -146,10 +146,10 @@ def _validated(found: pa.Table, file: str) -> pa.Table:
             _none(found[name], f"rows have a `{name.removeprefix('failed_')}` that cannot be computed", file)
     facts = found.select(list(COLUMNS)).cast(schema(COLUMNS))
     _none(pc.equal(pc.fill_null(facts["subject"], ""), ""), "rows name no subject", file)
-    _none(facts["valid_from"].is_null(), "rows have no `valid_from`", file, hint=_UNDATED)
     for column, known in _CLOSED.items():
         _words(column, facts[column], known, file)
     _words("residency", facts["residency"], None, file)
+    _none(facts["valid_from"].is_null(), "rows have no `valid_from`", file, hint=_UNDATED)
     return _always(facts)
 
 

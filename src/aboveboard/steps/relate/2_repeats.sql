@@ -5,7 +5,8 @@ WITH repeated AS (
 told AS (
   SELECT s.source, s.ordinal, s.record_id, s.revision, sha256(struct_pack(
     s.kind, s.subject, s.language, s.created_at, s.collected_at, s.origin, s.licence, s.upstream, s.lifecycle, s.text,
-    s.categories, s.labels, s.audience_at, s.audience_now, s.parties, s.signals, s.parts)::VARCHAR) AS content
+    s.integrity, s.categories, s.labels, s.audience_at, s.audience_now, s.parties, s.signals, s.parts, s.revision_of,
+    s.parent_id, s.quoted_id, s.derived_from, s.content_sha256)::VARCHAR) AS content
   FROM staged AS s
   SEMI JOIN repeated AS r ON r.record_id = s.record_id AND r.revision IS NOT DISTINCT FROM s.revision
 )
