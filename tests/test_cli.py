@@ -87,6 +87,8 @@ def test_a_setting_that_cannot_be_meant_is_refused_with_near_misses(fresh: Path,
         ('porpose = "x"', "did you mean `purpose`"),
         ('purpose = "train_ai_system.generative"\nregime = "lax"', "unknown regime"),
         ('purpose = "train_ai_system.generative"\nsources = ["pots"]', "did you mean `posts`"),
+        ('purpose = "train_ai_system.generative"\nsources = "posts"', "`sources` is not a list"),
+        ('purpose = "train_ai_system.generative"\nsources = ["posts", 1]', "`sources` is not a list"),
     ],
 )
 def test_a_job_that_cannot_be_meant_is_refused(fresh: Path, job: str, said: str) -> None:
@@ -106,6 +108,22 @@ def test_list_and_show(birdsite) -> None:
     assert document("release", "show", first["id"], "-w", w)["_type"] == "https://in-toto.io/Statement/v1"
     assert "Rows digest" in ran("release", "show", first["id"], "-w", w).stdout
     assert "aboveboard release list" in ran("release", "show", "nothing", "-w", w, code=1).stderr
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"predicate": {"id": 1}}', '"\\ud800"'])
+def test_a_damaged_manifest_is_listed_and_named(fresh: Path, content: str) -> None:
+    ran("release", "build", fresh / "jobs" / "first-model.toml", "-w", fresh)
+    damaged = fresh / "releases" / "2020-01-01T000000Z-x-00000000" / "manifest.json"
+    damaged.parent.mkdir()
+    damaged.write_text(content)
+    told = ran("release", "list", "-w", fresh, code=1)
+    assert told.stdout.splitlines()[0] == f"{damaged.parent.name}  damaged"
+    assert len(told.stdout.splitlines()) == 2
+    assert str(damaged) in told.stderr
+    assert "hint: " in told.stderr
+    listed = document("release", "list", "-w", fresh, code=1)
+    assert [one.get("damaged", False) for one in listed] == [True, False]
+    assert "damaged" in ran("release", "show", damaged.parent.name, "-w", fresh, code=1).stderr
 
 
 def test_audit_limit_and_sources(birdsite) -> None:

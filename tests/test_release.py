@@ -19,8 +19,8 @@ from aboveboard import choice, judgement, mainjob, manifest, release
 from aboveboard.choice import Event
 from aboveboard.demo import make
 from aboveboard.demo.tour import import_choices_of
-from aboveboard.errors import EngineError, LedgerError, ReleaseError
 from aboveboard.engine import Engine
+from aboveboard.errors import EngineError, LedgerError, ReleaseError
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
 from aboveboard.manifest import Governed, Shard
@@ -501,7 +501,9 @@ def _add_edit_of(ws: Workspace, record: str) -> None:
     settings = ws.folder / "aboveboard.toml"
     settings.write_text(settings.read_text().replace("[sources]", '[sources]\nedits = "sources/edits.toml"'))
     (ws.folder / "sources" / "edits.toml").write_text(_EDITS)
-    (ws.folder / "data" / "edits.csv").write_text(f"id,writer,words,first,version\nnewer,u:1,other words,{record},999\n")
+    (ws.folder / "data" / "edits.csv").write_text(
+        f"id,writer,words,first,version\nnewer,u:1,other words,{record},999\n"
+    )
 
 
 def test_an_edit_in_another_source_supersedes(own: tuple[Workspace, Path]) -> None:
@@ -566,12 +568,7 @@ def test_canaries_never_come_out(
     written = b"".join(
         p.read_bytes() for p in (*tmp_path.glob("data/*"), *tmp_path.glob("private/**/*")) if p.is_file()
     )
-    seen = (
-        repr(rows)
-        + repr(_decisions(tmp_path / "private"))
-        + repr(judged.audit())
-        + repr(list(judged.show_steps()))
-    )
+    seen = repr(rows) + repr(_decisions(tmp_path / "private")) + repr(judged.audit()) + repr(list(judged.show_steps()))
     assert MARK not in seen
     assert MARK.encode() not in written
     assert MARK not in caplog.text + "".join(capsys.readouterr())

@@ -64,6 +64,12 @@ class Standing:
     last_interaction: datetime | None = None
     suppressed: bool = False
 
+    @property
+    def open_throughout(self) -> bool:
+        """Whether the account is known to have been unprotected from collection until now."""
+        hidden = self.protected_between or self.protected_gap_between
+        return self.protected_at is False and self.protected is False and not hidden
+
 
 def timeline(facts: Iterable[Facts], events: Iterable[Event], as_of: datetime) -> tuple[Span, ...]:
     """The spans of one account up to ``as_of``, oldest first."""

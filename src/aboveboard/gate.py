@@ -482,12 +482,23 @@ class _View:
             return self._reaching(missing | self._against(None, declared_now), (now,), None, elapsed)
         declared_then, then = self._declared(case.then)
         lifted, widened = None, set[str]()
-        if declared_now is True and not (declared_then is True and self._carried(then, None, elapsed)):
+        if declared_now is True and not (declared_then is True and self._suffices(then, elapsed)):
             lifted, widened = self._lift(gate.now, now, since)
         if lifted:
             return self._reaching(set(), (now,), lifted, elapsed)
         codes = self._against(declared_then, declared_now) or (widened if declared_then is False else set())
         return self._reaching(codes, (now, then), None, elapsed)
+
+    def _suffices(self, then: Sequence[tuple[Clause, bool | None]], elapsed: bool) -> bool:
+        """Whether the version of then carries the part by itself, so that no widening has to be lifted.
+
+        INVARIANT: it must not stand in the way of what today's version alone would release, or taking a clause out
+        of an old version could open (law 3); a protected account is in the way of a clause for the public.
+        """
+        reach = min(max((vocabulary.AUDIENCES.index(c.audience) for c, _ in then), default=PUBLIC), self._cap())
+        people = [self.case.primary, *self.others]
+        unhindered = reach >= FOLLOWERS or all(person.standing.open_throughout for person in people)
+        return unhindered and self._carried(then, None, elapsed)
 
     def _denied_now(self) -> Iterable[str]:
         """What today's policy forbids it forbids of everybody's data; what it permits needs a licence elsewhere."""

@@ -368,6 +368,8 @@ class Plan:
   {"coalesce(sh.state, 'silent')" if self.shares else "'silent'"} AS sharing,
   k.subject IS NOT NULL AS contract_excludes,
   {"e.subject IS NOT NULL" if self.elsewhere() else "FALSE"} AS consented_elsewhere,
+  coalesce(sf.protected_at = 0 AND sf.protected = 0 AND NOT sf.protected_between AND NOT sf.protected_gap_between, FALSE)
+    AS open_throughout,
   coalesce(c.state = 'given' AND c.past AND c.since >= u.declared_since, FALSE) AS renewed,
   CASE WHEN coalesce(sf.abroad, FALSE) AND sf.age_at = 0 AND sf.age = 0 AND NOT coalesce(u.sensitive, TRUE)
         AND coalesce(c.state, 'silent') IN ('silent', 'given') THEN {told} END AS told_at"""

@@ -7,6 +7,7 @@ WITH asked AS (
     p.renewed AND coalesce(c.all_renewed, TRUE) AS all_renewed,
     p.told_at IS NOT NULL AND coalesce(c.all_told, TRUE) AS all_told,
     greatest(p.told_at, c.last_told) AS last_told,
+    p.open_throughout AND coalesce(c.all_open, TRUE) AS all_open,
     p.first_party AND coalesce(p.known, FALSE) AS governed,
     {{holds}} AS holds,
     {{perhaps}} AS perhaps,
@@ -45,7 +46,8 @@ widened AS (
     *,
     -- What the version of then does not carry by itself needs to be lifted: by a yes that names it, or by notice.
     governed AND {{version_exists}} AND version_then IS NOT NULL AND declared_now = 2
-      AND NOT (declared_then = 2 AND {{carried.then_alone}}) AS widening,
+      AND NOT (declared_then = 2 AND {{carried.then_alone}}
+               AND (least(cap, {{widest.candidates_then}}) >= 3 OR all_open)) AS widening,
     CASE
       WHEN NOT widening OR unnamed OR {{never_reaches_back}} THEN 0
       WHEN all_renewed THEN 1
