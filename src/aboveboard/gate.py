@@ -170,7 +170,7 @@ class Gate:
             gap = begins is not None and version.effective_to is not None and version.effective_to < begins
             clauses = self.clauses(version, categories)
             allowed = any(self._allows(clause, needed, opt_out) for clause in clauses)
-            if gap or not allowed or any(clause.effect == "deny" for clause in clauses):
+            if gap or not allowed or any(c.effect == "deny" and c.when is None for c in clauses):
                 break
             since, begins = version.announced_at, version.effective_from
         return since
@@ -673,6 +673,8 @@ class _View:
             sharing = person.choice(categories, SHARING)
             if sharing.denied:
                 yield "subj.sale_or_share_opted_out"
+            elif sharing.state == "expired":
+                yield "subj.consent_expired"
             elif sharing.state == "unknown":
                 yield "subj.consent_unknown"
         if person.contract_excludes(categories):

@@ -446,6 +446,7 @@ class Plan:
                   WHEN 'expired' THEN @subj.consent_expired
                   WHEN 'unknown' THEN @subj.consent_unknown ELSE 0::UBIGINT END
     | flag(sharing IN ('refused', 'withdrawn', 'objected'), @subj.sale_or_share_opted_out)
+    | flag(sharing = 'expired', @subj.consent_expired)
     | flag(sharing = 'unknown', @subj.consent_unknown)
     | flag(contract_excludes, @subj.contract_excludes)
     | {silent}

@@ -172,7 +172,7 @@ SCENES = (
 )  # fmt: skip
 PORTRAITS = ("me at the lighthouse", "the two of us counting swifts", "our club after the long walk")
 CHAIN_LETTER = "Pass this on if a gull has ever looked at your chips as if it had paid for them itself."
-"""Goes round word for word: long enough that a no of whoever wrote it first reaches the copies."""
+"""Goes round word for word: long enough that a no of whoever wrote it first could be followed to the copies."""
 SMALL_TALK = "Good morning, birds!"
 """Too short to be anybody's: a no of one writer must not silence everyone who says it."""
 
