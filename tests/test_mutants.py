@@ -91,8 +91,6 @@ IN_FRAGMENTS = [
            "sf.collected_from <= u.collected_key", "sf.collected_from < u.collected_key"),
     Mutant("an interval ends a moment too late", "person_joins",
            "u.collected_key < c.collected_to", "u.collected_key <= c.collected_to"),
-    Mutant("a promise that was taken back binds nobody", "promise_narrows",
-           "(collected IS NULL OR collected <", "(FALSE AND collected <"),
     Mutant("the basis of a clause does not matter", "carried.candidates_now",
            "CASE choice WHEN 'given'", "CASE 'given' WHEN 'given'"),
     Mutant("an undertaking asks about today's residency alone", "embargo_hi",
@@ -105,7 +103,7 @@ IN_THE_FOLD = [
     Mutant("a backdated yes rewrites history", "_PIECES",
            "NOT e.effective_verified AND e.recorded_at > e.effective_at AS late", "FALSE AS late"),
     Mutant("an administrator may say yes", "_PIECES",
-           "e.actor IN ('tenant_admin', 'stranger') AS not_theirs_to_give", "FALSE AS not_theirs_to_give"),
+           "e.actor IN {close_only} AS not_theirs_to_give", "FALSE AS not_theirs_to_give"),
     Mutant("a doubt is no doubt", "_ANSWERS", "CASE WHEN doubtful THEN {unknown} ELSE strictness END", "strictness"),
     Mutant("one label with a yes is enough", "_JOINED", "WHERE strictness > {given} OR labels = {count}", ""),
 ]  # fmt: skip

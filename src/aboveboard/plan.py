@@ -62,7 +62,6 @@ class Plan:
         known = _known_labels(labels)
         lo, hi = masks(self._kind_codes(labels))
         explicit, _ = masks(code for root, code in EXPLICIT.items() if vocabulary.touches(labels, [root]))
-        now = self.gate.now
         ranks = range(len(vocabulary.AUDIENCES))
         since = [self.gate.declared_since(known, rank) if known else None for rank in ranks]
         return {
