@@ -515,9 +515,9 @@ class _View:
             yield "policy.collection_time_missing"
 
     def _needed(self) -> int:
-        """The rank of the narrower audience, unlisted as unlisted; an unknown one needs everything."""
+        """The rank of the narrower audience, unlisted as unlisted; an unknown one holds by itself."""
         known = [a for a in (self.part.audience_at, self.part.audience_now) if a in vocabulary.AUDIENCES]
-        return max(map(vocabulary.AUDIENCES.index, known)) if len(known) == 2 else PRIVATE
+        return max(map(vocabulary.AUDIENCES.index, known)) if len(known) == 2 else PUBLIC
 
     def _declared(self, version: PolicyVersion) -> tuple[bool | None, tuple[tuple[Clause, bool | None], ...]]:
         """Whether a version declares this purpose for this data, and by which clauses. A deny clause takes back."""

@@ -634,9 +634,9 @@ def _strict(column: str) -> str:
 
 
 def _needed() -> str:
-    """The rank of the narrower audience; unknown needs everything (``greatest`` would pass over a NULL)."""
+    """The rank of the narrower audience (``greatest`` would pass over a NULL); an unknown one holds anyway."""
     then, now = _strict("audience_at"), _strict("audience_now")
-    return f"CASE WHEN {then} >= {now} THEN {then} WHEN {now} > {then} THEN {now} ELSE 6 END"
+    return f"CASE WHEN {then} >= {now} THEN {then} WHEN {now} > {then} THEN {now} ELSE 0 END"
 
 
 def _spans(embargo: Embargo) -> str:

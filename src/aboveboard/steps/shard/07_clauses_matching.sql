@@ -49,7 +49,7 @@ widened AS (
       AND NOT (declared_then = 2 AND {{carried.then_alone}}
                AND (least(cap, {{widest.candidates_then}}) >= 3 OR all_open)) AS widening,
     CASE
-      WHEN NOT widening OR unnamed OR {{never_reaches_back}} THEN 0
+      WHEN NOT widening OR unnamed OR declared_since IS NULL OR {{never_reaches_back}} THEN 0
       WHEN all_renewed THEN 1
       WHEN {{notice_road}} AND candidates_now & {{bits.interest}} <> 0 AND all_told
         THEN CASE WHEN {{told_until}} > getvariable('as_of') THEN 3 ELSE 2 END
