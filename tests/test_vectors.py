@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "vectors"
 FILES = sorted(FOLDER.glob("*.toml"))
 SITUATIONS = {
     1, 2, 3, 4, 5, 7, 8, 10, 15, 17, 18, 20, 22, 23, 28, 30, 31, 38, 40, 41, 42, 44, 45, 48, 50, 54, 55, 56, 57, 61,
-    64, 65, 69, 73, 75, 77,
+    64, 65, 69, 73, 75, 77, 78,
 }  # fmt: skip
 """The numbered situations that the reference judgement has to get right; a vector's name begins with its number."""
 
