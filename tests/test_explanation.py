@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 import worlds
 from aboveboard import choice
 from aboveboard.choice import Event, Facts
+from aboveboard.cli.casetest import read_file
 from aboveboard.errors import AboveboardError
-from aboveboard.explanation import explain
+from aboveboard.explanation import EXPLICIT_YES, explain
 from aboveboard.gate import Gate
 from aboveboard.reasons import FROM_OTHER_PEOPLE, OTHER_PEOPLE
 from aboveboard.record import Part, Party, Record
 
+VECTORS = Path(__file__).parent / "vectors"
 THEN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -107,6 +110,17 @@ def test_the_clause_and_the_choice_that_counted_are_named(birdsite) -> None:
     assert told.choices
     assert "Choice that counted" in told.prose()
     assert "change the choice" in told.prose()
+
+
+def test_a_yes_to_everything_is_told_what_it_lacks() -> None:
+    read = read_file(VECTORS / "explicit.toml").cases
+    blanket, named = read[0], next(case for case in read if "does not close the one that names it" in case.name)
+    told = explain(blanket.record, blanket.gate, "u:ann")
+    assert f"  - {EXPLICIT_YES}" in told.prose().splitlines()
+    assert EXPLICIT_YES in told.as_json()["what_would_change_it"]
+    assert [event.category for event in told.choices] == [None]
+    counted = explain(named.record, named.gate, "u:ann").choices
+    assert [event.category for event in counted] == [None, "user.biometric"]
 
 
 def test_a_person_alone_in_a_record_reads_of_nobody_else() -> None:

@@ -64,6 +64,8 @@ IN_STEPS = [
            "(p.lo & {{deny_lo}}) <> 0 OR (p.hi & {{deny_hi}}) <> 0", "FALSE"),
     Mutant("the unknown of others is skipped", "shard/reasons_of_others",
            "(p.lo & {{unknown_lo}}) <> 0 OR (p.hi & {{unknown_hi}}) <> 0", "FALSE"),
+    Mutant("an undertaking asks where the primary subject lives alone", "shard/reasons_of_others",
+           "{{person_hi}} AS hi", "({{person_hi}}) & ~@jur.region_embargo AS hi"),
     Mutant("a part without a ground stays", "shard/verdicts",
            "against OR hi & {{ground_hi}} = 0 AS removed", "against AS removed"),
     Mutant("an unreadable signal never holds", "shard/verdicts",
@@ -93,7 +95,11 @@ IN_FRAGMENTS = [
            "u.collected_key < c.collected_to", "u.collected_key <= c.collected_to"),
     Mutant("the basis of a clause does not matter", "carried.candidates_now",
            "CASE choice WHEN 'given'", "CASE 'given' WHEN 'given'"),
-    Mutant("an undertaking asks about today's residency alone", "embargo_hi",
+    Mutant("a yes to everything is explicit", "person_joins", "x.scope_id = u.explicit_scope", "x.scope_id = u.job_scope"),
+    Mutant("no yes has to be explicit", "person_lo", "known AND NOT said_explicitly", "known AND choice <> 'given'"),
+    Mutant("a renewed yes need not be explicit", "person_columns", "OR (x.state = 'given' AND x.past",
+           "OR (TRUE OR x.past"),
+    Mutant("an undertaking asks about today's residency alone", "person_hi",
            "coalesce(residency_at IN", "coalesce(FALSE AND residency_at IN"),
 ]  # fmt: skip
 

@@ -397,6 +397,17 @@ def test_an_open_ended_clause_is_ambiguous_until_somebody_closes_it() -> None:
     assert not clause(open_ended=True, closed_by="ann").ambiguous
 
 
+def test_what_is_closed_later_is_open_until_then() -> None:
+    at = datetime(2023, 9, 28, tzinfo=UTC)
+    closed = clause(open_ended=True, closed_by="ann", closed_at=at)
+    assert closed.ambiguous_at(at - timedelta(microseconds=1))
+    assert not closed.ambiguous_at(at)
+    assert not closed.ambiguous
+    assert clause(open_ended=True).ambiguous_at(at)
+    assert not clause(open_ended=True, closed_by="ann").ambiguous_at(at)
+    assert not clause(closed_by="ann", closed_at=at + timedelta(days=1)).ambiguous_at(at)
+
+
 def test_a_promise_binds_older_data_and_taking_it_back_is_a_widening() -> None:
     begins, ends = datetime(2023, 8, 31, tzinfo=UTC), datetime(2024, 8, 31, tzinfo=UTC)
     promise = Commitment("p", begins, ("train_ai_system",), "s", until=ends)

@@ -13,10 +13,10 @@ import pytest
 
 import shrink
 import worlds
-from aboveboard import casefile
+from aboveboard import casefile, choice
 from aboveboard.cli.casetest import engine_decisions
-from aboveboard.gate import Gate
-from aboveboard.reasons import BY_CODE
+from aboveboard.gate import NEEDS_EXPLICIT, Gate
+from aboveboard.reasons import BY_CODE, Outcome
 from aboveboard.record import Record
 
 CI = bool(os.environ.get("CI"))
@@ -80,6 +80,20 @@ def test_every_reason_fires_in_the_worlds(counted: tuple[Counter[str], Counter[s
     _, codes = counted
     rare = {code: codes[code] for code in BY_CODE if codes[code] < 20 * SAMPLE / 150}
     assert not rare
+
+
+@pytest.mark.xdist_group("floors")
+def test_a_yes_to_everything_and_one_that_names_it_both_occur() -> None:
+    """Of the records whose main part is sensitive: what a yes to everything does not carry, and an explicit one does."""
+    refused, released = 0, 0
+    for seed in range(150):
+        world = worlds.make(seed, records=SAMPLE)
+        for record in world.records:
+            if choice.sensitive([c for c in record.main.categories or () if c]):
+                decision = world.gate.decide(record)
+                refused += bool(decision.codes & NEEDS_EXPLICIT and "allow.explicit_consent" in decision.codes)
+                released += decision.outcome in (Outcome.PERMIT, Outcome.REDACT)
+    assert min(refused, released) >= 15
 
 
 @pytest.mark.parametrize("seed", range(12))

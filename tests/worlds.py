@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from aboveboard import choice, vocabulary
 from aboveboard.choice import Event, Facts
@@ -42,6 +43,11 @@ CATEGORIES = (
     "user.communication.message.content", "user.communication.message.metadata",
     "user.communication.encrypted.metadata", "user.authorization.credentials", "user.communication",
 )  # fmt: skip
+SENSITIVE = (
+    "user.biometric", "user.biometric.face_template", "user.authorization.biometric", "user.location.precise",
+    "user.government_id", "user.demographic.political_opinion", "user.health_and_medical",
+)  # fmt: skip
+"""What needs a yes that names it."""
 HOMES = ("IE", "DE", "FR", "US-TX", "US", "BR", "JP", "GB", "KR")
 PURPOSES = vocabulary.leaves(vocabulary.PURPOSES)
 RECIPIENTS = ("controller", "controller", "controller", "controller", "processor:p", "affiliate:a", "third_party:x")
@@ -73,9 +79,12 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     facts = [row for subject in subjects for row in _facts(rng, subject)]
     events = [event for subject in subjects for event in _events(rng, subject, job, policy)]
     if widened:
-        events += [_told_or_asked(rng, subject, policy) for subject in subjects if _maybe(rng, 0.7)]
+        events += [_told_or_asked(rng, subject, job, policy) for subject in subjects if _maybe(rng, 0.7)]
     gate = Gate(policy, choice.people(events, facts), job, as_of, _regimes(rng), _licences(rng, job))
-    made = tuple(_record(rng, n, subjects, job, policy, as_of) for n in range(records))
+    named = [
+        (e.subject, e.category) for e in events if e.type in choice.GRANTS and choice.is_explicit(e) and e.category
+    ]
+    made = tuple(_record(rng, n, subjects, named, job, policy, as_of) for n in range(records))
     return World(seed, gate, made)
 
 
@@ -163,18 +172,28 @@ def _narrower(rng: random.Random, clause: Clause) -> tuple[Clause, ...]:
         [
             {"recipients": ("affiliate:other",)}, {"audience": "public"}, {"basis": "consent"},
             {"when": Condition("eq", "record.kind", ("post",))}, {"open_ended": True}, {"uses": ("elsewhere",)},
+            {"open_ended": True, "closed_by": "someone", "closed_at": NOW - timedelta(days=100)},
         ]
     )  # fmt: skip
     return () if _maybe(rng, 0.5) else (replace(clause, id="narrow", **less),)  # type: ignore[arg-type]
 
 
-def _told_or_asked(rng: random.Random, subject: str, policy: Policy) -> Event:
+def _told_or_asked(rng: random.Random, subject: str, job: Job, policy: Policy) -> Event:
     version = policy.versions[-1]
     said = version.announced_at + timedelta(days=rng.choice([0, 1, 1, 2, 300]))
     return Event(
         subject=subject, type=rng.choice(["renewed", "given", "notice_shown", "notice_shown"]), recorded_at=said,
         effective_at=said, past_from=rng.choice([START, START, None]), notice=version.text_sha256, method="portal",
+        **_scope(rng, job, 0.4),
     )  # fmt: skip
+
+
+def _scope(rng: random.Random, job: Job, explicit: float) -> dict[str, Any]:
+    """What a yes is about: everything, or now and then one sensitive kind of data and this job's purpose."""
+    if not _maybe(rng, explicit):
+        return {}
+    purpose = rng.choice([job.purpose, job.purpose, job.purpose.split(".")[0], "security"])
+    return {"category": rng.choice(SENSITIVE), "purpose": purpose}
 
 
 def _version(rng: random.Random, number: int, at: datetime, job: Job, count: int) -> PolicyVersion:
@@ -197,7 +216,8 @@ def _version(rng: random.Random, number: int, at: datetime, job: Job, count: int
 def _plain_clause(rng: random.Random, job: Job) -> Clause:
     """The clause that a platform would write so that something can be released at all."""
     return Clause(
-        "plain", "permit", (job.purpose,), ("user.content", "user.telemetry"),
+        "plain", "permit", (job.purpose,),
+        ("user.content", "user.telemetry", *(SENSITIVE if _maybe(rng, 0.6) else ())),
         "public" if job.trains else rng.choice(["public", "followers", "private"]),
         (job.recipient,) if _maybe(rng, 0.9) else ("controller",),
         rng.choice(["legitimate_interest"] * 7 + ["contract", "consent"]), Citation((), "q"),
@@ -230,7 +250,8 @@ def _clause(rng: random.Random, number: int, job: Job) -> Clause:
         uses=("a",) if _maybe(rng, 0.1) else (),
         when=_condition(rng, 2) if _maybe(rng, 0.3) else None,
         open_ended=_maybe(rng, 0.1),
-        closed_by="someone" if _maybe(rng, 0.5) else None,
+        closed_by="someone" if (closed := _maybe(rng, 0.7)) else None,
+        closed_at=_moment(rng) if closed else None,
     )  # fmt: skip
 
 
@@ -316,7 +337,8 @@ def _other_facts(rng: random.Random, row: Facts, home: str) -> Facts:
 def _events(rng: random.Random, subject: str, job: Job, policy: Policy) -> list[Event]:
     if _maybe(rng, 0.6):
         return []
-    return [_event(rng, subject, job, policy) for _ in range(rng.choice([1, 1, 2, 3, 5]))]
+    said = [_event(rng, subject, job, policy) for _ in range(rng.choice([1, 1, 2, 3, 5]))]
+    return [replace(event, **_scope(rng, job, 0.35)) if event.type in choice.GRANTS else event for event in said]
 
 
 def _event(rng: random.Random, subject: str, job: Job, policy: Policy) -> Event:
@@ -350,15 +372,25 @@ def _event(rng: random.Random, subject: str, job: Job, policy: Policy) -> Event:
 
 
 def _record(
-    rng: random.Random, number: int, subjects: Sequence[str], job: Job, policy: Policy, as_of: datetime
+    rng: random.Random,
+    number: int,
+    subjects: Sequence[str],
+    named: Sequence[tuple[str, str]],
+    job: Job,
+    policy: Policy,
+    as_of: datetime,
 ) -> Record:
-    """A harmless record, then none to three things that are not."""
+    """A harmless record, or one of a sensitive kind that its person named; then none to three things that are not."""
     collected = _collected(rng, policy, as_of)
-    category = _fitting_category(rng, job)
+    subject = rng.choice(subjects)
+    categories: tuple[str, ...] = (_fitting_category(rng, job),)
+    if named and _maybe(rng, 0.06):
+        subject, category = rng.choice(named)
+        categories = ("user.content.public", category)[rng.choice([0, 1, 1]) :]
     text = rng.choice(TEXTS[:4] * 3 + TEXTS)
     record = Record(
-        f"r{number}", rng.choice(["post", "reply", "quote", "article"]), rng.choice(subjects), "s", number, "en",
-        collected, collected, "server", origin="first_party", main=Part(categories=(category,), content=text),
+        f"r{number}", rng.choice(["post", "reply", "quote", "article"]), subject, "s", number, "en",
+        collected, collected, "server", origin="first_party", main=Part(categories=categories, content=text),
     )  # fmt: skip
     if _maybe(rng, 0.6):
         record = replace(record, parts=tuple(_part(rng, record, subjects) for _ in range(rng.choice([1, 1, 2, 3]))))
@@ -378,7 +410,7 @@ def _collected(rng: random.Random, policy: Policy, as_of: datetime) -> datetime:
 
 
 def _fitting_category(rng: random.Random, job: Job) -> str:
-    if _maybe(rng, 0.85):
+    if _maybe(rng, 0.9):
         return "user.content.public" if job.trains else rng.choice(["user.content.public", "user.telemetry"])
     return rng.choice(CATEGORIES)
 

@@ -35,6 +35,9 @@ STATES = ("given", "silent", "unknown", "expired", "refused", "objected", "withd
 """What a scope can be in, mildest first: the position is the strictness, and the strictest label decides a part."""
 DENIED = frozenset({"refused", "objected", "withdrawn"})
 
+SENSITIVE = (*vocabulary.BIOMETRIC, *vocabulary.SPECIAL, "user.government_id", "user.location.precise")
+"""Kinds of data that need an explicit yes: one that names the purpose, and this kind or one below it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -191,6 +194,27 @@ def reaches(event: Event, category: str, purpose: str, recipient: str) -> bool:
         or vocabulary.covers(category, event.category)
     )
     return related and (event.purpose is None or vocabulary.covers(event.purpose, purpose))
+
+
+def is_explicit(event: Event) -> bool:
+    """Whether a yes names a purpose, and a kind of data that needs to be named: one at or below a sensitive root.
+
+    With :func:`reaches`, which it leaves to ask: a yes about one such kind says nothing about another.
+    """
+    named = event.category is not None and vocabulary.covered_by(SENSITIVE, event.category)
+    return named and event.purpose is not None
+
+
+def explicit(events: Iterable[Event]) -> tuple[Event, ...]:
+    """The events without every yes that is not explicit: a yes to everything neither gives nor closes an explicit one."""
+    return tuple(event for event in events if event.type not in GRANTS or is_explicit(event))
+
+
+def sensitive(labels: Iterable[str]) -> tuple[str, ...]:
+    """What needs an explicit yes in data with these labels: a label below a root, or the root that a broad one includes."""
+    below = {label for label in labels if vocabulary.covered_by(SENSITIVE, label)}
+    included = {root for root in SENSITIVE for label in labels if vocabulary.covers(label, root)}
+    return tuple(sorted(below | included))
 
 
 def _pieces(event: Event, collected_at: datetime | None, as_of: datetime) -> list[_Piece]:

@@ -19,7 +19,6 @@ from aboveboard import choice, steps
 from aboveboard.errors import EngineError
 from aboveboard.gate import Gate
 from aboveboard.plan import Plan, texts
-from aboveboard.redaction import MARK, MENTION, redact
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,39 +89,22 @@ class Session(AbstractContextManager["Session"]):
 
     def judge(self) -> None:
         """Judge the relation ``records``; leaves the table ``decisions``, one row a row of it."""
-        self._run("shard")
-        rows, decided = (self._count(table) for table in ("records", "decisions"))
+        self.run("shard")
+        rows, decided = (self.count(table) for table in ("records", "decisions"))
         if rows != decided:  # INVARIANT: every source row exactly once (law 7)
             raise EngineError(f"{rows} records came in and {decided} decisions came out", hint="please report this")
-
-    def release(self) -> None:
-        """After ``judge``: the released rows of the shard, redacted, each with the hash of its canonical bytes, in the
-        table ``hashed``."""
-        self._load("redacted_texts", self._redacted())
-        self._run("write")
-
-    def _redacted(self) -> pa.Table:
-        """The texts that lose something, cut by ``redaction.redact`` (never by an engine's text functions)."""
-        rows = self.con.execute(
-            "SELECT d.ordinal, r.text, d.cuts FROM decisions AS d JOIN records AS r USING (ordinal)"
-            " WHERE d.outcome = 1 AND len(d.cuts) > 0 ORDER BY d.ordinal"
-        ).fetchall()
-        texts_left = (
-            {"ordinal": ordinal, "text": redact(text, [_cut(cut) for cut in cuts])} for ordinal, text, cuts in rows
-        )
-        return _rows(texts_left, {"ordinal": "BIGINT", "text": "VARCHAR"})
 
     def _people(self, sets: Sequence[Sequence[str | None]]) -> None:
         """Everything about accounts and choices that does not depend on a record."""
         for name, table in zip(("events", "facts"), people_tables(self.gate.snapshot), strict=True):
-            self._load(name, table)
+            self.load(name, table)
         self.plan = Plan(self.gate, sets, self._homes())
         for name, value in self.plan.variables().items():
             self.con.execute(f"SET VARIABLE {name} = ?", [value])
         self.fragments = self.plan.fragments()
         for name, schema in _SMALL.items():
-            self._load(name, _rows(getattr(self.plan, name)(), schema))
-        self._run("people")
+            self.load(name, _rows(getattr(self.plan, name)(), schema))
+        self.run("people")
         self._choices()
 
     def _choices(self) -> None:
@@ -130,12 +112,12 @@ class Session(AbstractContextManager["Session"]):
 
         elsewhere = self.plan.elsewhere()
         asked = [*self.plan.scopes(), *(scope for _, scope in elsewhere)]
-        scopes = [Scope(s.id, s.labels, s.purpose, s.recipient) for s in asked]
+        scopes = [Scope(s.id, s.labels, s.purpose, s.recipient, s.explicit) for s in asked]
         flatten(self.con, "events", scopes, self.gate.as_of)
-        self._load("elsewhere", _rows([{"scope_id": s.id, "set_id": n} for n, s in elsewhere], _ELSEWHERE))
-        self._make("consents_elsewhere", _CONSENTS_ELSEWHERE)
+        self.load("elsewhere", _rows([{"scope_id": s.id, "set_id": n} for n, s in elsewhere], _ELSEWHERE))
+        self.make("consents_elsewhere", _CONSENTS_ELSEWHERE)
         digest = self.gate.now.text_sha256 if self.gate.now else ""
-        self._make(
+        self.make(
             "notices_now",
             f"SELECT subject, min(shown_at) AS shown_at FROM notices_shown WHERE notice IN {texts([digest])} GROUP BY ALL",
         )
@@ -147,19 +129,22 @@ class Session(AbstractContextManager["Session"]):
         ).fetchall()
         return sorted(home for (home,) in found)
 
-    def _run(self, room: str) -> None:
+    def run(self, room: str) -> None:
+        """Run the steps of a room; each leaves a table of its name."""
         for step in steps.read(room):
-            self._make(step.name, steps.fill(step.sql, self.fragments), step.kind)
+            self.make(step.name, steps.fill(step.sql, self.fragments), step.kind)
 
-    def _make(self, name: str, sql: str, kind: str = "TABLE") -> None:
+    def make(self, name: str, sql: str, kind: str = "TABLE") -> None:
         make(self.con, name, sql, kind)
 
-    def _load(self, name: str, table: pa.Table) -> None:
+    def load(self, name: str, table: pa.Table) -> None:
+        """Make a table of the session from an Arrow table."""
         self.con.register("_incoming", table)
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM _incoming")
         self.con.unregister("_incoming")
 
-    def _count(self, table: str) -> int:
+    def count(self, table: str) -> int:
+        """How many rows a table of the session has."""
         return int(self.con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
@@ -192,10 +177,6 @@ def label_sets(con: duckdb.DuckDBPyConnection, relation: str) -> list[list[str |
         " WHERE p.categories IS NOT NULL"
     ).fetchall()
     return sorted((labels for (labels,) in found), key=lambda labels: [label or "" for label in labels])
-
-
-def _cut(cut: Mapping[str, Any]) -> tuple[int, int, str]:
-    return cut["from"], cut["to"], MENTION if cut["kind"] == "mention" else MARK
 
 
 def people_tables(snapshot: choice.Snapshot) -> tuple[pa.Table, pa.Table]:
@@ -251,8 +232,8 @@ _SMALL: Mapping[str, Mapping[str, str]] = {
     "category_sets": {
         "set_id": "INTEGER", "categories": "VARCHAR[]", "known": "BOOLEAN", "set_lo": "UBIGINT", "set_hi": "UBIGINT",
         "explicit_lo": "UBIGINT", "biometric": "BOOLEAN", "sensitive": "BOOLEAN", "job_scope": "INTEGER",
-        "share_scope": "INTEGER", "declared_since": "TIMESTAMP[]", "window_elapsed": "BOOLEAN[]",
-        "serves_other_purposes": "BOOLEAN", "promised": "UBIGINT",
+        "share_scope": "INTEGER", "explicit_scope": "INTEGER", "declared_since": "TIMESTAMP[]",
+        "window_elapsed": "BOOLEAN[]", "serves_other_purposes": "BOOLEAN", "promised": "UBIGINT",
         "ever_retained": "UBIGINT",
     },
     "terms": {

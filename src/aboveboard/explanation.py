@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from aboveboard import vocabulary
-from aboveboard.choice import Event, join
+from aboveboard.choice import Event, explicit, join, sensitive
 from aboveboard.choice import fold as fold_choices
 from aboveboard.errors import AboveboardError
-from aboveboard.gate import Decision, Gate, decide
+from aboveboard.gate import NEEDS_EXPLICIT, Decision, Gate, decide
 from aboveboard.policy import Clause, PolicyVersion
 from aboveboard.reasons import OTHER_PEOPLE, Effect, Outcome, Reason, in_order
 from aboveboard.record import Part, Record
@@ -30,6 +30,8 @@ SENTENCES = {
 QUOTING = frozenset({"quote", "parent_quote", "mention"})
 ABOUT_OTHERS = frozenset({"unidentified_person", "quote_authorisation_revoked"})
 """Labels that say something about somebody else."""
+EXPLICIT_YES = "a yes that names this kind of data and this purpose: a yes to everything is not enough"
+"""What would change it where explicit consent is missing."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,20 @@ class Explanation:
     def choices(self) -> Sequence[Event]:
         """The events of the primary subject that counted."""
         record, gate = self.record, self.gate
-        known = [c for c in record.main.categories or () if c in vocabulary.CATEGORIES]
+        known = [str(c) for c in record.main.categories or () if c in vocabulary.CATEGORIES]
         if record.subject is None or not known:
             return ()
         events = gate.snapshot.events_of(record.subject)
         collected = record.collected_at if record.collected_at and record.collected_at <= gate.as_of else None
         job = gate.job
-        return join(
-            [fold_choices(events, str(c), job.purpose, job.recipient, collected, gate.as_of) for c in known]
-        ).events
+
+        def counted(said: Sequence[Event], labels: Sequence[str]) -> Sequence[Event]:
+            return join(
+                [fold_choices(said, label, job.purpose, job.recipient, collected, gate.as_of) for label in labels]
+            ).events
+
+        named = counted(explicit(events), needed) if (needed := sensitive(known)) else ()
+        return tuple(dict.fromkeys((*counted(events, known), *named)))
 
     def as_json(self) -> dict[str, Any]:
         decision = self.decision
@@ -89,7 +96,7 @@ class Explanation:
     def remedies(self) -> Iterable[str]:
         """What would change the judgement, each once, in the order of the gates."""
         standing = [r for r in self.decision.reasons if r.effect in (Effect.DENY, Effect.UNKNOWN)]
-        return dict.fromkeys(r.remedy for r in (standing or self.decision.reasons) if r.remedy)
+        return dict.fromkeys(filter(None, map(_remedy, standing or self.decision.reasons)))
 
     def prose(self) -> str:
         """The whole explanation, for a person to read."""
@@ -189,6 +196,10 @@ def _sentence(reason: Reason) -> str:
     return f"in its favour: {reason.sentence}" if reason.effect is Effect.GROUND else reason.sentence
 
 
+def _remedy(reason: Reason) -> str:
+    return EXPLICIT_YES if reason.code in NEEDS_EXPLICIT else reason.remedy
+
+
 def _kind(record: Record, place: int) -> str:
     return (record.parts or ())[place].kind or "part of unknown kind"
 
@@ -196,7 +207,7 @@ def _kind(record: Record, place: int) -> str:
 def _reason(reason: Reason) -> dict[str, Any]:
     return {
         "code": reason.code, "gate": reason.gate, "effect": reason.effect.value, "sentence": reason.sentence,
-        "remedy": reason.remedy, "law": reason.law,
+        "remedy": _remedy(reason), "law": reason.law,
     }  # fmt: skip
 
 

@@ -51,7 +51,9 @@ EXPLICIT = {
     "user.government_id": "cat.government_id",
     **dict.fromkeys(vocabulary.SPECIAL, "cat.special_no_explicit_consent"),
 }
-"""Categories that need the person's explicit yes for this very purpose."""
+"""Categories that, like biometrics, need the person's explicit yes: one that names them and this purpose."""
+NEEDS_EXPLICIT = frozenset({"cat.biometric_no_consent", "cat.biometric_wrong_purpose", *EXPLICIT.values()})
+"""What stands against such data without one."""
 NARROW = {
     "unlisted": "vis.unlisted",
     "logged_in": "vis.logged_in_only",
@@ -176,7 +178,7 @@ class Gate:
         return since
 
     def _allows(self, clause: Clause, needed: int, opt_out: bool) -> bool:
-        if clause.effect != "permit" or clause.ambiguous or (opt_out and not is_opt_out(clause)):
+        if clause.effect != "permit" or clause.ambiguous_at(self.as_of) or (opt_out and not is_opt_out(clause)):
             return False
         return self.names(clause) and vocabulary.AUDIENCES.index(clause.audience) >= needed
 
@@ -339,15 +341,22 @@ class _Person:
 
     def choice(self, categories: Sequence[str], purpose: str) -> Choice:
         """The choice in force for data with these labels."""
+        return self._heard(self.events, categories, purpose)
+
+    def explicitly(self, categories: Sequence[str], purpose: str) -> Choice:
+        """The choice in force about what is sensitive in such data, when no yes is heard but the explicit ones."""
+        return self._heard(choice.explicit(self.events), choice.sensitive(categories), purpose)
+
+    def _heard(self, events: Sequence[Event], categories: Sequence[str], purpose: str) -> Choice:
         gate = self.gate
         return choice.join(
-            [choice.fold(self.events, c, purpose, gate.job.recipient, self.collected, gate.as_of) for c in categories]
+            [choice.fold(events, c, purpose, gate.job.recipient, self.collected, gate.as_of) for c in categories]
         )
 
     def consented_elsewhere(self, categories: Sequence[str]) -> bool:
-        """Whether a yes is in force for some other purpose of this data."""
+        """Whether an explicit yes is in force for some other purpose of this data."""
         others = (p for p in vocabulary.leaves(vocabulary.PURPOSES) if p != self.gate.job.purpose)
-        return any(self.choice(categories, purpose).state == "given" for purpose in others)
+        return any(self.explicitly(categories, purpose).state == "given" for purpose in others)
 
     def contract_excludes(self, categories: Sequence[str]) -> bool:
         job, as_of = self.gate.job, self.gate.as_of
@@ -389,8 +398,7 @@ class _View:
             for codes in (
                 self._integrity(), self._floor(), self._lifecycle(), self._visibility(), self._undated(), self._category(),
                 self.terms.codes, self._commitments(), self._person(case.primary), self._other_people(),
-                self._embargo(), self._signals(), self._recipient(), self._retention(), self._mention(),
-                self._ground(),
+                self._signals(), self._recipient(), self._retention(), self._mention(), self._ground(),
             )
             for code in codes
         )  # fmt: skip
@@ -528,7 +536,7 @@ class _View:
         ]
         denied = [holds for clause, holds in clauses if clause.effect == "deny"]
         permits = tuple(
-            (clause, None if clause.ambiguous and holds else holds)
+            (clause, None if holds and clause.ambiguous_at(self.gate.as_of) else holds)
             for clause, holds in clauses
             if clause.effect == "permit" and holds is not False
         )
@@ -577,8 +585,12 @@ class _View:
         return "allow.notice_elapsed", set()
 
     def _renewed(self, person: _Person, since: datetime) -> bool:
-        said = person.choice(self.categories or (), self.gate.job.purpose)
-        return said.state == "given" and said.past and said.since is not None and said.since >= since
+        """Whether somebody said yes to older data since then; where the data needs an explicit yes, explicitly."""
+        categories, purpose = self.categories or (), self.gate.job.purpose
+        asked = [person.choice(categories, purpose)]
+        if choice.sensitive(categories):
+            asked.append(person.explicitly(categories, purpose))
+        return all(c.state == "given" and c.past and c.since is not None and c.since >= since for c in asked)
 
     def _notice(self, person: _Person, version: PolicyVersion) -> datetime | None:
         """When the person was provably told, if the road of notice is open to them at all (rule 2)."""
@@ -586,7 +598,7 @@ class _View:
         homes = (known.residency_at, known.residency, self.gate.establishment)
         abroad = all(home is not None and not vocabulary.in_region(home, "US") for home in homes)
         adult = known.age_at == "adult" and known.age == "adult"
-        sensitive = self._touches(*vocabulary.BIOMETRIC, *EXPLICIT)
+        sensitive = self._touches(*choice.SENSITIVE)
         silent = person.choice(self.categories or (), self.gate.job.purpose).state in ("silent", "given")
         if not (abroad and adult and silent) or sensitive:
             return None
@@ -633,6 +645,7 @@ class _View:
         yield from self._age(person)
         if person.residency_holds:
             yield "jur.residency_unknown"
+        yield from self._embargo(person.standing)
         if person.standing.suppressed:
             yield "subj.suppressed_identity"
         if self.categories is not None:
@@ -679,14 +692,16 @@ class _View:
                 yield "subj.consent_unknown"
         if person.contract_excludes(categories):
             yield "subj.contract_excludes"
-        if said.state != "given":
-            yield from self._explicit(person, categories)
+        yield from self._explicit(person, categories)
         if said.state == "silent":
             yield from self._silence(person.regime)
         yield from self._biometric_retention(person.standing)
 
     def _explicit(self, person: _Person, categories: Sequence[str]) -> Iterable[str]:
-        """Data that needs an explicit yes for this very purpose, where there is none."""
+        """Data that needs an explicit yes, where none is in force for this very purpose."""
+        needed = choice.sensitive(categories)
+        if not needed or person.explicitly(categories, self.gate.job.purpose).state == "given":
+            return
         if self._touches(*vocabulary.BIOMETRIC):
             elsewhere = person.consented_elsewhere(categories)
             yield "cat.biometric_wrong_purpose" if elsewhere else "cat.biometric_no_consent"
@@ -741,6 +756,19 @@ class _View:
         if known.age_gap_until is not None and (made is None or made < known.age_gap_until):
             yield "age.age_unknown"
 
+    def _embargo(self, known: Standing) -> Iterable[str]:
+        """Undertakings about where the person lived when the record was collected, or lives now."""
+        homes = (known.residency_at, known.residency)
+        for embargo in self.gate.policy.embargoes:
+            if not vocabulary.covered_by(embargo.purposes, self.gate.job.purpose):
+                continue
+            if not embargo.spans(self.case.collected):
+                continue
+            if any(vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions):
+                yield "jur.region_embargo"
+            elif any(h is None or any(vocabulary.may_be_in(h, r) for r in embargo.regions) for h in homes):
+                yield "jur.residency_unknown"
+
     def _biometric_retention(self, known: Standing) -> Iterable[str]:
         if not self._touches(*vocabulary.BIOMETRIC):
             return
@@ -759,18 +787,6 @@ class _View:
                 yield "subj.co_subject_denied"
             if Effect.UNKNOWN in effects:
                 yield "subj.co_subject_unknown"
-
-    def _embargo(self) -> Iterable[str]:
-        homes = (self.case.primary.standing.residency_at, self.case.primary.standing.residency)
-        for embargo in self.gate.policy.embargoes:
-            if not vocabulary.covered_by(embargo.purposes, self.gate.job.purpose):
-                continue
-            if not embargo.spans(self.case.collected):
-                continue
-            if any(vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions):
-                yield "jur.region_embargo"
-            elif any(h is None or any(vocabulary.may_be_in(h, r) for r in embargo.regions) for h in homes):
-                yield "jur.residency_unknown"
 
     # 9 ----------------------------------------------------------------------------------------------------------
 

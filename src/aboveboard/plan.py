@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from aboveboard import vocabulary
+from aboveboard import choice, vocabulary
 from aboveboard.errors import EngineError
 from aboveboard.gate import EXPLICIT, FLOOR, SHARING, THREE_YEARS, Gate, licence_codes
 from aboveboard.policy import Clause, Condition, Embargo, Period, PolicyVersion
@@ -37,6 +37,7 @@ class Scope:
     labels: tuple[str, ...]
     purpose: str
     recipient: str
+    explicit: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ class Plan:
             "set_hi": hi,
             "explicit_lo": explicit,
             "biometric": vocabulary.touches(labels, vocabulary.BIOMETRIC),
-            "sensitive": vocabulary.touches(labels, (*vocabulary.BIOMETRIC, *EXPLICIT)),
+            "sensitive": vocabulary.touches(labels, choice.SENSITIVE),
             "job_scope": number if known else None,
             "share_scope": self._share(number) if known else None,
+            "explicit_scope": self._explicit(number) if known and choice.sensitive(known) else None,
             "declared_since": [naive(moment) for moment in since],
             "window_elapsed": [bool(known and self.gate.window_elapsed(known, rank)) for rank in ranks],
             "serves_other_purposes": bool(known and self.gate.serves_other_purposes(known)),
@@ -129,20 +131,27 @@ class Plan:
         ]
 
     def scopes(self) -> list[Scope]:
-        """The questions to the choices: the job's own, and sale-or-share where a third party asks."""
+        """The questions to the choices: the job's own, whether a yes is explicit where the data needs that, and
+        sale-or-share where a third party asks."""
         job = self.gate.job
         known = [(number, labels) for number, raw in enumerate(self.sets) if (labels := _known_labels(raw))]
-        own = [Scope(number, labels, job.purpose, job.recipient) for number, labels in known]
-        if job.recipient_kind != "third_party":
-            return own
-        return own + [Scope(self._share(number), labels, SHARING, job.recipient) for number, labels in known]
+        asked = [Scope(number, labels, job.purpose, job.recipient) for number, labels in known]
+        for number, labels in known:
+            if needed := choice.sensitive(labels):
+                asked.append(Scope(self._explicit(number), needed, job.purpose, job.recipient, explicit=True))
+        if job.recipient_kind == "third_party":
+            asked += [Scope(self._share(number), labels, SHARING, job.recipient) for number, labels in known]
+        return asked
 
     def _share(self, number: int) -> int:
         return len(self.sets) + number
 
+    def _explicit(self, number: int) -> int:
+        return 2 * len(self.sets) + number
+
     def elsewhere(self) -> list[tuple[int, Scope]]:
         """For biometric data, the questions about every other purpose, each with the set it belongs to."""
-        job, first = self.gate.job, 2 * len(self.sets)
+        job, first = self.gate.job, 3 * len(self.sets)
         others = [p for p in vocabulary.leaves(vocabulary.PURPOSES) if p != job.purpose]
         biometric = [
             (number, labels)
@@ -151,7 +160,7 @@ class Plan:
         ]
         pairs = [(number, labels, purpose) for number, labels in biometric for purpose in others]
         return [
-            (number, Scope(first + place, labels, purpose, job.recipient))
+            (number, Scope(first + place, choice.sensitive(labels), purpose, job.recipient, explicit=True))
             for place, (number, labels, purpose) in enumerate(pairs)
         ]
 
@@ -207,7 +216,6 @@ class Plan:
             "rank_now": _rank("audience_now"),
             "promise_narrows": self._promise_narrows(),
             "not_named": self._not_named(),
-            "embargo_hi": self._embargo(),
             "retention_hi": self._retention()[0],
             "retention_lo": self._retention()[1],
             "carrying_now": self.carrying_now,
@@ -233,6 +241,10 @@ class Plan:
     @property
     def shares(self) -> bool:
         return self.gate.job.recipient_kind == "third_party"
+
+    @property
+    def asks_explicitly(self) -> bool:
+        return any(scope.explicit for scope in self.scopes())
 
     @property
     def carrying_now(self) -> str:
@@ -280,6 +292,7 @@ class Plan:
         return bit(f"rcpt.{kind}_not_named") if kind in ("affiliate", "third_party") else ubigint(0)
 
     def _embargo(self) -> str:
+        """Undertakings about where a person lived when the record was collected, or lives now."""
         cases = [
             f"CASE WHEN NOT ({_spans(embargo)}) THEN 0::UBIGINT"
             f" WHEN coalesce(residency_at IN {homes}, FALSE) OR coalesce(residency IN {homes}, FALSE) THEN @jur.region_embargo"
@@ -342,6 +355,10 @@ class Plan:
         )
         lost = _base(self.gate.regimes.strictest())
         unknown = {q: max(here[q], lost[q]) for q in here}
+        explicitly = "x.state = 'given'" if self.asks_explicitly else "FALSE"
+        renewed = _RENEWED.format("c")
+        if self.asks_explicitly:
+            renewed += f" AND (NOT u.sensitive OR {_RENEWED.format('x')})"
         return f"""
   coalesce(sf.state, 1) AS state,
   coalesce(sf.lifted_between, FALSE) AS lifted_between,
@@ -364,12 +381,13 @@ class Plan:
   z.subject IS NOT NULL AS suppressed,
   coalesce(c.state, 'silent') AS choice,
   c.method,
+  coalesce({explicitly}, FALSE) AS said_explicitly,
   {"coalesce(sh.state, 'silent')" if self.shares else "'silent'"} AS sharing,
   k.subject IS NOT NULL AS contract_excludes,
   {"e.subject IS NOT NULL" if self.elsewhere() else "FALSE"} AS consented_elsewhere,
   coalesce(sf.protected_at = 0 AND sf.protected = 0 AND NOT sf.protected_between AND NOT sf.protected_gap_between, FALSE)
     AS open_throughout,
-  coalesce(c.state = 'given' AND c.past AND c.since >= u.declared_since, FALSE) AS renewed,
+  coalesce({renewed}, FALSE) AS renewed,
   CASE WHEN coalesce(sf.abroad, FALSE) AND sf.age_at = 0 AND sf.age = 0 AND NOT coalesce(u.sensitive, TRUE)
         AND coalesce(c.state, 'silent') IN ('silent', 'given') THEN {told} END AS told_at"""
 
@@ -380,6 +398,8 @@ class Plan:
             "LEFT JOIN contracts_in_force AS k ON k.scope_id = u.job_scope AND k.subject = u.subject",
             "LEFT JOIN suppressed AS z ON z.subject = u.subject",
         ]
+        if self.asks_explicitly:
+            joins.append(_during("choices_in_force", "x", "x.scope_id = u.explicit_scope AND "))
         if self.shares:
             joins.append(_during("choices_in_force", "sh", "sh.scope_id = u.share_scope AND "))
         if self.elsewhere():
@@ -401,7 +421,7 @@ class Plan:
              WHEN protected_between THEN @life.restored_unconfirmed ELSE 0::UBIGINT END
         | flag((collected IS NOT NULL AND protected_at = 1) OR protected = 1 OR protected_gap, @vis.audience_unknown)
       ELSE 0::UBIGINT END
-    | CASE WHEN known AND choice <> 'given' THEN
+    | CASE WHEN known AND NOT said_explicitly THEN
         explicit_lo
         | CASE WHEN NOT biometric THEN 0::UBIGINT
                WHEN consented_elsewhere THEN @cat.biometric_wrong_purpose ELSE @cat.biometric_no_consent END
@@ -438,6 +458,7 @@ class Plan:
       | flag(age_gap_until IS NOT NULL AND (made_at IS NULL OR made_at < age_gap_until), @age.age_unknown)
     ELSE 0::UBIGINT END
     | flag(residency_holds, @jur.residency_unknown)
+    | {self._embargo()}
     | flag(suppressed, @subj.suppressed_identity)
     | CASE choice WHEN 'refused' THEN @subj.opted_out | @subj.consent_refused
                   WHEN 'withdrawn' THEN @subj.opted_out | @subj.consent_withdrawn
@@ -461,8 +482,8 @@ class Bits:
         self.gate = gate
         versions = sorted(gate.policy.versions, key=lambda v: v is not gate.now)
         own = [c for v in versions for c in v.clauses if c.declares(gate.job.purpose, v.vocabulary, gate.job.use)]
-        self._permits = list(dict.fromkeys(_shape(c) for c in own if c.effect == "permit"))
-        self._denies = list(dict.fromkeys(_shape(c) for c in own if c.effect == "deny"))
+        self._permits = list(dict.fromkeys(_shape(c, gate.as_of) for c in own if c.effect == "permit"))
+        self._denies = list(dict.fromkeys(_shape(c, gate.as_of) for c in own if c.effect == "deny"))
         self.retentions = list(dict.fromkeys(rule for v in gate.policy.versions for rule in v.retentions))
         if max(len(self._permits), len(self._denies), len(self.retentions), len(gate.commitments)) > 64:
             raise EngineError(
@@ -478,7 +499,7 @@ class Bits:
         if labels is None:
             return 0
         order = self._permits if effect == "permit" else self._denies
-        mine = {_shape(c) for c in self.gate.clauses(version, labels) if c.effect == effect}
+        mine = {_shape(c, self.gate.as_of) for c in self.gate.clauses(version, labels) if c.effect == effect}
         return _mask(order, lambda shape: shape in mine)
 
     def retained(self, version: PolicyVersion, labels: Sequence[str | None]) -> int:
@@ -536,9 +557,10 @@ class Bits:
 _Shape = tuple[str, str, tuple[str, ...], str, Condition | None, bool]
 
 
-def _shape(clause: Clause) -> _Shape:
+def _shape(clause: Clause, as_of: datetime) -> _Shape:
     """What makes two clauses of different versions the same to the judgement, and the name that is printed."""
-    return (clause.id, clause.audience, clause.recipients, clause.basis, clause.when, clause.ambiguous)
+    open_still = clause.ambiguous_at(as_of)
+    return (clause.id, clause.audience, clause.recipients, clause.basis, clause.when, open_still)
 
 
 def _when(clauses: Sequence[tuple[Condition | None, bool]], holds: bool | None) -> str:
@@ -689,6 +711,9 @@ COUNTS_FROM = """greatest(getvariable('beginning'),
        CASE WHEN type IN ('refused', 'withdrawn', 'objected', 'expired') OR effective_verified
             THEN effective_at ELSE greatest(effective_at, recorded_at) END)"""
 """When an event counts from: ``choice.Event.counts_from`` in SQL."""
+
+_RENEWED = "({0}.state = 'given' AND {0}.past AND {0}.since >= u.declared_since)"
+"""Whether a choice in force is a yes to older data, given since the unbroken run of versions was announced."""
 
 _EFFECTS = {
     "deny_lo": ubigint(_effect(Effect.DENY)[0]),

@@ -174,6 +174,10 @@ class Clause:
         """An open-ended category that nobody closed: it can hold a record, never release one."""
         return self.open_ended and self.closed_by is None
 
+    def ambiguous_at(self, moment: datetime) -> bool:
+        """The same at a moment: what somebody will close later is still open."""
+        return self.ambiguous or (self.open_ended and self.closed_at is not None and self.closed_at > moment)
+
     def declares(self, purpose: str, vocabulary_version: int, use: str | None = None) -> bool:
         """Whether it is about ``purpose``, and, where it names uses, about this one: a job that names none has none."""
         if self.effect == "deny":

@@ -238,6 +238,8 @@ def _clauses_narrowed(gate: Gate, clause: Clause) -> Iterator[tuple[str, Clause]
         yield "for posts", replace(clause, when=policy.condition({"in": ["record.kind", ["post"]]}))
     if not clause.ambiguous:
         yield "left open", replace(clause, open_ended=True, closed_by=None)
+        tomorrow = gate.as_of + timedelta(days=1)
+        yield "closed tomorrow", replace(clause, open_ended=True, closed_by="ann", closed_at=tomorrow)
     if clause.basis != "consent":
         yield "by consent", replace(clause, basis="consent")
 

@@ -110,6 +110,8 @@ def _grant(clause: Clause, zone: str) -> list[str]:
     elif clause.closed_by:
         on = f" on {moment(clause.closed_at, zone)}" if clause.closed_at else ""
         lines.append(f"Its open words mean these data and no others, as decided by {clause.closed_by}{on}.")
+        if clause.open_ended and clause.closed_at:
+            lines.append("Before that it releases nothing.")
     return lines
 
 

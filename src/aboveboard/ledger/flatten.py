@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aboveboard.choice import CLOSE_ONLY, DENIED, DENIES, GRANTS, METHOD_ACTORS, STATES, Event, reaches
+from aboveboard.choice import CLOSE_ONLY, DENIED, DENIES, GRANTS, METHOD_ACTORS, STATES, Event, is_explicit, reaches
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,12 +30,16 @@ _CLOSE_ONLY = tuple(sorted(CLOSE_ONLY))
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Category labels that are asked about together, for one leaf purpose and one recipient."""
+    """Category labels that are asked about together, for one leaf purpose and one recipient.
+
+    ``explicit``: no yes counts but those that name a purpose and a sensitive kind of data (``choice.explicit``).
+    """
 
     id: int
     labels: tuple[str, ...]
     purpose: str
     recipient: str
+    explicit: bool = False
 
 
 def quoted(identifier: str) -> str:
@@ -118,7 +122,12 @@ def _kinds(con: duckdb.DuckDBPyConnection, events: str) -> Mapping[int, Event]:
 
 
 def _reaching(kinds: Mapping[int, Event], label: str, scope: Scope) -> frozenset[int]:
-    return frozenset(kind for kind, event in kinds.items() if reaches(event, label, scope.purpose, scope.recipient))
+    return frozenset(
+        kind
+        for kind, event in kinds.items()
+        if reaches(event, label, scope.purpose, scope.recipient)
+        and (not scope.explicit or event.type not in GRANTS or is_explicit(event))
+    )
 
 
 # Pieces: the stretches of collection time that each event speaks about, with its place in the order of the

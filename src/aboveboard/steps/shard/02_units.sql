@@ -7,7 +7,7 @@ SELECT
   coalesce(cs.set_hi, 0::UBIGINT) AS set_hi,
   coalesce(cs.explicit_lo, 0::UBIGINT) AS explicit_lo,
   coalesce(cs.biometric, FALSE) AS biometric,
-  cs.sensitive, cs.job_scope, cs.share_scope, cs.serves_other_purposes, cs.promised, cs.ever_retained,
+  cs.sensitive, cs.job_scope, cs.share_scope, cs.explicit_scope, cs.serves_other_purposes, cs.promised, cs.ever_retained,
   -- Which run of versions counts depends on the audience; an unknown one holds by itself.
   cs.declared_since[{{needed}} + 1] AS declared_since,
   cs.window_elapsed[{{needed}} + 1] AS window_elapsed

@@ -41,7 +41,6 @@ SELECT
     | CASE WHEN len(signals) > 0 THEN
         list_bit_or(list_transform(signals, lambda s: CASE WHEN {{signal_speaks}} THEN {{signal_bit}} ELSE 0::UBIGINT END))
       ELSE 0::UBIGINT END
-    | {{embargo_hi}}
     | flag(candidates_now <> 0 AND candidates_now & {{bits.names}} = 0, {{not_named}})
     | flag(candidates_then <> 0 AND candidates_then & {{bits.names}} = 0, {{not_named}})
     | {{retention_hi}}
