@@ -1,14 +1,14 @@
 """How quick the ledger is: import, append, read, flatten; medians of three on a made-up ledger.
 
-Run `python bench/ledger.py` (or with a number of events). Figures depend on the machine: they are printed, never
-tested.
+Run `python bench/ledger.py [--events N] [--json]`. Figures depend on the machine: they are printed, never tested.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import random
 import resource
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -85,8 +85,28 @@ def events_of_batch(count: int) -> list[Event]:
     ]
 
 
-def main(events: int) -> None:
-    """Print one line a figure."""
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", nargs="?", type=int, help="the same as --events")
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a line a figure")
+    asked = parser.parse_args()
+    figures: list[dict[str, str | int | float]] = []
+
+    def say(what: str, events: int, taken: tuple[float, float]) -> None:
+        clock, processor = taken
+        figures.append({"what": what, "events": events, "seconds": clock, "cpu_seconds": processor})
+        if not asked.json:
+            rate = f"{events / clock:>9,.0f} events/s"
+            print(f"{what:<28} {events:>9,} events {clock:7.2f} s  {rate}  ({processor:.2f} CPU s)", flush=True)
+
+    measure(asked.events if asked.count is None else asked.count, say)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"figures": figures, "peak_mb": peak}) if asked.json else f"peak memory {peak:,.0f} MB")
+
+
+def measure(events: int, say: Callable[[str, int, tuple[float, float]], None]) -> None:
+    """Tell every figure: what was done, with how many events, seconds by the clock and of the processor."""
     with TemporaryDirectory() as folder:
         root, choice_map = Path(folder), parse_map(MAP)
         write_csv(root / "choices.csv", events)
@@ -106,7 +126,6 @@ def main(events: int) -> None:
             say("append one at a time", APPENDS, timed(lambda _: [ledger.append(event) for event in batch]))
             batch = events_of_batch(BATCH)
             say("append in batches", BATCH, timed(lambda _: ledger.append_many([batch])))
-        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 
 def flattened(table: pyarrow.Table) -> None:
@@ -115,10 +134,5 @@ def flattened(table: pyarrow.Table) -> None:
         flatten(con, "said", SCOPES, datetime.now(UTC) + timedelta(days=1))
 
 
-def say(what: str, events: int, taken: tuple[float, float]) -> None:
-    clock, processor = taken
-    print(f"{what:<28} {events:>9,} events {clock:7.2f} s  {events / clock:>9,.0f} events/s  ({processor:.2f} CPU s)")
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    main()

@@ -23,19 +23,25 @@ from aboveboard import vocabulary
 from aboveboard.account import standing
 from aboveboard.choice import (
     ACTORS,
+    SENSITIVE,
     TYPES,
     Choice,
     Event,
     Facts,
     Snapshot,
     contract_excludes,
+    explicit,
     fold,
+    is_explicit,
     join,
     notice_at,
+    sensitive,
 )
 from aboveboard.errors import AboveboardError, LedgerError, VocabularyError
+from aboveboard.gate import EXPLICIT
 from aboveboard.ledger import Appended, Ledger, Scope, flatten
-from aboveboard.ledger.events import CONTENT, FIELDS, row_of
+from aboveboard.ledger.columns import columns_of
+from aboveboard.ledger.events import CONTENT, FIELDS, OPTIONAL, row_of
 from aboveboard.ledger.flatten import FOREVER, KNOWN_FROM, UNKNOWN_FROM
 from aboveboard.ledger.snapshot import BLOCK
 
@@ -216,20 +222,86 @@ def test_a_method_of_somebody_else_counts_as_none(method: str, actor: str, count
     assert (found.state, found.method) == ("given", counted)
 
 
+@pytest.mark.parametrize(
+    ("category", "purpose", "expected"),
+    [
+        ("user.biometric", "security", True),
+        ("user.biometric.voice", "security.identification", True),
+        ("user.authorization.biometric", "security", True),
+        ("user.demographic.religious_belief", "analyse.tdm", True),
+        ("user.demographic", "analyse.tdm", False),
+        ("user.location", "analyse.tdm", False),
+        ("user.biometric", None, False),
+        (None, "security", False),
+        ("user", "security", False),
+        (None, None, False),
+    ],
+)
+def test_a_yes_is_explicit_where_it_names_both(category: str | None, purpose: str | None, expected: bool) -> None:
+    event = said("given", category=category, purpose=purpose)
+    assert is_explicit(event) is expected
+    assert explicit([event]) == ((event,) if expected else ())
+    no = replace(event, type="withdrawn")
+    assert explicit([no]) == (no,)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (("user.content.public",), ()),
+        (("user.content.public", "user.biometric.voice"), ("user.biometric.voice",)),
+        (("user.location",), ("user.location.precise",)),
+        (("user.biometric",), ("user.biometric", "user.biometric.health")),
+        (("user.authorization",), ("user.authorization.biometric",)),
+    ],
+)
+def test_what_has_to_be_named_is_the_narrower_of_label_and_root(labels: tuple[str, ...], expected: Any) -> None:
+    assert sensitive(labels) == expected
+
+
+def test_the_sensitive_kinds_are_those_that_the_gate_asks_about() -> None:
+    assert {*SENSITIVE} == {*vocabulary.BIOMETRIC, *EXPLICIT}
+    assert all(bool(sensitive([label])) == vocabulary.touches([label], SENSITIVE) for label in vocabulary.CATEGORIES)
+
+
 def test_a_clock_that_runs_backwards_does_not_take_the_ledger_along(ledger: Ledger, clock: Clock) -> None:
     ledger.append(said())
     clock.now -= DAY
     assert ledger.append(said()).recorded_at == T0
 
 
-def test_closing_events_are_those_that_may_take_something_out(ledger: Ledger) -> None:
+def test_closing_subjects_are_those_whose_events_may_take_something_out(ledger: Ledger) -> None:
     kinds = ["given", "withdrawn", "renewed", "deleted", "notice_shown", "restored", "contract_bound"]
-    for kind in kinds:
-        ledger.append(said(kind))
-    ledger.append(said("given", expires_at=T0 + DAY))
-    assert [ledger.closing_between(at, at + 1) for at in range(8)] == [0, 1, 0, 1, 0, 0, 1, 1]
-    assert ledger.closing_between(0, 8) == 4
-    assert ledger.closing_between(2, 3) == ledger.closing_between(8, 8) == 0
+    for n, kind in enumerate(kinds):
+        ledger.append(replace(said(kind), subject=f"u:{n}"))
+    ledger.append(replace(said("given", expires_at=T0 + DAY), subject="u:7"))
+    assert ledger.closing_subjects(0, 8) == ["u:1", "u:3", "u:6", "u:7"]
+    assert ledger.closing_subjects(2, 3) == ledger.closing_subjects(8, 8) == []
+    assert ledger.closing_subjects(1, 2) == ["u:1"]
+
+
+def test_a_commit_holds_the_ledger_and_enters_a_release_once(ledger: Ledger) -> None:
+    ledger.append(said())
+    entry = {"id": "r", "position": 1, "as_of": "t", "manifest_sha256": "00", "staged_public": "a", "staged_private": "b",
+             "public": "/releases"}  # fmt: skip
+    with ledger.committing() as commit:
+        assert commit.head == 1
+        commit.enter(entry)
+    assert ledger.releases() == [entry]
+    with pytest.raises(LedgerError, match="committed once"), ledger.committing() as commit:
+        commit.enter(entry)
+
+
+def test_a_commit_that_fails_enters_nothing(ledger: Ledger) -> None:
+    def fail() -> None:
+        names = ("id", "as_of", "manifest_sha256", "staged_public", "staged_private", "public")
+        with ledger.committing() as commit:
+            commit.enter({**dict.fromkeys(names, "r"), "position": 0})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert ledger.releases() == []
 
 
 # Bulk
@@ -255,6 +327,38 @@ def test_history_keeps_its_recorded_at_in_order(ledger: Ledger) -> None:
     assert ledger.events_of("u:1")[-1].recorded_at == T0 - DAY  # raised: no position is recorded before its neighbour
     with pytest.raises(LedgerError, match="yet to come"):
         ledger.append_many([[replace(said(), recorded_at=T0 + DAY)]], keep_recorded_at=True)
+
+
+NULLABLE = {
+    "external_id": "", "category": "user.content", "purpose": "train_ai_system", "recipient": "controller",
+    "past_from": T0 - 9 * DAY, "past_to": T0 - 8 * DAY, "expires_at": T0 + DAY, "notice": "0", "language": "",
+    "value": "0",
+}  # fmt: skip
+
+
+def test_a_batch_keeps_what_is_missing_apart_from_what_is_empty(ledger: Ledger) -> None:
+    """Nulls are bound as values of another kind: nothing that may be said must be read as one."""
+    assert NULLABLE.keys() == OPTIONAL
+    whole = said(**NULLABLE)
+    batch = [whole, *(replace(whole, **{"external_id": f"without {name}", name: None}) for name in NULLABLE)]
+    batch += [said(external_id="0", expires_at=datetime(1970, 1, 1, tzinfo=UTC)), said()]
+    ledger.append_many([batch])
+    stored = [replace(event, position=0, recorded_at=T0) for event in ledger.events_of("u:1")]
+    assert stored == [replace(event, recorded_at=T0) for event in batch]
+
+
+def test_columns_are_looked_for_again_once_the_ledger_has_moved_on(ledger: Ledger) -> None:
+    columns = columns_of([row_of(said(external_id=f"x{i}")) for i in range(3)])
+    ledger.append(said(external_id="x1"))
+    assert ledger.add_columns(columns, keep_recorded_at=False, new_at=0) == 2
+    assert [event.external_id for event in ledger.events_of("u:1")] == ["x1", "x0", "x2"]
+    other = columns_of([row_of(said("given", external_id="new")), row_of(said("given", external_id="x0"))])
+    with pytest.raises(LedgerError, match="x0"):
+        ledger.add_columns(other, keep_recorded_at=False, new_at=0)
+    with pytest.raises(LedgerError) as caught:  # and the file refuses it where somebody claims to have looked
+        ledger.add_columns(other, keep_recorded_at=False, new_at=3)
+    assert "u:1" not in str(caught.value)
+    assert ledger.head() == 3
 
 
 # The file
@@ -295,6 +399,27 @@ def test_the_file_is_strict_and_in_write_ahead_mode(ledger: Ledger, tmp_path: Pa
     assert raw.execute("SELECT strict FROM pragma_table_list WHERE name = 'events'").fetchone() == (1,)
     assert [r[1] for r in raw.execute("PRAGMA table_info(events)")] == list(FIELDS)
     raw.close()
+
+
+@pytest.mark.parametrize("where", ["{}/new.db", "sqlite:///{}/new.db"])
+def test_a_new_file_is_its_owners_alone(tmp_path: Path, where: str) -> None:
+    with Ledger.open(where.format(tmp_path)) as ledger:
+        ledger.append(said())
+        modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.glob("new.db*")}
+    assert modes == dict.fromkeys(("new.db", "new.db-wal", "new.db-shm"), "0o600")
+
+
+def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    Ledger.open(tmp_path / "choices.db").close()
+    (tmp_path / "choices.db").chmod(0o640)
+    Ledger.open(tmp_path / "choices.db").close()
+    assert (tmp_path / "choices.db").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "gone.db").symlink_to(tmp_path / "nowhere" / "choices.db")
+    with pytest.raises(LedgerError, match="cannot be made"):
+        Ledger.open(tmp_path / "gone.db")
 
 
 def test_reopening_keeps_everything(tmp_path: Path) -> None:
@@ -433,8 +558,8 @@ LABELS = (
 PURPOSES = ("train_ai_system.generative", "employment.recommend_jobs")
 RECIPIENTS = ("controller", "processor:p", "affiliate:a", "third_party:t")
 SCOPES = tuple(
-    Scope(i, labels, purpose, recipient)
-    for i, (labels, purpose, recipient) in enumerate(
+    Scope(i, labels, purpose, recipient, *explicitly)
+    for i, (labels, purpose, recipient, *explicitly) in enumerate(
         [
             (LABELS[:1], PURPOSES[0], "controller"),
             (LABELS[:2], PURPOSES[0], "controller"),
@@ -444,6 +569,8 @@ SCOPES = tuple(
             (LABELS[2:4], PURPOSES[1], "third_party:t"),
             (("user.location", "user.newer"), PURPOSES[0], "controller"),
             (LABELS[:2], PURPOSES[0], "affiliate:b"),
+            (LABELS[3:4], PURPOSES[0], "controller", True),
+            ((LABELS[3], "user.location.precise"), PURPOSES[0], "processor:p", True),
         ]
     )
 )
@@ -462,7 +589,8 @@ events_said = st.builds(
     recorded_at=hours,
     effective_at=hours,
     category=st.sampled_from(
-        [None] * 4 + ["user", "user.content", "user.content.public", "user.biometric", "user.newer"]
+        [None] * 4
+        + ["user", "user.content", "user.content.public", "user.biometric", "user.location.precise", "user.newer"]
     ),
     purpose=st.sampled_from([None, None, None, None, "train_ai_system", *PURPOSES]),
     recipient=st.sampled_from(
@@ -563,9 +691,10 @@ def test_the_sql_fold_says_what_the_readable_fold_says(crowd: dict[str, list[Eve
     rows = flattened([event for own in crowd.values() for event in own])
     for subject, own in crowd.items():
         asked = moments(own)
-        for scope in SCOPES:  # 8 scopes, ordinary and joined, and every moment at which an answer may change
+        for scope in SCOPES:  # ordinary, joined and explicit, and every moment at which an answer may change
+            heard = explicit(own) if scope.explicit else own
             for at in asked:
-                leaves = [fold(own, label, scope.purpose, scope.recipient, at, AS_OF) for label in scope.labels]
+                leaves = [fold(heard, label, scope.purpose, scope.recipient, at, AS_OF) for label in scope.labels]
                 expected = replace(join(leaves), events=())
                 assert answer(rows.get((scope.id, subject), []), at) == expected
 

@@ -7,6 +7,7 @@ failing.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aboveboard.errors import LedgerError
 
-NEWEST = "0001"
+NEWEST = "0002"
 """The last migration; a ledger that says another one we do not know was written by a newer version."""
 
 _WAIT_MS = 30_000
@@ -28,6 +29,7 @@ _CACHE_KIB = 65_536
 def connect(where: str | Path) -> Engine:
     """An engine for a path or a URL; the database exists and has the newest shape afterwards."""
     engine = create_engine(_url(where))
+    _make_private(engine.url.database)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     with explained(engine):
@@ -72,6 +74,21 @@ def _url(where: str | Path) -> str:
     if not str(where).startswith("sqlite"):
         raise LedgerError("this version keeps its ledger in SQLite only", hint="give a path, or a sqlite:/// URL")
     return str(where)
+
+
+def _make_private(file: str | None) -> None:
+    """Make a new ledger's file so that its owner alone may read it; SQLite gives its log and index the same mode.
+
+    A file that is there already keeps the mode that somebody gave it.
+    """
+    if not file or file == ":memory:" or file.startswith("file:") or Path(file).exists():
+        return
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger `{file}` cannot be made: {error.strerror}", hint="may you write there?"
+        ) from None
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -23,8 +23,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
-    insert,
-    or_,
     select,
 )
 
@@ -91,7 +89,6 @@ events = Table(
     sqlite_strict=True,
 )
 
-add_event = insert(events)
 last_event = select(events.c.position, events.c.recorded_at).order_by(events.c.position.desc()).limit(1)
 events_of_subject = (
     select(events)
@@ -113,15 +110,6 @@ TOGETHER = tuple(name for name in FIELDS if name not in ALONE)
 _packed = select(*(events.c[name] for name in ALONE), func.json_array(*(events.c[name] for name in TOGETHER)))
 """Many events are read so: to hand over a value costs the same for a flag as for all of ``TOGETHER``."""
 events_packed = _packed.where(events.c.position <= bindparam("upto")).order_by(events.c.position)
-closing_events = (
-    select(func.count())
-    .select_from(events)
-    .where(
-        events.c.position > bindparam("after"),
-        events.c.position <= bindparam("upto"),
-        or_(events.c.type.not_in(sorted(OPENING)), events.c.expires_at.is_not(None)),
-    )
-)
 _is_named = events.c.external_id.in_(select(func.json_each(bindparam("names")).table_valued("value").c.value))
 """``names`` is one JSON list: thousands of bound values would be compiled anew each time."""
 events_named = select(events).where(_is_named)

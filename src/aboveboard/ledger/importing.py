@@ -486,7 +486,7 @@ SELECT count(DISTINCT subject), count(*) FROM named_rows JOIN fates USING (row)
  WHERE fates.reason IS NULL AND subject NOT IN (SELECT id FROM known WHERE id IS NOT NULL)
 """
 _FRESH = """
-SELECT 0 AS position, {columns} FROM named_rows n JOIN fates USING (row) WHERE fresh ORDER BY recorded_at, row
+SELECT {columns} FROM named_rows n JOIN fates USING (row) WHERE fresh ORDER BY recorded_at, row
 """
 
 
@@ -540,12 +540,12 @@ def _write(
     progress: Callable[[int, int], None] | None,
 ) -> int:
     """Append the fresh rows, a chunk a transaction; returns how many were not there already."""
-    cursor = con.cursor()
-    cursor.execute(_FRESH.format(columns=", ".join(f"n.{name}" for name in COLUMNS)))
+    fresh = con.sql(_FRESH.format(columns=", ".join(f"n.{name}" for name in COLUMNS)))
     added = done = 0
-    while rows := cursor.fetchmany(CHUNK):
-        added += ledger.add_rows(rows, keep_recorded_at=keep, new_at=head + added)
-        done += len(rows)
+    for page in fresh.to_arrow_reader(CHUNK):
+        columns = {name: page.column(name).to_pylist() for name in COLUMNS}
+        added += ledger.add_columns(columns, keep_recorded_at=keep, new_at=head + added)
+        done += page.num_rows
         if progress is not None:
             progress(done, total)
     return added

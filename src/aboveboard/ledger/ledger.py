@@ -13,17 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import database
+from aboveboard.ledger import database, releases
+from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
     FIELDS,
-    add_event,
-    closing_events,
     event_of,
     events_named,
     events_named_packed,
@@ -38,8 +37,6 @@ from aboveboard.ledger.snapshot import LedgerSnapshot, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Row = tuple[Any, ...]
 
 _FIELD_AT = {name: at for at, name in enumerate(FIELDS)}
 
@@ -97,8 +94,7 @@ class Ledger:
         with database.writing(self._engine) as connection:
             stored = self._known(connection, [row]).get(row[_FIELD_AT["external_id"]])
             if stored is None:
-                (stored,) = self._place(connection, [row], keep_recorded_at=False)
-                _insert(connection, [stored])
+                (stored,) = rows_of(self._add(connection, columns_of([row]), keep_recorded_at=False))
             elif not same_statement(row, stored):
                 raise _another_statement(event.external_id)
         return event_of(stored)
@@ -113,23 +109,22 @@ class Ledger:
         added = already = 0
         for batch in batches:
             rows = [_valid_row(event) for event in batch]
-            new = self.add_rows(rows, keep_recorded_at=keep_recorded_at)
+            new = self._add_rows(rows, keep_recorded_at)
             added, already = added + new, already + len(rows) - new
         return Appended(added, already, self.head())
 
-    def add_rows(self, rows: Sequence[Row], *, keep_recorded_at: bool, new_at: int | None = None) -> int:
-        """Record rows that were validated before, in one transaction; returns how many were new.
+    def add_columns(self, columns: Columns, *, keep_recorded_at: bool, new_at: int) -> int:
+        """Record events that were validated before, in one transaction; returns how many were new.
 
-        ``new_at``: the head at which all of these rows were looked for and none was there; while the ledger has
-        not moved on from it, they need not be looked for again.
+        They stand in the order in which they were recorded; the position is the ledger's to give, and so is
+        ``recorded_at`` unless it is kept. ``new_at``: the head at which all of them were looked for and none was
+        there; while the ledger has not moved on from it, they need not be looked for again.
         """
         with database.writing(self._engine) as connection:
-            moved_on = new_at is None or _last(connection)[0] != new_at
-            fresh = _not_there(rows, self._known(connection, rows)) if moved_on else list(rows)
-            if keep_recorded_at:
-                fresh.sort(key=lambda row: row[_FIELD_AT["recorded_at"]])
-            _insert(connection, self._place(connection, fresh, keep_recorded_at))
-        return len(fresh)
+            if _last(connection)[0] != new_at:
+                rows = rows_of({**columns, "position": [0] * len(columns["subject"])})
+                columns = columns_of(_not_there(rows, self._known(connection, rows)))
+            return len(self._add(connection, columns, keep_recorded_at)["position"])
 
     def stored(self, external_ids: Sequence[str]) -> pa.Table:
         """The events that carry one of these external ids, as :meth:`LedgerSnapshot.events_table` gives them."""
@@ -154,16 +149,23 @@ class Ledger:
         return moment(recorded_at) if position else None
 
     @contextmanager
-    def holding(self) -> Iterator[int]:
-        """The head, with nobody appending while it is held: what is done inside is done at the head."""
+    def committing(self) -> Iterator[releases.Commit]:
+        """One transaction at the head, with nobody appending while it lasts: what is entered in it is entered at the
+        head, or not at all.
+        """
         with database.writing(self._engine) as connection:
-            yield _last(connection)[0]
+            yield releases.Commit(connection, _last(connection)[0])
 
-    def closing_between(self, after: int, upto: int) -> int:
-        """How many of the events behind ``after``, up to ``upto``, may close what was open at ``after``."""
-        values = {"after": after, "upto": upto}
+    def releases(self) -> Sequence[Mapping[str, str | int]]:
+        """Every committed release, oldest first: id, position, as_of, manifest_sha256, and its
+        folders: the names they were staged under, and where the public one belongs."""
         with database.reading(self._engine) as connection:
-            return int(connection.execute(closing_events, values).scalar_one())
+            return releases.committed(connection)
+
+    def closing_subjects(self, after: int, upto: int) -> list[str]:
+        """Who recorded, behind ``after`` and up to ``upto``, what may close something that was open at ``after``."""
+        with database.reading(self._engine) as connection:
+            return releases.closing_subjects(connection, after, upto)
 
     def now(self) -> datetime:
         """The moment an event appended now would carry, at the earliest."""
@@ -181,13 +183,24 @@ class Ledger:
         found = _rows_named(connection, [name for name in names if name is not None])
         return {row[_FIELD_AT["external_id"]]: row for row in found}
 
-    def _place(self, connection: Connection, rows: Sequence[Row], keep_recorded_at: bool) -> list[Row]:
-        """The rows with the positions after the head. INVARIANT: ``recorded_at`` never runs backwards."""
+    def _add_rows(self, rows: Sequence[Row], keep_recorded_at: bool) -> int:
+        """Record rows in one transaction; returns how many were new."""
+        with database.writing(self._engine) as connection:
+            fresh = _not_there(rows, self._known(connection, rows))
+            if keep_recorded_at:
+                fresh.sort(key=lambda row: row[_FIELD_AT["recorded_at"]])
+            self._add(connection, columns_of(fresh), keep_recorded_at)
+        return len(fresh)
+
+    def _add(self, connection: Connection, columns: Columns, keep_recorded_at: bool) -> Columns:
+        """Put events behind the head; returns them as stored. INVARIANT: ``recorded_at`` never runs backwards."""
         head, last = _last(connection)
         now = max(micros(self._clock()), last)
-        if not keep_recorded_at:
-            return [_placed(row, head + 1 + i, now) for i, row in enumerate(rows)]
-        return [_placed(row, head + 1 + i, _kept(row, last, now)) for i, row in enumerate(rows)]
+        count = len(columns["subject"])
+        recorded_at = [_kept(said, last, now) for said in columns["recorded_at"]] if keep_recorded_at else [now] * count
+        placed = {**columns, "position": range(head + 1, head + 1 + count), "recorded_at": recorded_at}
+        insert_columns(connection, placed)
+        return placed
 
 
 def _last(connection: Connection) -> tuple[int, int]:
@@ -202,16 +215,10 @@ def _valid_row(event: Event) -> Row:
     return row
 
 
-def _kept(row: Row, last: int, now: int) -> int:
-    recorded_at = int(row[_FIELD_AT["recorded_at"]])
+def _kept(recorded_at: int, last: int, now: int) -> int:
     if recorded_at > now:
         raise LedgerError(f"recorded at {moment(recorded_at)}, which is yet to come", hint="check the clock and zone")
     return max(recorded_at, last)
-
-
-def _placed(row: Row, position: int, recorded_at: int) -> Row:
-    at = _FIELD_AT["recorded_at"]
-    return (position, *row[1:at], recorded_at, *row[at + 1 :])
 
 
 def _not_there(rows: Sequence[Row], known: Mapping[str, Row]) -> list[Row]:
@@ -233,11 +240,6 @@ def _another_statement(external_id: str | None) -> LedgerError:
         f"the external id `{external_id}` is taken by another statement",
         hint="an event never changes: record the new statement under an external id of its own",
     )
-
-
-def _insert(connection: Connection, rows: Sequence[Row]) -> None:
-    if rows:  # the driver's own executemany: five times as quick as a dictionary a row
-        connection.exec_driver_sql(str(add_event.compile(connection.engine)), list(rows))
 
 
 def _rows_named(connection: Connection, names: Sequence[str]) -> list[Row]:
