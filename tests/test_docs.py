@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aboveboard import manifest, reasons, regime, vocabulary, workspace
+from aboveboard import layout, manifest, reasons, regime, vocabulary, workspace
 
 if TYPE_CHECKING:
     from tests.conftest import Built
@@ -238,19 +237,31 @@ def example(said: str) -> Any:
 
 
 def test_canonical_rows_are_as_specified() -> None:
-    rows = example("rows.json")
+    rows, leaves = example("rows.json"), []
     for one in rows:
         assert manifest.row_bytes(one["row"]) == one["bytes"].encode()
-        assert hashlib.sha256(one["bytes"].encode()).hexdigest() == one["sha256"]
-    page = text("docs/formats/manifest.md")
-    hashes = sorted(bytes.fromhex(one["sha256"]) for one in rows)
-    assert f"`{manifest.rows_digest(hashes)}`" in page
+        leaves.append(manifest.leaf({**one["row"], "nonce": bytes.fromhex(one["nonce"])}))
+        assert leaves[-1].hex() == one["leaf"]
+    page, digest = text("docs/formats/manifest.md"), manifest.shard_digest(leaves)
+    assert f"`{digest}`" in page
+    assert f"`{manifest.rows_digest([manifest.Shard(5, '', '', 3, digest)])}`" in page
     assert f"`{manifest.rows_digest([])}`" in page
+
+
+def test_places_are_as_specified() -> None:
+    page, key = text("docs/formats/manifest.md"), bytes(range(32))
+    files = [layout.Layout(bits).shard_of(key, "u:42") for bits in (0, 3, 7)]
+    assert "stands in file {} of 1, file {} of 8, file {} of 128".format(*files) in " ".join(page.split())
+    place = layout.place(key, "posts", "1593767953706921985")
+    assert f"`{place}`" in page
+    assert f"`{layout.nonce(place).hex()}`" in page
+    assert f"at least {layout.SUBJECTS} people and {layout.ROWS:,} records a file, at most {layout.MAX_BITS}" in page
 
 
 _RELEASED = """
 SELECT ?::VARCHAR AS text, ?::VARCHAR AS language, ?::VARCHAR AS kind,
-  from_json(?, '[{"kind": "VARCHAR", "content": "VARCHAR"}]') AS parts
+  from_json(?, '[{"kind": "VARCHAR", "content": "VARCHAR"}]') AS parts,
+  'posts' AS source, '7' AS record_id, 'u:42' AS subject
 """
 
 
@@ -265,15 +276,19 @@ def test_the_engine_makes_the_same_bytes() -> None:
                 f"CREATE OR REPLACE TEMP TABLE released AS {_RELEASED}",
                 [*row.values(), json.dumps(one["row"]["parts"])],
             )
-            for step in steps.read("write")[1:]:
+            con.execute("SET VARIABLE order_key = ?", [bytes(range(32)).hex()])
+            con.execute("CREATE OR REPLACE TEMP TABLE scrubbed AS FROM released")
+            con.execute("CREATE OR REPLACE TEMP TABLE homes AS SELECT 'u:42' AS subject, 0 AS shard")
+            for step in steps.read("lay")[1:]:
                 con.execute(f"CREATE OR REPLACE TEMP TABLE {step.name} AS {step.sql}")
-            [(found,)] = con.execute("SELECT hex(row_sha256) FROM hashed").fetchall()
-            assert found.lower() == one["sha256"]
+            [(nonce, leaf)] = con.execute("SELECT nonce, leaf FROM hashed").fetchall()
+            assert nonce == layout.nonce(layout.place(bytes(range(32)), "posts", "7"))
+            assert leaf == manifest.leaf({**one["row"], "nonce": nonce})
 
 
 def test_digests_are_as_specified() -> None:
     page = text("docs/formats/manifest.md")
-    shards = [manifest.Shard(f"data/{pair}.parquet", pair * 32, 1) for pair in ("bb", "aa")]
+    shards = [manifest.Shard(0, f"data/{pair}.parquet", pair * 32, 1, "") for pair in ("bb", "aa")]
     assert f"`{manifest.file_digest(shards)}`" in page
     assert f"`{manifest.salted(bytes(32), '00' * 32)}`" in page
 
@@ -281,17 +296,33 @@ def test_digests_are_as_specified() -> None:
 def test_the_statement_has_the_fields_of_the_example(birdsite: Built) -> None:
     shown = example("manifest.json")
     at = datetime(2024, 1, 31, tzinfo=UTC)
-    empty = manifest.Manifest("id", at, {}, {}, 0, "", (), "", "", {})
+    nothing = manifest.Governed((), "", (), 0, 0, "")
+    empty = manifest.Manifest("id", at, {}, {}, 0, 0, "", nothing, "", {})
     assert fields(shown) == fields(json.loads(empty.statement()))
     found = json.loads((birdsite.release.public / "manifest.json").read_bytes())
     assert fields(shown) == fields(found)
-    for inner in ("job", "ledger", "columns", "environment"):
+    for inner in ("job", "ledger", "columns", "environment", "bound", "counts", "layout"):
         assert set(shown["predicate"][inner]) == set(found["predicate"][inner]), inner
     assert set(shown["predicate"]["policy"]["versions"][0]) == set(found["predicate"]["policy"]["versions"][0])
 
 
 def fields(statement: Mapping[str, Any]) -> set[str]:
     return {*statement, *(f"predicate.{key}" for key in statement["predicate"])}
+
+
+@pytest.mark.parametrize("library", ["duckdb", "polars", "datasets", "mlcroissant"])
+def test_the_tour_reads_a_release_with_everybodys_tools(
+    birdsite: Built, library: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip(library)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code = dict(blocks("docs/tour.md", "python"))[library]
+    exec(compile(code, "tour.md", "exec"), {"release": birdsite.release.public})  # noqa: S102 - our own page
+    said = capsys.readouterr().out
+    assert said
+    assert str(birdsite.release.governed.released) in said or library != "datasets"
 
 
 def test_the_files_of_a_release_are_those_documented(birdsite: Built) -> None:
@@ -302,6 +333,7 @@ def test_the_files_of_a_release_are_those_documented(birdsite: Built) -> None:
         for path in folder.rglob("*"):
             if path.is_file():
                 inside = re.sub(r"[0-9a-f]{64}", "<sha256>", path.relative_to(folder).as_posix())
+                inside = re.sub(r"^index/\d+", "index/<file>", inside)
                 inside = re.sub(r"^quarantine/\w+", "quarantine/<source>", inside)
                 assert f"\n{label}/{inside} " in page, inside
     columns = duckdb.execute("DESCRIBE FROM read_parquet(?)", [str(made.private / "decisions" / "*.parquet")])

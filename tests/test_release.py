@@ -5,24 +5,26 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from aboveboard import choice, judgement, mainjob, manifest, release
+from aboveboard import choice, disk, identifiers, intake, keys, layout, mainjob, manifest, reading, release, writing
 from aboveboard.choice import Event
 from aboveboard.demo import make
 from aboveboard.demo.tour import import_choices_of
 from aboveboard.engine import Engine
-from aboveboard.errors import EngineError, LedgerError, ReleaseError
+from aboveboard.errors import EngineError, LedgerError, ReleaseError, SourceError
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
+from aboveboard.keys import Keys
+from aboveboard.layout import Layout
 from aboveboard.manifest import Governed, Shard
 from aboveboard.policy import Citation, Clause, PolicyVersion, timeline
 from aboveboard.reasons import BY_CODE, BY_ID, OUTCOMES
@@ -73,11 +75,15 @@ def test_released_rows_are_the_permitted_and_redacted_ones(birdsite) -> None:
 
 
 def test_the_digest_of_the_rows_can_be_recomputed_from_the_rows(birdsite) -> None:
-    import hashlib
-
-    hashes = sorted(hashlib.sha256(manifest.row_bytes(row)).digest() for row in _released(birdsite.release.public))
-    statement = json.loads((birdsite.release.public / "manifest.json").read_bytes())
-    assert statement["predicate"]["rows_digest"] == manifest.rows_digest(hashes)
+    public = birdsite.release.public
+    predicate = json.loads((public / "manifest.json").read_bytes())["predicate"]
+    shards = []
+    for said in predicate["layout"]["shards"]:
+        rows = pq.read_table(public / said["file"]).to_pylist()
+        digest = manifest.shard_digest(manifest.leaf(row) for row in rows)
+        assert digest == said["rows_digest"]
+        shards.append(Shard(said["key"], said["file"], "", len(rows), digest))
+    assert predicate["rows_digest"] == manifest.rows_digest(shards)
 
 
 def test_files_are_named_by_what_is_in_them(birdsite) -> None:
@@ -86,7 +92,12 @@ def test_files_are_named_by_what_is_in_them(birdsite) -> None:
     statement = json.loads((birdsite.release.public / "manifest.json").read_bytes())
     for subject in statement["subject"]:
         found = hashlib.sha256((birdsite.release.public / subject["name"]).read_bytes()).hexdigest()
-        assert found == subject["digest"]["sha256"] == Path(subject["name"]).stem
+        assert found == subject["digest"]["sha256"]
+        assert not subject["name"].startswith("data/") or found == Path(subject["name"]).stem
+    bound = {subject["name"] for subject in statement["subject"]}
+    public = birdsite.release.public
+    there = {path.relative_to(public).as_posix() for path in public.rglob("*") if path.is_file()}
+    assert there == bound | {"manifest.json"}
 
 
 def test_mentions_never_leave_by_name(birdsite) -> None:
@@ -97,7 +108,7 @@ def test_mentions_never_leave_by_name(birdsite) -> None:
         ).fetchall()
     ]
     texts = [str(row["text"]) for row in _released(birdsite.release.public)]
-    assert any("@someone" in text for text in texts)
+    assert any(re.search("@u_[a-z2-7]{16}", text) for text in texts)
     assert not [handle for handle in handles if any(f"@{handle}" in text for text in texts)]
 
 
@@ -203,25 +214,51 @@ def _gate(position: int = 0, uses: tuple[str, ...] = (), use: str | None = None)
 class _Judge:
     def __init__(self, during: Callable[[], None] = lambda: None) -> None:
         self.during = during
+        self.folded: list[tuple[int, tuple[str, ...]]] = []
 
     def write(self, data: Path, private: Path, progress: object = None) -> Governed:
         data.mkdir(parents=True)
         (data / "x.parquet").write_bytes(b"rows")
         self.during()
-        return Governed((Shard("data/x.parquet", "00", 1),), "ab" * 32, (), 1, 0, "cd" * 32)
+        return Governed((Shard(0, "data/x.parquet", "00", 1, "ef" * 32),), "ab" * 32, (), 1, 0, "cd" * 32)
+
+    def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
+        self.folded.append((gate.snapshot.position, tuple(subjects)))
+        self.during()
+        return [bytes([gate.snapshot.position]) * 32]
 
 
 class _Ledger:
+    """A ledger in memory: whoever speaks says no, and a commit is lost where its transaction fails."""
+
     def __init__(self) -> None:
-        self.closing = 0
-        self.position = 0
+        self.held = False
+        self.said: list[str] = []
+        self.entries: list[Mapping[str, str | int]] = []
+
+    @property
+    def head(self) -> int:
+        return len(self.said)
 
     @contextmanager
-    def holding(self) -> Iterator[int]:
-        yield self.position
+    def committing(self) -> Iterator[_Ledger]:
+        before, self.held = len(self.entries), True
+        try:
+            yield self
+        except BaseException:
+            del self.entries[before:]
+            raise
+        finally:
+            self.held = False
 
-    def closing_between(self, after: int, upto: int) -> int:
-        return self.closing if after < upto else 0
+    def enter(self, release: Mapping[str, str | int]) -> None:
+        self.entries.append(release)
+
+    def releases(self) -> Sequence[Mapping[str, str | int]]:
+        return tuple(self.entries)
+
+    def closing_subjects(self, after: int, upto: int) -> list[str]:
+        return sorted(set(self.said[after:upto]))
 
 
 def _build(tmp_path: Path, judge: _Judge, ledger: _Ledger, gate: Callable[[], Gate] = _gate) -> release.Release:
@@ -260,7 +297,9 @@ def test_an_error_of_duckdb_is_told_by_its_name_only(tmp_path: Path) -> None:
 
 def test_a_copy_that_fails_does_not_quote_a_row(tmp_path: Path) -> None:
     with duckdb.connect() as con, pytest.raises(EngineError, match="failed: ConversionException") as raised:
-        judgement._copy(con, "SELECT CAST(word AS INTEGER) AS n FROM (VALUES ('my secret words')) AS t(word)", tmp_path)
+        writing.copy(
+            con, "SELECT CAST(word AS INTEGER) AS n FROM (VALUES ('my secret words')) AS t(word)", tmp_path, "data"
+        )
     assert "secret" not in str(raised.value) + str(raised.value.__cause__)
 
 
@@ -273,7 +312,7 @@ def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> Non
 
 def test_a_ledger_that_fails_while_we_publish_leaves_nothing_staged(tmp_path: Path) -> None:
     class Broken(_Ledger):
-        def closing_between(self, after: int, upto: int) -> int:
+        def enter(self, release: Mapping[str, str | int]) -> None:
             raise LedgerError("the ledger is gone")
 
     with pytest.raises(LedgerError):
@@ -281,18 +320,23 @@ def test_a_ledger_that_fails_while_we_publish_leaves_nothing_staged(tmp_path: Pa
     _nothing_in(tmp_path)
 
 
-def test_a_rename_that_fails_takes_the_evidence_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rename = Path.rename
+def test_a_rename_that_fails_after_the_commit_is_made_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename, ledger = Path.rename, _Ledger()
 
     def refuse(path: Path, target: Path) -> Path:
         if target.parent.name == "releases":
             raise OSError(errno.EDQUOT, "Disk quota exceeded", str(target))
         return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(ReleaseError, match="quota"):
-        _build(tmp_path, _Judge(), _Ledger())
-    _nothing_in(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        with pytest.raises(ReleaseError, match="quota"):
+            _build(tmp_path, _Judge(), ledger)
+    assert release.published(tmp_path / "releases") == []
+    assert len(ledger.releases()) == 1
+    [name] = release.finish(ledger, tmp_path / "private")
+    assert [path.name for path in release.published(tmp_path / "releases")] == [name]
+    assert release.finish(ledger, tmp_path / "private") == []
 
 
 def test_the_name_of_a_model_is_cut_in_the_id() -> None:
@@ -301,15 +345,11 @@ def test_the_name_of_a_model_is_cut_in_the_id() -> None:
 
 
 def test_a_build_that_was_killed_is_invisible_and_cleared_away(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
     for folder in ("releases", "private"):
-        left = tmp_path / folder / f".staging-{dead.pid}-00"
+        left = tmp_path / folder / ".staging-00"
         left.mkdir(parents=True)
         (left / "manifest.json").write_text("{}")
+        left.with_name(".staging-00.lock").write_text("")
     assert release.published(tmp_path / "releases") == []
     made = _build(tmp_path, _Judge(), _Ledger())
     assert [p.name for p in (tmp_path / "releases").iterdir()] == [made.id]
@@ -317,34 +357,41 @@ def test_a_build_that_was_killed_is_invisible_and_cleared_away(tmp_path: Path) -
     assert not (made.public / "private").exists()
 
 
-def test_a_no_during_the_build_is_heard(tmp_path: Path) -> None:
-    """Case 25: said while the build runs, before it is published."""
-    ledger = _Ledger()
-    seen: list[int] = []
+def test_what_a_living_build_has_staged_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "releases").mkdir()
+    with disk.leased(tmp_path / "releases", release.STAGING) as theirs:
+        theirs.mkdir()
+        made = _build(tmp_path, _Judge(), _Ledger())
+        assert theirs.is_dir()
+        assert made.public.is_dir()
 
-    def gate() -> Gate:
-        seen.append(ledger.position)
-        return _gate(ledger.position)
+
+def _late(ledger: _Ledger) -> Callable[[], Gate]:
+    return lambda: _gate(ledger.head)
+
+
+def test_a_no_during_the_build_is_heard(tmp_path: Path) -> None:
+    """Case 25: said while the build runs, before it is committed. Its rows leave by the list of tombstones."""
+    ledger = _Ledger()
 
     def say_no_once() -> None:
-        if ledger.position == 0:
-            ledger.position, ledger.closing = 1, 1
+        if not ledger.said:
+            ledger.said.append("u:1")
 
-    made = _build(tmp_path, _Judge(say_no_once), ledger, gate)
-    assert seen == [0, 1]
-    assert made.manifest.position == 1
-    assert len(release.published(tmp_path / "releases")) == 1
+    judge = _Judge(say_no_once)
+    made = _build(tmp_path, judge, ledger, _late(ledger))
+    assert judge.folded == [(1, ("u:1",))]
+    assert (made.manifest.judged, made.manifest.position) == (0, 1)
+    assert json.loads((made.public / "tombstones.json").read_bytes()) == {"tombstones": ["01" * 32]}
 
 
-def test_people_who_never_stop_choosing_end_the_build_with_nothing_published(tmp_path: Path) -> None:
+def test_people_who_never_stop_choosing_cannot_starve_publishing(tmp_path: Path) -> None:
     ledger = _Ledger()
-
-    def say_no() -> None:
-        ledger.position, ledger.closing = ledger.position + 1, 1
-
-    with pytest.raises(ReleaseError, match="kept changing"):
-        _build(tmp_path, _Judge(say_no), ledger, lambda: _gate(0))
-    assert release.published(tmp_path / "releases") == []
+    judge = _Judge(lambda: ledger.held or ledger.said.append(f"u:{ledger.head}"))  # type: ignore[func-returns-value]
+    made = _build(tmp_path, judge, ledger, _late(ledger))
+    heard = {subject for _, subjects in judge.folded for subject in subjects}
+    assert heard >= {f"u:{n}" for n in range(made.manifest.position)}
+    assert len(judge.folded) == release.ROUNDS + 1
 
 
 def test_a_use_that_no_clause_covers_is_refused_before_anything_is_judged(tmp_path: Path) -> None:
@@ -354,9 +401,11 @@ def test_a_use_that_no_clause_covers_is_refused_before_anything_is_judged(tmp_pa
 
 
 def test_the_same_release_is_not_published_twice(tmp_path: Path) -> None:
-    _build(tmp_path, _Judge(), _Ledger())
+    ledger = _Ledger()
+    _build(tmp_path, _Judge(), ledger)
     with pytest.raises(ReleaseError, match="already there"):
-        _build(tmp_path, _Judge(), _Ledger())
+        _build(tmp_path, _Judge(), ledger)
+    assert len(ledger.releases()) == 1
 
 
 def test_evidence_that_is_already_there_is_never_replaced(tmp_path: Path) -> None:
@@ -398,15 +447,18 @@ def test_audit_counts_what_a_build_counts_and_writes_nothing(birdsite) -> None:
 # --- files and shards, sources and limits ------------------------------------------------------------------------------
 
 
-def _judged(sources: list[Staged], folder: Path, **more: object) -> Judgement:
+KEYS = Keys(Path(), {name: name.encode().ljust(32, b"k") for name in keys.KINDS})
+
+
+def _judged(sources: list[Staged], folder: Path, people: Sequence[str] = ("ann",), **more: object) -> Judgement:
     """These sources under a gate that permits what adults made public; ann is one, kid is not."""
     facts = [
         choice.Facts(subject=s, state="active", protected=False, age_band=age, residency="IE")
-        for s, age in (("ann", "adult"), ("kid", "13_17"))
+        for s, age in (*((one, "adult") for one in people), ("kid", "13_17"))
     ]
     gate = replace(_gate(), snapshot=choice.people(facts=facts), regimes=Regimes(regions={"IE": "notice"}))
     engine = Engine(threads=2)
-    return Judgement(engine, relate(sources, folder, engine), gate, **more)  # type: ignore[arg-type]
+    return Judgement(engine, relate(sources, folder, engine), gate, keys=KEYS, **more)  # type: ignore[arg-type]
 
 
 def _posts(n: int) -> list[Record]:
@@ -427,37 +479,104 @@ def _split(staged: Staged, rows: int) -> Staged:
     return replace(staged, shards=tuple(shards))
 
 
-def test_the_files_do_not_tell_what_the_shards_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judgement, "FILE_ROWS", 100)
+def test_the_files_do_not_tell_what_the_shards_were(tmp_path: Path) -> None:
     found = []
     for name, rows in (("whole", 400), ("small", 37), ("halves", 200)):
         folder = tmp_path / name
         staged = _split(from_records(_posts(400), folder / "in"), rows)
-        governed = _judged([staged], folder).write(folder / "data", folder / "private")
+        governed = _judged([staged], folder, layout=Layout(1)).write(folder / "data", folder / "private")
         assert governed.released == 300
         assert [p.name for p in (folder / "private").iterdir() if p.name == "parts"] == []
         found.append(governed.shards)
     assert found[0] == found[1] == found[2]
-    assert len(found[0]) == 3
     assert sum(shard.rows for shard in found[0]) == 300
 
 
-def test_each_file_holds_one_range_of_the_hashes_in_their_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import hashlib
-
-    monkeypatch.setattr(judgement, "FILE_ROWS", 100)
-    governed = _judged([from_records(_posts(400), tmp_path / "in")], tmp_path).write(tmp_path / "d", tmp_path / "p")
-    places = set()
+def test_each_file_holds_its_people_in_the_order_of_the_key(tmp_path: Path) -> None:
+    crowd = [f"p{n}" for n in range(40)]
+    posts = [replace(one, subject=crowd[n % 40]) for n, one in enumerate(_posts(400))]
+    judged = _judged([from_records(posts, tmp_path / "in")], tmp_path, people=crowd, layout=Layout(2))
+    governed = judged.write(tmp_path / "d", tmp_path / "p")
+    assert governed.released == 400
+    assert {shard.key for shard in governed.shards} == {0, 1, 2, 3}
     for shard in governed.shards:
         table = pq.read_table(tmp_path / "d" / Path(shard.name).name)
         assert table.column_names == list(manifest.RELEASED_COLUMNS)
-        hashes = [hashlib.sha256(manifest.row_bytes(row)).digest() for row in table.to_pylist()]
-        assert hashes == sorted(hashes)
-        [place] = {int.from_bytes(digest[:2]) * 3 // 65_536 for digest in hashes}
-        places.add(place)
-    assert places == {0, 1, 2}
+        index = pq.read_table(tmp_path / "p" / "index" / f"{shard.key:05d}.parquet").to_pylist()
+        places = []
+        for row, entry in zip(table.to_pylist(), index, strict=True):
+            record = posts[entry["ordinal"]]
+            place = layout.place(KEYS.secret("order"), "records", record.id)
+            assert Layout(2).shard_of(KEYS.secret("shard"), str(record.subject)) == shard.key
+            assert (row["text"], row["nonce"]) == (record.text, layout.nonce(place))
+            assert entry["leaf"] == manifest.leaf(row)
+            places.append(place)
+        assert places == sorted(places)
+        assert shard.rows_digest == manifest.shard_digest(manifest.leaf(row) for row in table.to_pylist())
+
+
+def test_a_file_nobody_left_or_joined_keeps_its_bytes(tmp_path: Path) -> None:
+    crowd = [f"p{n}" for n in range(40)]
+    posts = [replace(one, subject=crowd[n % 40]) for n, one in enumerate(_posts(400))]
+    gone = [one for one in posts if one.subject != "p7"]
+    made = []
+    for name, records in (("all", posts), ("without", gone)):
+        judged = _judged([from_records(records, tmp_path / name)], tmp_path / name, people=crowd, layout=Layout(2))
+        made.append({s.key: s.sha256 for s in judged.write(tmp_path / name / "d", tmp_path / name / "p").shards})
+    touched = Layout(2).shard_of(KEYS.secret("shard"), "p7")
+    assert {key for key in made[0] if made[0][key] != made[1][key]} == {touched}
+
+
+def test_identifiers_leave_text_and_what_stands_beside_it(tmp_path: Path) -> None:
+    posts = [
+        replace(_posts(10)[0], id="a", main=Part(content="write to ann@example.org or ask @Bo"),
+                parts=(Part("card", content="call +49 30 901820 now"), Part("card", content="no number"))),
+        replace(_posts(10)[0], id="b", main=Part(content="nothing here")),
+    ]  # fmt: skip
+    governed = _judged([from_records(posts, tmp_path / "in")], tmp_path).write(tmp_path / "d", tmp_path / "p")
+    [table] = [pq.read_table(path) for path in (tmp_path / "d").iterdir()]
+    rows = {row["text"]: row for row in table.to_pylist()}
+    pseudonym = identifiers.replace("@Bo", KEYS.secret("pseudonym"))
+    written = rows[f"write to [email] or ask {pseudonym}"]
+    assert [part["content"] for part in written["parts"]] == ["call [phone] now", "no number"]
+    assert "nothing here" in rows
+    assert {kind: n for kind, n in governed.masked.items() if n} == {"email": 1, "mention": 1, "phone": 1}
+
+
+def test_a_record_that_claims_a_later_receipt_stops_the_build(tmp_path: Path) -> None:
+    posts = _posts(10)
+    first = _judged([from_records(posts, tmp_path / "in")], tmp_path, seen=tmp_path / "private")
+    (tmp_path / "private" / "one").mkdir(parents=True)
+    first.write(tmp_path / "d", tmp_path / "private" / "one")
+    moved = [replace(one, collected_at=NOW + timedelta(days=1)) if one.id == "3" else one for one in posts]
+    later = _judged([from_records(moved, tmp_path / "again")], tmp_path, seen=tmp_path / "private")
+    with pytest.raises(SourceError, match=r"1 records were received earlier .* such as `3`"):
+        intake.refuse_redated(later.engine, later.related, tmp_path / "private")
+    same = _judged([from_records(posts, tmp_path / "same")], tmp_path, seen=tmp_path / "private")
+    intake.refuse_redated(same.engine, same.related, tmp_path / "private")
+    (tmp_path / "private" / "two").mkdir()
+    same.write(tmp_path / "d2", tmp_path / "private" / "two")
+    assert pq.read_table(tmp_path / "private" / "two" / intake.FILE).num_rows == 0
+
+
+def test_a_late_no_takes_the_rows_of_everybody_it_touches(tmp_path: Path) -> None:
+    """Fold, with the judgement itself: bo says no while we write; ann quotes bo."""
+    posts = [
+        replace(_posts(10)[0], id="own", subject="bo", main=Part(content="a bird")),
+        replace(_posts(10)[0], id="quoting", main=Part(content="so true: a bird"), parts=(
+            Part("quote", place="span", start=9, end=15, parties=(Party("bo", "quoted_author"),), source_state="present"),)),
+        replace(_posts(10)[0], id="other", main=Part(content="another bird")),
+    ]  # fmt: skip
+    judged = _judged([from_records(posts, tmp_path / "in")], tmp_path, people=("ann", "bo"))
+    governed = judged.write(tmp_path / "d", tmp_path / "p")
+    assert governed.released == 3
+    no = Event(subject="bo", type="refused", recorded_at=NOW, effective_at=NOW, purpose="train_ai_system", position=1)
+    facts = [one for rows in judged.gate.snapshot.facts.values() for one in rows]
+    gate = replace(judged.gate, snapshot=choice.people([no], facts))
+    [table] = [pq.read_table(path) for path in (tmp_path / "d").iterdir()]
+    leaves = {manifest.leaf(row): row["text"] for row in table.to_pylist()}
+    assert {leaves[leaf] for leaf in judged.fold(gate, ["bo"], tmp_path / "p")} == {"a bird", "so true: a bird"}
+    assert judged.fold(judged.gate, ["bo"], tmp_path / "p") == []
 
 
 def test_nothing_released_is_no_file(tmp_path: Path) -> None:
@@ -584,3 +703,47 @@ def test_a_build_needs_no_network(own: tuple[Workspace, Path], monkeypatch: pyte
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     ws, job = own
     assert mainjob.build(ws, read_job(job), limit=200).governed.records > 0
+
+
+# --- reading ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_export_leaves_out_what_was_withdrawn(tmp_path: Path) -> None:
+    judged = _judged([from_records(_posts(40), tmp_path / "in")], tmp_path)
+    withdrawn: list[bytes] = []
+
+    class Folding:
+        def write(self, data: Path, private: Path, progress: object = None) -> Governed:
+            governed = judged.write(data, private)
+            [file] = data.iterdir()
+            withdrawn.append(manifest.leaf(pq.read_table(file).to_pylist()[3]))
+            return governed
+
+        def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
+            return withdrawn
+
+    ledger = _Ledger()
+    ledger.said.append("ann")
+    heads = iter((0, 1, 1, 1))
+    made = release.build(
+        lambda _: Folding(), lambda: _gate(next(heads)), ledger,
+        to=tmp_path / "releases", private=tmp_path / "private", environment={},
+    )  # fmt: skip
+    written = reading.export(made.public, tmp_path / "rows.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert written == len(lines) == made.governed.released - 1
+    assert set(lines[0]) == {"text", "language", "kind", "parts"}
+    with pytest.raises(ReleaseError, match="already there"):
+        reading.export(made.public, tmp_path / "rows.jsonl")
+
+
+@pytest.mark.parametrize("name", ["tombstones.json", "data", "manifest.json"])
+def test_a_release_that_was_changed_is_not_read(tmp_path: Path, name: str) -> None:
+    judged = _judged([from_records(_posts(40), tmp_path / "in")], tmp_path)
+    made = release.build(
+        lambda _: judged, _gate, _Ledger(), to=tmp_path / "releases", private=tmp_path / "private", environment={}
+    )
+    path = next((made.public / "data").iterdir()) if name == "data" else made.public / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ReleaseError, match=r"is another one|is damaged"):
+        next(reading.rows(made.public))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from aboveboard import keys
 from aboveboard.errors import AboveboardError, SourceError
 from aboveboard.mainjob import leftovers
 from aboveboard.release import unfinished
@@ -46,6 +47,7 @@ def examine(ws: Workspace) -> list[Finding]:
         _look("licences", lambda: f"{len(ws.licences)} on file"),
         *_sources(ws),
         *_jobs(ws),
+        *_keys(ws),
         _private(ws),
         *_unfinished(ws),
     ]
@@ -71,9 +73,9 @@ def _sources(ws: Workspace) -> Iterator[Finding]:
 
 
 def _source(path: Path) -> str:
-    from aboveboard.sources import table
+    from aboveboard.sources import opening
 
-    source = table.read(path)
+    source = opening.read(path)
     if missing := [file for file in source.files if not file.exists()]:
         raise SourceError("a file is not there", file=missing[0], hint="check `path` in the map")
     return f"{len(source.files)} files, {source.origin}"
@@ -86,6 +88,14 @@ def _jobs(ws: Workspace) -> Iterator[Finding]:
 
 def _job(path: Path) -> str:
     return read_job(path).job.purpose
+
+
+def _keys(ws: Workspace) -> Iterator[Finding]:
+    problems = keys.problems(ws.keys_folder)
+    for problem in problems:
+        yield Finding("keys", False, str(problem), problem.hint)
+    if not problems:
+        yield Finding("keys", True, f"{len(keys.KINDS)} whole, for their owner only")
 
 
 def _private(ws: Workspace) -> Finding:

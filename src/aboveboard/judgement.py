@@ -1,28 +1,27 @@
 """A judgement of whole sources: every shard judged under one gate, counted, sampled, written.
 
 Nothing happens until it is asked for. What is written is content-addressed Parquet: released rows for the public
-part, decisions (ids and reasons, never text) for the private one. Public files are cut over all released rows, by
-their hashes: the same inputs give the same files whatever the shards were, and no file tells what a shard lost.
+part (`writing` says how), decisions (ids and reasons, never text) for the private one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import manifest, reasons, steps
+from aboveboard import disk, intake, manifest, reasons, steps, writing
 from aboveboard.engine import Engine, Session
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
+from aboveboard.layout import Layout
 from aboveboard.plan import text
-from aboveboard.reasons import BY_ID, OUTCOMES, Effect
+from aboveboard.reasons import BY_ID, OUTCOMES, Effect, Outcome
 from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
 from aboveboard.relate import Related, resolved
 from aboveboard.sources import Staged
@@ -31,6 +30,7 @@ from aboveboard.steps import Step
 if TYPE_CHECKING:
     import duckdb
 
+ONE_FILE = Layout(0)
 Progress = Callable[[int, int], None]
 """Told how many records of how many are judged."""
 
@@ -46,6 +46,11 @@ class Judgement:
     """Judge only the first rows of each source. All were related: an edit further down still supersedes."""
     sources: tuple[str, ...] = ()
     """Judge only these (none named: all). All were related: an edit in another source still supersedes."""
+    keys: writing.Secrets | None = None
+    """What lays released rows out; a judgement that only counts needs none."""
+    layout: Layout = ONE_FILE
+    seen: Path | None = None
+    """Where the private parts of earlier releases are, which remember when each record was first received."""
 
     @property
     def judged(self) -> tuple[Staged, ...]:
@@ -91,60 +96,78 @@ class Judgement:
         return _tallies(tallies), _losses(losses)
 
     def write(self, data: Path, private: Path, progress: Progress | None = None) -> manifest.Governed:
-        """Released rows into ``data``, decisions into ``private/decisions``; returns what came out."""
-        decisions, parts = private / "decisions", private / "parts"
-        for folder in (data, decisions, parts):
+        """Released rows into ``data``, decisions, quarantine and index into ``private``; returns what came out."""
+        if self.keys is None:
+            raise EngineError(
+                "a judgement without keys writes nothing", hint="give Judgement the keys of the workspace"
+            )
+        decisions, parts, index = private / "decisions", private / "parts", private / "index"
+        for folder in (data, decisions, parts, index):
             folder.mkdir(parents=True, exist_ok=True)
         self._keep_quarantine(private / "quarantine")
         tallies: Counter[tuple[str, str, str]] = Counter()
+        masked: Counter[str] = Counter()
         try:
             for n, session in enumerate(self._sessions(progress)):
-                session.release()
+                masked.update(writing.lay(session, self.keys))
                 _count(session.con, tallies)
-                _copy(session.con, _DECISIONS, decisions)
-                _copy_rows(session.con, _PART, parts / f"{n:05d}.parquet", _PART_GROUP)
-            shards = self._cut(parts, data)
+                writing.copy(session.con, _DECISIONS, decisions, "decisions")
+                with disk.step("part"):
+                    part = parts / f"{n:05d}.parquet"
+                    writing.copy_rows(session.con, writing.PART, part, writing.PART_GROUP)
+            made = writing.cut(self.engine, parts, data, index)
         finally:
             shutil.rmtree(parts, ignore_errors=True)  # they hold text
-        for folder in (data, decisions, private / "quarantine"):
-            settle(folder)
+        if self.seen is not None:
+            intake.remember(self.engine, self.related, self.seen, private)
+        for folder in (data, decisions, index, private / "quarantine", private):
+            disk.settle(folder)
         return manifest.Governed(
-            shards=tuple(sorted(shards, key=lambda s: s.name)),
-            rows_digest=self._rows_digest(decisions),
+            shards=tuple(made.shards),
+            rows_digest=manifest.rows_digest(made.shards),
             tallies=tuple(_tallies(tallies)),
             records=sum(tallies.values()),
             quarantined=sum(source.quarantined for source in self.judged),
             source_digest=_source_digest(self.related),
+            bits=self.layout.bits,
+            kinds=dict(made.kinds),
+            languages=dict(made.languages),
+            masked=dict(masked),
+            refused=tuple(asdict(one) for source in self.judged for one in source.refused),
         )
 
-    def _cut(self, parts: Path, data: Path) -> list[manifest.Shard]:
-        """The public files, over all released rows: a file a shard of the source would tell what that shard lost.
+    def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
+        """The leaves of written rows that may not go out under a later gate, as they are.
 
-        File k of n holds the rows whose first two hash bytes lie in the k-th of n equal ranges; one range is sorted at
-        a time, and what does not fit into memory spills.
+        Only records in which one of these people has a part are looked at, with ``decide`` itself. ``private`` is
+        where this judgement wrote.
         """
-        if not any(parts.iterdir()):
+        if not any((private / "index").iterdir()):
             return []
+        found: list[bytes] = []
         with self.engine.connect() as con:
-            # INVARIANT: the same rows, the same bytes. What DuckDB knows of the parts must not shape what it writes.
-            con.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
-            con.execute(f"CREATE TEMP VIEW parts AS SELECT * FROM read_parquet({_listed(parts)})")
-            [(rows,)] = con.execute("SELECT count(*) FROM parts").fetchall()
-            made = (_copy(con, _RELEASED.format(within=within), data) for within in _ranges(-(-rows // FILE_ROWS)))
-            return [shard for shard in made if shard is not None]
+            con.execute("CREATE TEMP TABLE speakers AS SELECT unnest(?) AS subject", [list(subjects)])
+            index, decisions = (writing.listed(private / name) for name in ("index", "decisions"))
+            con.execute(f"CREATE TEMP TABLE written AS {_WRITTEN.format(index=index, decisions=decisions)}")
+            for rows in self._resolved(con, chosen=_SPEAKERS):
+                found += [bytes(row["leaf"]) for row in _dicts(con, _STANDING.format(rows=rows)) if _leaves(row, gate)]
+        return found
 
     def _keep_quarantine(self, folder: Path) -> None:
         """What could not be read stays with the release: where it stood and why, never what it said."""
         folder.mkdir(parents=True, exist_ok=True)
         for source in self.judged:
             if source.quarantined:
-                kept = folder / f"{source.name}.parquet"
-                shutil.copyfile(source.quarantine, kept)
-                settle(kept)
+                with disk.step("quarantine"):
+                    kept = folder / f"{source.name}.parquet"
+                    shutil.copyfile(source.quarantine, kept)
+                    disk.settle(kept)
 
     def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
         """The session after each shard that it judged."""
         with self.engine.sit(self.gate, self.related.sets) as session:
+            if self.keys is not None:
+                writing.settle_people(session.con, self._subjects(), self.keys, self.layout)
             done, total = 0, sum(source.rows for source in self.judged)
             for rows in self._shards(session):
                 done += rows
@@ -157,94 +180,59 @@ class Judgement:
             session.judge()
             yield int(session.con.execute("SELECT count(*) FROM decisions").fetchall()[0][0])
 
-    def _resolved(self, con: duckdb.DuckDBPyConnection, limit: int | None = None) -> Iterator[str]:
-        """Each shard with its relations, as the table ``records``."""
+    def _subjects(self) -> str:
+        """Everybody whom a record is by, inherited or not, as a subquery."""
+        shards = ", ".join(text(str(shard)) for _, shard in self.related.shards) or "''"
+        relations = text(str(self.related.relations))
+        return (
+            f"(SELECT subject FROM read_parquet([{shards}])"
+            f" UNION ALL SELECT derived.subject FROM read_parquet({relations}) WHERE derived IS NOT NULL)"
+        )
+
+    def _resolved(
+        self, con: duckdb.DuckDBPyConnection, limit: int | None = None, chosen: str = "TRUE"
+    ) -> Iterator[str]:
+        """Each shard with its relations, as the table ``records``; ``chosen`` says which of them."""
         con.execute(
             f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})"
         )
-        chosen = [(source, shard) for source in self.judged for shard in source.shards]
-        for source, shard in chosen[:limit]:
+        shards = [(source, shard) for source in self.judged for shard in source.shards]
+        for source, shard in shards[:limit]:
             con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
             con.execute(
                 f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
             )
             first = "" if self.limit is None else f" WHERE s.ordinal < {int(self.limit)}"
-            con.execute(f"CREATE OR REPLACE TEMP TABLE records AS {resolved('staged', 'relations')}{first}")
+            con.execute(
+                "CREATE OR REPLACE TEMP TABLE records AS"
+                f" SELECT * FROM ({resolved('staged', 'relations')}{first}) WHERE {chosen}"
+            )
             yield "records"
 
-    def _rows_digest(self, decisions: Path) -> str:
-        if not any(decisions.iterdir()):
-            return manifest.rows_digest([])
-        with self.engine.connect() as con:
-            found = con.execute(
-                f"SELECT row_sha256 FROM read_parquet({_listed(decisions)}) WHERE row_sha256 IS NOT NULL"
-                " ORDER BY row_sha256"
-            )
-            return manifest.rows_digest(row for block in iter(lambda: found.fetchmany(65_536), []) for (row,) in block)
 
-
-FILE_ROWS = 1_000_000
-"""About how many rows a public file holds."""
-_PART = "SELECT text, language, kind, parts, row_sha256 FROM hashed ORDER BY row_sha256"
-_PART_GROUP = 8_192
-"""Small row groups, sorted by hash: to read one range of hashes, the others need not be read."""
-_RELEASED = "SELECT text, language, kind, parts FROM parts WHERE {within} ORDER BY row_sha256"
 _DECISIONS = """
-SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, h.row_sha256
-FROM decisions AS d LEFT JOIN hashed AS h USING (ordinal)
+SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at
+FROM decisions AS d JOIN records AS r USING (ordinal)
 ORDER BY d.source, d.ordinal
+"""
+_WRITTEN = """
+SELECT i.source, i.ordinal, i.leaf, d.removed
+FROM read_parquet({index}) AS i JOIN read_parquet({decisions}) AS d USING (source, ordinal)
+"""
+_STANDING = "SELECT r.*, w.leaf, w.removed FROM {rows} AS r JOIN written AS w USING (source, ordinal)"
+_SPEAKERS = """
+subject IN (SELECT subject FROM speakers)
+  OR list_has_any(list_transform(parties, lambda p: p.subject), (SELECT list(subject) FROM speakers))
+  OR list_has_any(flatten(list_transform(parts, lambda p: list_transform(p.parties, lambda q: q.subject))),
+                  (SELECT list(subject) FROM speakers))
 """
 
 
-def _ranges(n: int) -> Iterator[str]:
-    """Conditions that part the hashes into ``n`` equal ranges of their first two bytes."""
-    edges = [-(-k * 65_536 // n) for k in range(n)]
-    for k, edge in enumerate(edges):
-        upper = f" AND row_sha256 < unhex('{edges[k + 1]:04x}')" if k + 1 < n else ""
-        yield f"row_sha256 >= unhex('{edge:04x}'){upper}"
-
-
-def _listed(folder: Path) -> str:
-    """The Parquet files of a folder as a list in SQL."""
-    return f"[{', '.join(text(str(file)) for file in sorted(folder.glob('*.parquet')))}]"
-
-
-def _copy_rows(con: duckdb.DuckDBPyConnection, query: str, path: Path, group: int = 122_880) -> int:
-    """The rows of a query as a Parquet file; an EngineError does not say what DuckDB says, which may quote a row."""
-    import duckdb
-
-    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group}"
-    try:
-        [(rows,)] = con.execute(f"COPY ({query}) TO {text(str(path))} ({options})").fetchall()
-    except duckdb.Error as error:
-        raise EngineError(
-            f"writing `{path.parent.name}` failed: {type(error).__name__}",
-            hint="make room on the disk, or give [engine] more memory",
-        ) from None
-    return int(rows)
-
-
-def _copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path) -> manifest.Shard | None:
-    """The rows of a query as one Parquet file named by its own SHA-256; no file where there is no row."""
-    partial = folder / "part.partial"
-    rows = _copy_rows(con, query, partial)
-    if not rows:
-        partial.unlink()
-        return None
-    with partial.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    partial.rename(folder / f"{digest}.parquet")
-    return manifest.Shard(f"data/{digest}.parquet", digest, rows)
-
-
-def settle(path: Path) -> None:
-    """Have a file, or the entries of a folder, on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _leaves(row: Mapping[str, Any], gate: Gate) -> bool:
+    """Whether a written row may not stay as it is: out, or with other parts removed than before."""
+    decision = gate.decide(as_record(row))
+    before = tuple(place - 1 for place in row["removed"] or ())
+    return decision.outcome not in (Outcome.PERMIT, Outcome.REDACT) or decision.removed != before
 
 
 def _count(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str, str]]) -> None:

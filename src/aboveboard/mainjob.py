@@ -6,23 +6,26 @@ introduced to the acts; the command line and the library both come in here.
 
 from __future__ import annotations
 
-import os
+import contextlib
+import hashlib
+import json
 import platform
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aboveboard import release
+from aboveboard import disk, intake, release
 from aboveboard.engine import Engine
 from aboveboard.errors import SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
+from aboveboard.keys import Keys
+from aboveboard.layout import Layout, fitting
 from aboveboard.relate import Related, relate
-from aboveboard.sources import Staged, table
+from aboveboard.sources import Staged, opening
 from aboveboard.sources.facts import FactsTable
 from aboveboard.workspace import JobFile, Workspace
 
@@ -44,6 +47,8 @@ class Prepared:
     limit: int | None = None
     sources: tuple[str, ...] = ()
     """Which sources are judged (none named: all)."""
+    keys: Keys | None = None
+    """What a release is laid out with; looking and counting need none."""
 
     def gate(self, as_of: datetime | None = None) -> Gate:
         """The gate at the head of the ledger, now (or, for audits and explanations, at an earlier moment)."""
@@ -55,7 +60,12 @@ class Prepared:
         return Gate(ws.policy, snapshot, self.job, as_of, ws.regimes, ws.licences)
 
     def judge(self, gate: Gate) -> Judgement:
-        return Judgement(self.engine, self.related, gate, self.limit, self.sources)
+        if self.keys is None:
+            return Judgement(self.engine, self.related, gate, self.limit, self.sources)
+        layout = layout_of(self.workspace.private, self.engine, self.related)
+        return Judgement(
+            self.engine, self.related, gate, self.limit, self.sources, self.keys, layout, self.workspace.private
+        )  # fmt: skip
 
     @property
     def judged(self) -> list[str]:
@@ -75,12 +85,15 @@ def prepared(
     sources: Sequence[str] = (),
     facts: Path | None = None,
     limit: int | None = None,
+    strict_files: bool = False,
     clock: Clock = now,
     progress: Progress | None = None,
+    keys: Keys | None = None,
 ) -> Iterator[Prepared]:
     """Stage and relate all sources in a private folder, which is gone afterwards.
 
     ``sources`` (or those of the job) only choose what is judged: an edit or a deletion in another one still counts.
+    ``strict_files`` stops at files of exports that no reader knows.
     """
     chosen = _chosen(ws, sources or job.sources)
     known = ws.facts_at(facts) if facts is not None else ws.facts
@@ -88,11 +101,12 @@ def prepared(
         # Spilling belongs where scratch belongs: it holds what people wrote.
         engine = replace(ws.engine, scratch=scratch / "spill")
         with release.in_plain_words():
-            staged = [_stage(name, path, scratch / name, progress) for name, path in ws.sources.items()]
+            staged = [_stage(name, path, scratch / name, strict_files, progress) for name, path in ws.sources.items()]
             if progress is not None:
                 progress("relating records", 0, None)
             related = relate(staged, scratch, engine)
-        yield Prepared(ws, job.job, related, known, clock, engine, limit, chosen)
+            intake.refuse_redated(engine, related, ws.private)
+        yield Prepared(ws, job.job, related, known, clock, engine, limit, chosen, keys)
 
 
 def build(
@@ -103,11 +117,15 @@ def build(
     facts: Path | None = None,
     to: Path | None = None,
     limit: int | None = None,
+    strict_files: bool = False,
     clock: Clock = now,
     progress: Progress | None = None,
 ) -> release.Release:
     """Build and publish the release of a job; see ``release.build`` for what is promised."""
-    with prepared(ws, job, sources=sources, facts=facts, limit=limit, clock=clock, progress=progress) as ready:
+    with prepared(
+        ws, job, sources=sources, facts=facts, limit=limit, strict_files=strict_files, clock=clock, progress=progress,
+        keys=ws.keys,
+    ) as ready:  # fmt: skip
         told = None if progress is None else lambda done, total: progress("judging records", done, total)
         return release.build(
             ready.judge,
@@ -116,6 +134,7 @@ def build(
             to=to or ws.releases,
             private=ws.private,
             environment=environment(),
+            bound=bound(ws),
             sources=ready.judged,
             notes=() if limit is None else (f"Only the first {limit:,} rows of each source were judged.",),
             progress=told,
@@ -131,6 +150,36 @@ def environment() -> Mapping[str, str]:
     return {"aboveboard": __version__, "duckdb": duckdb.__version__, "python": platform.python_version()}
 
 
+def bound(ws: Workspace) -> Mapping[str, str]:
+    """Digests of what a judgement depends on beside policy, people and records."""
+    regimes = {"tables": {n: asdict(t) for n, t in ws.regimes.tables.items()}, "regions": dict(ws.regimes.regions)}
+    licences = {name: asdict(licence) for name, licence in ws.licences.items()}
+    told = {"regimes": regimes, "licences": licences}
+    return {n: hashlib.sha256(json.dumps(v, sort_keys=True, default=str).encode()).hexdigest() for n, v in told.items()}
+
+
+def layout_of(private: Path, engine: Engine, related: Related) -> Layout:
+    """The layout of this workspace: chosen with its first release, and then the same for good."""
+    path = private / "layout.json"
+    if not path.exists():
+        with contextlib.suppress(FileExistsError), disk.step("layout.json"):  # two builders: the first one chose
+            disk.write(path, json.dumps(asdict(fitting(subjects(engine, related), related.rows))).encode(), mode=0o600)
+    try:
+        return Layout(int(json.loads(path.read_bytes())["bits"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError("the layout cannot be read", file=path, hint="bring it back from your backup") from error
+
+
+def subjects(engine: Engine, related: Related) -> int:
+    """About how many people the records are by."""
+    shards = [str(shard) for _, shard in related.shards]
+    if not shards:
+        return 0
+    with engine.connect() as con:
+        found = con.execute("SELECT approx_count_distinct(subject) FROM read_parquet(?)", [shards]).fetchall()
+    return int(found[0][0])
+
+
 def _chosen(ws: Workspace, names: Sequence[str]) -> tuple[str, ...]:
     if not ws.sources:
         raise WorkspaceError("the workspace names no source", hint='add a [sources] table: name = "path/to/map.toml"')
@@ -140,8 +189,8 @@ def _chosen(ws: Workspace, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _stage(name: str, path: Path, folder: Path, progress: Progress | None) -> Staged:
-    source = table.read(path)
+def _stage(name: str, path: Path, folder: Path, strict_files: bool, progress: Progress | None) -> Staged:
+    source = opening.read(path, strict_files=strict_files)
     if source.name != name:
         raise SourceError(
             f"the map calls itself `{source.name}` and the workspace calls it `{name}`", file=path,
@@ -154,19 +203,22 @@ def _stage(name: str, path: Path, folder: Path, progress: Progress | None) -> St
 @contextmanager
 def _scratch(private: Path) -> Iterator[Path]:
     """A folder that only we can read, for what must not stay; leftovers of builds that died are cleared away."""
-    folder = private / f"scratch-{os.getpid()}-{secrets.token_hex(4)}"
     with release.in_plain_words():
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in leftovers(private):
-            shutil.rmtree(left, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            disk.clear(left)
+    with disk.leased(private, SCRATCH) as folder:
+        with release.in_plain_words():
+            folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+SCRATCH = "scratch"
 
 
 def leftovers(private: Path) -> list[Path]:
     """Scratch folders whose process is gone: they hold text that was being judged."""
-    found = private.glob("scratch-*-*") if private.is_dir() else ()
-    return [folder for folder in found if not release.alive(folder.name.split("-")[1])]
+    return disk.abandoned(private, SCRATCH)

@@ -15,25 +15,33 @@ from typing import Any
 import rfc8785
 
 STATEMENT = "https://in-toto.io/Statement/v1"
-RELEASE = "https://aboveboard.dev/release/v1"
-ROWS_DOMAIN = b"aboveboard/rows/v1\x00"
+RELEASE = "https://aboveboard.dev/release/v2"
+SHARD_DOMAIN = b"aboveboard/shard/v1\x00"
+ROWS_DOMAIN = b"aboveboard/rows/v2\x00"
+TOMBSTONES = "tombstones.json"
+FEW = 10
+"""Public counts below this are not told; others are rounded to it."""
 
 RELEASED_COLUMNS = {
     "text": "VARCHAR",
     "language": "VARCHAR",
     "kind": "VARCHAR",
     "parts": "STRUCT(kind VARCHAR, content VARCHAR)[]",
+    "nonce": "BLOB",
 }
-"""What a released row holds; no id, no author, no time."""
+"""What a released row holds; no id, no author, no time. The nonce keeps a row from being guessed by its hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One file of released rows: its name inside the release, its SHA-256 and how many rows it holds."""
+    """One file of released rows: its place in the layout, its name inside the release, its SHA-256, how many rows it
+    holds, and the digest of those rows in their order."""
 
+    key: int
     name: str
     sha256: str
     rows: int
+    rows_digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,11 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """What came out of judging and writing: the shards, the digest of their rows, and the exact counts (private)."""
+    """What came out of judging and writing: the shards, the digest of their rows, and the exact counts (private).
+
+    ``kinds`` and ``languages`` count released rows, ``masked`` the identifiers taken out of their text; ``refused`` are
+    the files of exports that were not read, with why.
+    """
 
     shards: tuple[Shard, ...]
     rows_digest: str
@@ -66,6 +78,11 @@ class Governed:
     records: int
     quarantined: int
     source_digest: str
+    bits: int = 0
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    languages: Mapping[str, int] = field(default_factory=dict)
+    masked: Mapping[str, int] = field(default_factory=dict)
+    refused: tuple[Mapping[str, str], ...] = ()
 
     @property
     def released(self) -> int:
@@ -73,49 +90,104 @@ class Governed:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstones:
+    """Rows of a release that must not be used any more: the hashes of their leaves, ascending."""
+
+    leaves: tuple[bytes, ...] = ()
+
+    def document(self) -> bytes:
+        """The list as canonical JSON: hashes only, no reason and no name."""
+        return rfc8785.dumps({"tombstones": [leaf.hex() for leaf in self.leaves]})
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.document()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """The public part of a release; ``statement`` is what is written, byte for byte."""
+    """The public part of a release; ``statement`` is what is written, byte for byte.
+
+    ``judged`` is how many events the judgement heard, ``position`` how many were heard at the commit; ``log`` is the
+    place of the release in the log, where there is one.
+    """
 
     id: str
     as_of: datetime
     job: Mapping[str, Any]
     policy: Mapping[str, Any]
+    judged: int
     position: int
     people_digest: str
-    shards: Sequence[Shard]
-    rows_digest: str
+    governed: Governed
     source_digest: str
     environment: Mapping[str, str]
+    bound: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = field(default_factory=tuple)
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    described: Mapping[str, str] = field(default_factory=dict)
+    log: Mapping[str, Any] | None = None
+
+    @property
+    def shards(self) -> Sequence[Shard]:
+        return self.governed.shards
+
+    @property
+    def rows_digest(self) -> str:
+        return self.governed.rows_digest
 
     def statement(self) -> bytes:
         """The manifest as an unsigned in-toto Statement v1 in canonical JSON (RFC 8785)."""
+        files = [(s.name, s.sha256) for s in self.shards]
+        files += [(TOMBSTONES, self.tombstones.sha256), *self.described.items()]
         return rfc8785.dumps(
             {
                 "_type": STATEMENT,
                 "predicateType": RELEASE,
-                "subject": [{"name": s.name, "digest": {"sha256": s.sha256}} for s in self.shards],
+                "subject": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in files],
                 "predicate": {
                     "id": self.id,
                     "as_of": self.as_of.isoformat(),
                     "job": dict(self.job),
                     "policy": dict(self.policy),
-                    "ledger": {"position": self.position},
+                    "ledger": {"judged": self.judged, "position": self.position},
                     "people_digest": self.people_digest,
-                    "rows": sum(s.rows for s in self.shards),
+                    "counts": {
+                        "rows": told(self.governed.released),
+                        "kinds": told_apart(self.governed.kinds),
+                        "languages": told_apart(self.governed.languages),
+                    },
+                    "layout": {
+                        "bits": self.governed.bits,
+                        "shards": [{"key": s.key, "file": s.name, "rows_digest": s.rows_digest} for s in self.shards],
+                    },
                     "rows_digest": self.rows_digest,
                     "file_digest": file_digest(self.shards),
                     "source_digest": self.source_digest,
+                    "bound": dict(self.bound),
                     "columns": dict(RELEASED_COLUMNS),
                     "environment": dict(self.environment),
+                    "log": None if self.log is None else dict(self.log),
                     "notes": list(self.notes),
                 },
             }
         )
 
 
+def told(count: int) -> dict[str, int]:
+    """A count as the public may know it: rounded to tens, and of few only that they are few."""
+    return {"below": FEW} if count < FEW else {"about": (count + FEW // 2) // FEW * FEW}
+
+
+def told_apart(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Several counts of the same rows; small ones become one, so that no subtraction gives them away."""
+    large = {name: told(n) for name, n in counts.items() if n >= FEW}
+    few = sum(n for n in counts.values() if n < FEW)
+    return {**large, **({"other": told(few)} if few else {})}
+
+
 def row_bytes(row: Mapping[str, Any]) -> bytes:
-    """A released row in canonical form: each column in order as a netstring, ``-`` where it is null.
+    """A released row in canonical form: each column but the nonce as a netstring, in order, ``-`` where it is null.
 
     ``parts`` is the netstring of its items, each the netstrings of kind and content.
     """
@@ -131,11 +203,24 @@ def _net(value: str | bytes | None) -> bytes:
     return str(len(data)).encode() + b":" + data + b","
 
 
-def rows_digest(hashes: Iterable[bytes]) -> str:
-    """The digest of a set of rows, from the SHA-256 of each in ascending order; the same for any order of shards."""
+def leaf(row: Mapping[str, Any]) -> bytes:
+    """The hash of a released row as it will stand in a tree (RFC 6962): SHA-256(0x00, nonce, canonical row)."""
+    return hashlib.sha256(b"\x00" + row["nonce"] + row_bytes(row)).digest()
+
+
+def shard_digest(leaves: Iterable[bytes]) -> str:
+    """The digest of the rows of one file: over their leaves, in the order of the file."""
+    whole = hashlib.sha256(SHARD_DOMAIN)
+    for one in leaves:
+        whole.update(one)
+    return whole.hexdigest()
+
+
+def rows_digest(shards: Iterable[Shard]) -> str:
+    """The digest of all rows: over key, count and digest of each shard; equal on every machine and version."""
     whole = hashlib.sha256(ROWS_DOMAIN)
-    for digest in hashes:
-        whole.update(digest)
+    for shard in sorted(shards, key=lambda s: s.key):
+        whole.update(shard.key.to_bytes(4, "big") + shard.rows.to_bytes(8, "big") + bytes.fromhex(shard.rows_digest))
     return whole.hexdigest()
 
 

@@ -1,32 +1,34 @@
-"""A release: judged at the ledger's head, staged where nobody looks, then published whole.
+"""A release: judged at the ledger's head, staged where nobody looks, committed with the last choices, then published.
 
-``build`` promises that an unfinished release is invisible, that a no said while it was being built is heard before
-it is published, and that the public part is made from what may be public and from nothing else. It declares what it
-needs of the world (`Judge`, `Ledger`); the wiring hands it in.
+``build`` promises that an unfinished release is invisible, that a no said before the commit is heard (its rows leave
+by a list of tombstones, so a steady stream of them cannot starve publishing), and that the public part is made from
+what may be public and from nothing else. Whatever it is killed at, ``finish`` publishes what was committed and the next
+build clears away what was not. It declares what it needs of the world (`Judge`, `Ledger`); the wiring hands it in.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from aboveboard import vocabulary
+from aboveboard import croissant, disk, vocabulary
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import Gate
-from aboveboard.manifest import Governed, Manifest, salted
+from aboveboard.manifest import RELEASED_COLUMNS, TOMBSTONES, Governed, Manifest, Tombstones, salted, told
 from aboveboard.policy import PolicyVersion
 from aboveboard.reasons import Outcome
 
-ATTEMPTS = 3
+ROUNDS = 3
+"""How often late choices are folded in before the ledger is held; what comes after is folded while it is."""
 STAGING = ".staging"
 NAME_LETTERS = 60
 """How much of a model's name goes into the id of a release: file systems take 255 bytes a name."""
@@ -34,20 +36,37 @@ Progress = Callable[[int, int], None]
 
 
 class Judge(Protocol):
-    """Whoever judges all records under a gate and writes them. The same inputs give the same files."""
+    """Whoever judges all records under a gate and writes them. The same inputs and keys give the same files."""
 
     def write(self, data: Path, private: Path, progress: Progress | None = None) -> Governed:
         """Released rows into ``data``, decisions into ``private``; both durable when it returns."""
+
+    def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> Sequence[bytes]:
+        """The leaves of rows it wrote that involve these people and may not go out, as they are, under this gate."""
+
+
+class Commit(Protocol):
+    """A transaction that holds the ledger: nobody records anything until it ends."""
+
+    @property
+    def head(self) -> int:
+        """The position of the newest event."""
+
+    def enter(self, release: Mapping[str, str | int]) -> None:
+        """Commit a release with the end of the transaction; the same id twice is an error."""
 
 
 class Ledger(Protocol):
     """The ledger as a release sees it; positions only grow."""
 
-    def holding(self) -> AbstractContextManager[int]:
-        """The position of the newest event, with nothing appended until the context ends."""
+    def committing(self) -> AbstractContextManager[Commit]:
+        """One transaction; what is entered in it is durable when the context ends, or was never there."""
 
-    def closing_between(self, after: int, upto: int) -> int:
-        """How many of the events behind ``after`` may take something out of a release."""
+    def releases(self) -> Sequence[Mapping[str, str | int]]:
+        """Every committed release, oldest first."""
+
+    def closing_subjects(self, after: int, upto: int) -> Sequence[str]:
+        """Who recorded, behind ``after`` and up to ``upto``, what may take something out of a release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +109,30 @@ def build(
     to: Path,
     private: Path,
     environment: Mapping[str, str],
+    bound: Mapping[str, str] | None = None,
     sources: Sequence[str] = (),
     notes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Release:
     """Judge at the head of the ledger and publish into ``to``; ``private`` is made with mode 0700.
 
-    ``gate()`` binds the gate to the present moment and the ledger's head. When a closing event (a no, a deletion)
-    arrives during the build, everything is judged again, ``ATTEMPTS`` times at most. ``sources`` are the names of
-    those that the judge judges, for the statement. Raises ReleaseError with nothing published.
+    ``gate()`` binds the gate to the present moment and the ledger's head. ``bound`` are digests of what else the
+    judgement depends on (regimes, licences), ``sources`` the names of those that are judged, both for the statement.
+    Raises ReleaseError with nothing published.
     """
     with in_plain_words():
-        for _ in range(ATTEMPTS):
-            bound = gate()
-            _refuse_hopeless(bound)
-            staged = _stage(judge(bound), bound, to, private, environment, sources, notes, progress)
-            made = _publish_unless_closed(staged, bound.snapshot.position, ledger, to, private)
-            if made is not None:
-                return made
-    raise ReleaseError(
-        "people kept changing their choices while the release was being built",
-        hint="build again; nothing was published",
-    )
+        to, private = to.resolve(), private.resolve()
+        private.mkdir(parents=True, exist_ok=True, mode=0o700)
+        to.mkdir(parents=True, exist_ok=True)
+        finish(ledger, private)
+        _clear(ledger, to, private)
+        first = gate()
+        _refuse_hopeless(first)
+        with disk.leased(private, STAGING) as hidden, disk.leased(to, STAGING) as shown:
+            work = _Work(judge(first), gate, first, ledger, shown, hidden, environment, bound or {}, sources, notes)
+            made = _committed(work, progress)
+            _publish(to, private, made.id, shown.name, hidden.name)
+        return Release(made.id, to / made.id, private / made.id, made, made.governed)
 
 
 @contextmanager
@@ -138,17 +159,19 @@ def in_plain_words() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Staged:
-    """A release that nobody sees yet. Its private part never lies in the folder that is handed on."""
+class _Work:
+    """One build: who judges, under which gate, and the two folders in which it is staged."""
 
-    public: Path
-    private: Path
-    manifest: Manifest
-    governed: Governed
-
-    @property
-    def id(self) -> str:
-        return self.manifest.id
+    judge: Judge
+    gate: Callable[[], Gate]
+    first: Gate
+    ledger: Ledger
+    shown: Path
+    hidden: Path
+    environment: Mapping[str, str]
+    bound: Mapping[str, str]
+    sources: Sequence[str]
+    notes: Sequence[str]
 
 
 def _refuse_hopeless(gate: Gate) -> None:
@@ -165,67 +188,94 @@ def _refuse_hopeless(gate: Gate) -> None:
         )
 
 
-def _stage(
-    judge: Judge,
-    gate: Gate,
-    to: Path,
-    private: Path,
-    environment: Mapping[str, str],
-    sources: Sequence[str],
-    notes: Sequence[str],
-    progress: Progress | None,
-) -> _Staged:
-    name = f"{STAGING}-{os.getpid()}-{secrets.token_hex(8)}"
-    public, hidden = to / name, private / name
-    private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    to.mkdir(parents=True, exist_ok=True)
-    for left in (*unfinished(to), *unfinished(private)):
-        shutil.rmtree(left, ignore_errors=True)
+def _committed(work: _Work, progress: Progress | None) -> Manifest:
+    """The manifest of the release, once it is committed; where it is not, nothing stays staged."""
     try:
-        hidden.mkdir(mode=0o700)
-        public.mkdir()
-        governed = judge.write(public / "data", hidden, progress)
-        manifest = _manifest(gate, governed, environment, _salt(hidden), sources, notes)
-        _write_public(public, manifest)
-        _write_private(hidden, manifest, governed)
+        governed, salt = _stage(work, progress)
+        heard, leaves = _catch_up(work)
+        return _commit(work, governed, salt, heard, leaves)
     except BaseException:
-        shutil.rmtree(public, ignore_errors=True)
-        shutil.rmtree(hidden, ignore_errors=True)
+        # INVARIANT: what was committed is never dropped, even where committing said that it failed.
+        if not _is_committed(work):
+            shutil.rmtree(work.shown, ignore_errors=True)
+            shutil.rmtree(work.hidden, ignore_errors=True)
         raise
-    return _Staged(public, hidden, manifest, governed)
 
 
-def unfinished(folder: Path) -> list[Path]:
-    """What builds left here that died before they published: never visible as a release."""
-    found = folder.glob(f"{STAGING}-*-*") if folder.is_dir() else ()
-    return [path for path in found if not alive(path.name.split("-")[1])]
-
-
-def alive(pid: str) -> bool:
-    """Whether a process of this number runs; a folder that carries the number of a dead one is a leftover."""
+def _is_committed(work: _Work) -> bool:
+    """Whether the ledger holds this build; where it cannot be asked, the next build will ask again."""
     try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
+        return any(entry["staged_private"] == work.hidden.name for entry in work.ledger.releases())
+    except Exception:
         return True
-    return True
 
 
-def _salt(private: Path) -> bytes:
+def _stage(work: _Work, progress: Progress | None) -> tuple[Governed, bytes]:
+    with disk.step("staging"):
+        work.hidden.mkdir(mode=0o700)
+        work.shown.mkdir()
+    governed = work.judge.write(work.shown / "data", work.hidden, progress)
     salt = secrets.token_bytes(32)
-    _write(private / "salt", salt)
-    return salt
+    with disk.step("salt"):
+        disk.write(work.hidden / "salt", salt)
+    return governed, salt
 
 
-def _manifest(
-    gate: Gate,
-    governed: Governed,
-    environment: Mapping[str, str],
-    salt: bytes,
-    sources: Sequence[str],
-    notes: Sequence[str],
-) -> Manifest:
+def _catch_up(work: _Work) -> tuple[int, set[bytes]]:
+    """Fold in what was said while we were writing, before the ledger is held: up to which position, and what leaves."""
+    heard, leaves = work.first.snapshot.position, set[bytes]()
+    for _ in range(ROUNDS):
+        later = work.gate()
+        head = later.snapshot.position
+        subjects = work.ledger.closing_subjects(heard, head)
+        if not subjects:
+            return head, leaves
+        leaves.update(work.judge.fold(later, subjects, work.hidden))
+        heard = head
+    return heard, leaves
+
+
+def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: set[bytes]) -> Manifest:
+    """The last choices, the statement and the entry, in one transaction of the ledger."""
+    with disk.step("commit"), work.ledger.committing() as commit:
+        # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded until we are done.
+        subjects = work.ledger.closing_subjects(heard, commit.head)
+        if subjects:
+            leaves.update(work.judge.fold(work.gate(), subjects, work.hidden))
+        tombstones = Tombstones(tuple(sorted(leaves)))
+        manifest = _manifest(work, governed, salt, commit.head, tombstones)
+        _refuse_twin(work, manifest.id)
+        statement = _write_public(work.shown, manifest)
+        _write_private(work.hidden, manifest)
+        with disk.step("entry"):
+            commit.enter(_entry(work, manifest, statement))
+    return manifest
+
+
+def _entry(work: _Work, manifest: Manifest, statement: bytes) -> Mapping[str, str | int]:
+    return {
+        "id": manifest.id,
+        "position": manifest.position,
+        "as_of": manifest.as_of.isoformat(),
+        "manifest_sha256": hashlib.sha256(statement).hexdigest(),
+        "staged_public": work.shown.name,
+        "staged_private": work.hidden.name,
+        "public": str(work.shown.parent),
+    }
+
+
+def _refuse_twin(work: _Work, name: str) -> None:
+    """Evidence that is already there is never touched: the same private folder may serve several public ones."""
+    for there in (work.shown.with_name(name), work.hidden.with_name(name)):
+        if there.exists():
+            raise ReleaseError(
+                f"a release `{name}` is already there", folder=there,
+                hint="build again in a second; if the ledger's clock runs ahead, wait until it has passed",
+            )  # fmt: skip
+
+
+def _manifest(work: _Work, governed: Governed, salt: bytes, head: int, tombstones: Tombstones) -> Manifest:
+    gate = work.first
     return Manifest(
         id=release_id(gate.as_of, gate.job.model or gate.job.purpose, governed.rows_digest),
         as_of=gate.as_of,
@@ -235,21 +285,26 @@ def _manifest(
             "regime": gate.job.regime,
             "model": gate.job.model,
             "use": gate.job.use,
-            "sources": list(sources),
+            "sources": list(work.sources),
         },
         policy={"name": gate.policy.name, "versions": [_version(v) for v in gate.policy.versions]},
-        position=gate.snapshot.position,
+        judged=gate.snapshot.position,
+        position=head,
         people_digest=salted(salt, str(getattr(gate.snapshot, "digest", "") or "00")),
-        shards=governed.shards,
-        rows_digest=governed.rows_digest,
+        governed=governed,
         source_digest=salted(salt, governed.source_digest),
-        environment=environment,
-        notes=(*notes, *NOTES),
+        environment=work.environment,
+        bound={name: salted(salt, digest) for name, digest in work.bound.items()},
+        notes=(*work.notes, *NOTES),
+        tombstones=tombstones,
     )
 
 
 NOTES = (
-    "Parts and fields that are denied were removed; free text was not searched for personal data.",
+    "Parts and fields that are denied were removed; mentions became pseudonyms, and e-mail addresses, telephone, card "
+    "and account numbers and IP addresses that have a known shape were masked. Names and what people tell of themselves "
+    "in other words stay.",
+    "Rows listed in tombstones.json must not be used: people withdrew them while the release was being written.",
     "This statement is not signed yet. It covers what was built here; it cannot show that nothing else was trained on.",
 )
 
@@ -269,19 +324,29 @@ def release_id(as_of: datetime, name: str, rows_digest: str) -> str:
     return f"{as_of:%Y-%m-%dT%H%M%SZ}-{plain}-{rows_digest[:8]}"
 
 
-def _write_public(folder: Path, manifest: Manifest) -> None:
-    _write(folder / "manifest.json", manifest.statement())
-    _write(folder / "README.md", _readme(manifest).encode("utf-8"))
+def _write_public(folder: Path, manifest: Manifest) -> bytes:
+    """Everything public beside the rows; returns the statement, which is written last and binds the rest."""
+    readme, described = _readme(manifest).encode("utf-8"), croissant.document(manifest)
+    beside = {"README.md": readme, "croissant.json": described}
+    for name, data in {**beside, TOMBSTONES: manifest.tombstones.document()}.items():
+        with disk.step(name):
+            disk.write(folder / name, data)
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in beside.items()}
+    statement = replace(manifest, described=digests).statement()
+    with disk.step("manifest.json"):
+        disk.write(folder / "manifest.json", statement)
+        disk.settle(folder)
+    return statement
 
 
 def _readme(manifest: Manifest) -> str:
     job, versions = manifest.job, manifest.policy["versions"]
-    rows = sum(shard.rows for shard in manifest.shards)
+    rows = _words(told(manifest.governed.released))
     listed = "\n".join(f"- `{v['version']}`, in force from {v['effective_from'][:10]}" for v in versions)
     notes = "\n".join(f"- {note}" for note in manifest.notes)
     return f"""# Release {manifest.id}
 
-{rows:,} rows for `{job["purpose"]}` by `{job["recipient"]}`{f", to train `{job['model']}`" if job["model"] else ""}
+{rows} rows for `{job["purpose"]}` by `{job["recipient"]}`{f", to train `{job['model']}`" if job["model"] else ""}
 {f"(declared use: {job['use']})" if job["use"] else ""}, judged on {manifest.as_of:%Y-%m-%d at %H:%M UTC} under the
 regime `{job["regime"]}` and every choice recorded until then.
 
@@ -289,84 +354,78 @@ Policy `{manifest.policy["name"]}`:
 
 {listed}
 
-Read it with anything that reads Parquet: `data/*.parquet`, columns {", ".join(f"`{c}`" for c in _columns())}.
+Read it with anything that reads Parquet: `data/*.parquet`, columns {", ".join(f"`{c}`" for c in RELEASED_COLUMNS)}.
 Rows digest: `{manifest.rows_digest}`.
 
 {notes}
 """
 
 
-def _columns() -> Sequence[str]:
-    from aboveboard.manifest import RELEASED_COLUMNS
+def _words(count: Mapping[str, int]) -> str:
+    """A public count in words."""
+    return f"About {count['about']:,}" if "about" in count else f"Fewer than {count['below']}"
 
-    return list(RELEASED_COLUMNS)
 
-
-def _write_private(folder: Path, manifest: Manifest, governed: Governed) -> None:
+def _write_private(folder: Path, manifest: Manifest) -> None:
     """What only the platform and its auditors see: exact counts, and the digests without salt."""
+    governed = manifest.governed
     document = {
         "release": manifest.id,
         "records": governed.records,
+        "released": governed.released,
         "quarantined": governed.quarantined,
+        "tombstones": len(manifest.tombstones.leaves),
         "source_digest": governed.source_digest,
+        "masked": dict(governed.masked),
+        "shards": [asdict(shard) for shard in governed.shards],
         "tallies": [asdict(tally) for tally in governed.tallies],
+        "files_not_read": [dict(one) for one in governed.refused],
     }
-    _write(folder / "exact-counts.json", json.dumps(document, indent=2).encode("utf-8"))
+    with disk.step("exact-counts.json"):
+        disk.write(folder / "exact-counts.json", json.dumps(document, indent=2).encode("utf-8"), mode=0o600)
+        disk.settle(folder)
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write once, and have it on the disk before going on."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _publish(to: Path, private: Path, name: str, shown: str, hidden: str) -> None:
+    """Private part first, then the public one: what is visible always has its evidence behind it."""
+    if (private / hidden).exists():
+        with disk.step("publish private"):
+            disk.move(private / hidden, private / name)
+    with disk.step("publish public"):
+        disk.move(to / shown, to / name)
 
 
-def _publish_unless_closed(staged: _Staged, position: int, ledger: Ledger, to: Path, private: Path) -> Release | None:
-    """The release, or None where somebody said no meanwhile. Whatever happens, nothing stays staged."""
-    try:
-        # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded while we publish.
-        with ledger.holding() as head:
-            return None if ledger.closing_between(position, head) else _publish(staged, to, private)
-    finally:
-        _drop(staged)
-
-
-def _publish(staged: _Staged, to: Path, private: Path) -> Release:
-    """Private part first, then the public one: what is visible always has its evidence behind it.
-
-    Evidence that is already there is never touched: the same private folder may serve several public ones.
-    """
-    hidden, shown = private / staged.id, to / staged.id
-    for there in (shown, hidden):
-        if there.exists():
+def finish(ledger: Ledger, private: Path) -> list[str]:
+    """Publish what was committed by a build that died before it could; returns the ids. Safe to call at any time."""
+    finished = []
+    for entry in ledger.releases():
+        to, name, shown = Path(str(entry["public"])), str(entry["id"]), str(entry["staged_public"])
+        if not (to / shown).is_dir() or (to / shown) not in disk.abandoned(to, STAGING):
+            continue
+        found = hashlib.sha256((to / shown / "manifest.json").read_bytes()).hexdigest()
+        if found != entry["manifest_sha256"]:
             raise ReleaseError(
-                f"a release `{staged.id}` is already there", folder=there,
-                hint="build again in a second; if the ledger's clock runs ahead, wait until it has passed",
+                f"the staged release `{name}` is not the one that was committed", folder=to / shown,
+                hint="something else wrote there: look at it, take the folder away and build again",
             )  # fmt: skip
-    staged.private.rename(hidden)
-    _settle(private)
-    try:
-        staged.public.rename(shown)
-    except OSError:
-        hidden.rename(staged.private)  # nobody saw it: it goes with the rest of what was staged
-        raise
-    _settle(to)
-    return Release(staged.id, shown, hidden, staged.manifest, staged.governed)
+        _publish(to, private, name, shown, str(entry["staged_private"]))
+        disk.clear(to / shown)
+        disk.clear(private / str(entry["staged_private"]))
+        finished.append(name)
+    return finished
 
 
-def _settle(folder: Path) -> None:
-    """Have the renames themselves on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _clear(ledger: Ledger, to: Path, private: Path) -> None:
+    """Take away what builds left that died before they committed."""
+    kept = {str(entry[name]) for entry in ledger.releases() for name in ("staged_public", "staged_private")}
+    for folder in (*unfinished(to), *unfinished(private)):
+        if folder.name not in kept:
+            disk.clear(folder)
 
 
-def _drop(staged: _Staged) -> None:
-    shutil.rmtree(staged.public, ignore_errors=True)
-    shutil.rmtree(staged.private, ignore_errors=True)
+def unfinished(folder: Path) -> list[Path]:
+    """What builds left here that died before they published: never visible as a release."""
+    return disk.abandoned(folder, STAGING)
 
 
 def published(folder: Path) -> list[Path]:

@@ -27,6 +27,7 @@ from aboveboard.regime import Regime, Regimes
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aboveboard.keys import Keys
     from aboveboard.ledger import Ledger, LedgerSnapshot
     from aboveboard.sources.facts import FactsTable
 
@@ -178,6 +179,17 @@ class Workspace:
         return WorkspaceError(f"`{name}` is `{value}`", file=self.folder / FILE, hint=f"write {wanted}")
 
     @property
+    def keys_folder(self) -> Path:
+        return self.folder / "keys"
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The keys of this workspace; raises WorkspaceError where they are not whole."""
+        from aboveboard import keys
+
+        return keys.read(self.keys_folder)
+
+    @property
     def releases(self) -> Path:
         return self.folder / "releases"
 
@@ -303,4 +315,18 @@ def create(folder: Path, name: str | None = None) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
     (folder / "private").mkdir(mode=0o700, exist_ok=True)
+    make_keys(folder)
     return [folder / relative for relative in files]
+
+
+def make_keys(folder: Path) -> Keys:
+    """Make the keys of a workspace; raises WorkspaceError where there are some, or where there were."""
+    from aboveboard import keys
+
+    if (folder / "private" / "layout.json").exists():
+        raise WorkspaceError(
+            "releases were built here with other keys", file=folder / "keys",
+            hint="bring those back from your backup: with new ones nothing links to what was published, and people who "
+            "were erased would be forgotten",
+        )  # fmt: skip
+    return keys.make(folder / "keys")

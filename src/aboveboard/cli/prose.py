@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aboveboard.reasons import BY_CODE, Outcome
 
 if TYPE_CHECKING:
+    from aboveboard.difference import Difference
     from aboveboard.manifest import Loss, Tally
     from aboveboard.release import Release
 
@@ -18,6 +19,11 @@ def built(made: Release) -> str:
     lines = [f"Release {made.id}", *outcomes(made.counts), *whys(made.governed.tallies)]
     if made.governed.quarantined:
         lines.append(f"  {made.governed.quarantined:,} rows could not be read: {made.private / 'quarantine'}")
+    unknown = [one for one in made.governed.refused if not one["kind"]]
+    if unknown:
+        lines.append(f"  {len(unknown):,} files of no known kind were not read, such as `{unknown[0]['file']}`")
+    if made.manifest.tombstones.leaves:
+        lines.append(f"  {len(made.manifest.tombstones.leaves):,} rows were withdrawn meanwhile: tombstones.json")
     lines += [
         f"Released rows: {made.governed.released:,} in {made.public}",
         f"Decisions (private): {made.private}",
@@ -69,3 +75,29 @@ def step(document: Mapping[str, Any]) -> str:
     first = "\n".join(f"    {row}" for row in document["first"])
     columns = ", ".join(document["columns"])
     return f"{document['step']}: {document['rows']:,} rows\n  {document['says']}\n  {columns}\n{first}"
+
+
+def count(told: Mapping[str, int]) -> str:
+    """A public count in a word."""
+    return f"about {told['about']:,}" if "about" in told else f"below {told['below']}"
+
+
+def compared(found: Difference) -> str:
+    """What changed between two releases."""
+    lines = [
+        f"From {found.before}",
+        f"to   {found.after}",
+        f"  rows   {found.stayed:>10,} stayed  {found.left:>10,} left  {found.came:>10,} came",
+        f"  files  {found.files_same:>10,} the same  {found.files_changed:>8,} changed  {found.files_gone:,} gone"
+        f"  {found.files_new:,} new",
+        *(f"  {name}: {before} -> {after}" for name, (before, after) in found.settings.items()),
+    ]
+    if found.moves:
+        lines += ["Records whose outcome or reason changed:"]
+        lines += [f"  {move.records:>10,}  {_side(move.before, move.because)} -> {_side(move.after, move.why)}"
+                  for move in found.moves]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _side(outcome: str | None, reason: str | None) -> str:
+    return "(not there)" if outcome is None else f"{outcome} ({reason})"

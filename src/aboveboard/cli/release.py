@@ -18,6 +18,7 @@ from aboveboard.cli.shared import emit, json_option, moment_of, workspace_option
 
 if TYPE_CHECKING:
     from aboveboard.mainjob import Prepared
+    from aboveboard.workspace import Workspace
 
 
 @click.group()
@@ -34,6 +35,7 @@ def release() -> None:
 @click.option("--audit", is_flag=True, help="Judge and count, show what each rule costs, and write nothing.")
 @click.option("--at", "moment", metavar="TIME", help="With --audit: judge as of an earlier moment.")
 @click.option("--limit", type=click.IntRange(min=1), help="Judge only the first N rows of each source.")
+@click.option("--strict-files", is_flag=True, help="Stop at a file of an export that no reader knows.")
 @click.option("--show-steps", is_flag=True, help="Print each step of the judgement of the first shard, and its rows.")
 @json_option
 def build(
@@ -45,6 +47,7 @@ def build(
     audit: bool,
     moment: str | None,
     limit: int | None,
+    strict_files: bool,
     show_steps: bool,
     as_json: bool,
 ) -> None:
@@ -62,10 +65,14 @@ def build(
     ws, asked = open_workspace(workspace), read_job(job)
     with shown(quiet=as_json) as told:
         if audit or show_steps:
-            with mainjob.prepared(ws, asked, sources=sources, facts=facts, limit=limit, progress=told) as ready:
+            with mainjob.prepared(
+                ws, asked, sources=sources, facts=facts, limit=limit, strict_files=strict_files, progress=told
+            ) as ready:
                 (_steps if show_steps else _audit)(ready, as_of, as_json)
             return
-        made = mainjob.build(ws, asked, sources=sources, facts=facts, to=to, limit=limit, progress=told)
+        made = mainjob.build(
+            ws, asked, sources=sources, facts=facts, to=to, limit=limit, strict_files=strict_files, progress=told
+        )
     emit(made.as_json(), as_json, lambda: prose.built(made))
 
 
@@ -114,7 +121,7 @@ _NO_RELEASE = "no release yet; build one with `aboveboard release build JOB.toml
 def _line(summary: Mapping[str, Any]) -> str:
     if "damaged" in summary:
         return f"{summary['id']}  damaged"
-    return f"{summary['id']}  {summary['rows']:>10,} rows  {summary['purpose']}"
+    return f"{summary['id']}  {prose.count(summary['rows']):>12} rows  {summary['purpose']}"
 
 
 @release.command()
@@ -123,27 +130,81 @@ def _line(summary: Mapping[str, Any]) -> str:
 @json_option
 def show(release_id: str, workspace: str, as_json: bool) -> None:
     """Show what a release says of itself."""
-    from aboveboard.errors import ReleaseError
-    from aboveboard.release import published
     from aboveboard.workspace import open_workspace
 
-    found = {path.name: path for path in published(open_workspace(workspace).releases)}
-    if release_id not in found:
-        raise ReleaseError(f"no release `{release_id}`", hint="`aboveboard release list` names those there are")
-    path = found[release_id]
+    path = _named(open_workspace(workspace), release_id)
     with _readable(path / "manifest.json"):
         document = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     with _readable(path / "README.md"):
-        prose = (path / "README.md").read_text(encoding="utf-8").rstrip()
-    emit(document, as_json, lambda: prose)
+        readme = (path / "README.md").read_text(encoding="utf-8").rstrip()
+    emit(document, as_json, lambda: readme)
+
+
+@release.command()
+@click.argument("release_id")
+@workspace_option
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
+@json_option
+def export(release_id: str, workspace: str, to: Path, as_json: bool) -> None:
+    """Write a release as JSON lines, checked, and without the rows that were withdrawn."""
+    from aboveboard import reading
+    from aboveboard.workspace import open_workspace
+
+    path = _named(open_workspace(workspace), release_id)
+    with shown(quiet=as_json) as told:
+        written = reading.export(path, to, lambda done: told("writing rows", done, None))
+    emit({"rows": written, "file": str(to)}, as_json, lambda: f"{written:,} rows in {to}")
+
+
+@release.command()
+@workspace_option
+@json_option
+def resume(workspace: str, as_json: bool) -> None:
+    """Publish what was committed by a build that died before it could. The next build does so by itself."""
+    from aboveboard.release import finish
+    from aboveboard.workspace import open_workspace
+
+    ws = open_workspace(workspace)
+    finished = finish(ws.ledger, ws.private.resolve()) if ws.has_ledger else []
+    emit(
+        {"finished": finished},
+        as_json,
+        lambda: "\n".join(f"Published {name}" for name in finished) or "Nothing was left to publish.",
+    )
+
+
+@release.command()
+@click.argument("before")
+@click.argument("after")
+@workspace_option
+@json_option
+def compare(before: str, after: str, workspace: str, as_json: bool) -> None:
+    """Say what changed from release BEFORE to release AFTER: rows, files, and records by outcome and reason."""
+    from aboveboard.difference import compare as difference
+    from aboveboard.workspace import open_workspace
+
+    ws = open_workspace(workspace)
+    found = difference(_named(ws, before), _named(ws, after), ws.private, ws.engine)
+    emit(found.as_json(), as_json, lambda: prose.compared(found))
+
+
+def _named(ws: Workspace, release_id: str) -> Path:
+    """The folder of a published release."""
+    from aboveboard.errors import ReleaseError
+    from aboveboard.release import published
+
+    found = {path.name: path for path in published(ws.releases)}
+    if release_id not in found:
+        raise ReleaseError(f"no release `{release_id}`", hint="`aboveboard release list` names those there are")
+    return found[release_id]
 
 
 def _summary(path: Path) -> dict[str, Any]:
     with _readable(path / "manifest.json"):
         document = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
         predicate = document["predicate"]
-        kept = {key: predicate[key] for key in ("id", "as_of", "rows", "rows_digest")}
-        kept["rows"] = int(kept["rows"])
+        kept = {**{key: predicate[key] for key in ("id", "as_of", "rows_digest")}, "rows": predicate["counts"]["rows"]}
+        prose.count(kept["rows"])
         return {**kept, **{key: predicate["job"][key] for key in ("purpose", "recipient", "model")}}
 
 

@@ -12,11 +12,16 @@ from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @click.option("--name", help="The platform's name. [default: the folder's]")
+@click.option("--keys", "only_keys", is_flag=True, help="Make only the keys, in a workspace that has none yet.")
 @json_option
-def init(folder: Path, name: str | None, as_json: bool) -> None:
-    """Make a workspace in FOLDER: settings, a policy to fill in, a source map with a row of data, a job."""
-    from aboveboard.workspace import create
+def init(folder: Path, name: str | None, only_keys: bool, as_json: bool) -> None:
+    """Make a workspace in FOLDER: settings, a policy to fill in, a source map with a row of data, a job, keys."""
+    from aboveboard.workspace import create, make_keys
 
+    if only_keys:
+        found = make_keys(folder)
+        emit({"keys": str(found.folder)}, as_json, lambda: f"Keys in {found.folder}. Keep a backup of them apart.")
+        return
     made = create(folder, name)
     emit(
         {"workspace": str(folder), "files": [str(path) for path in made]},

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from aboveboard.demo import members, others, posts
 from aboveboard.demo.members import Row
 from aboveboard.errors import WorkspaceError
+from aboveboard.workspace import make_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +67,8 @@ def make(folder: Path, seed: int = SEED) -> Summary:
     tables = dict(_tables(Random(seed), hashlib.sha256((folder / NOTICE).read_bytes()).hexdigest()))  # noqa: S311
     for path, rows in tables.items():
         _write(folder / path, rows)
+    if not (folder / "keys").exists():
+        make_keys(folder)
     counts = {Path(path).stem: len(rows) for path, rows in tables.items()}
     return Summary(folder, seed, members=counts.pop("accounts"), **counts)
 

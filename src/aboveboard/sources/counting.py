@@ -60,7 +60,7 @@ class Count:
         self.staged += rows.num_rows
         self.ids.take(rows)
         good = rows.select(list(record.SOURCE_COLUMNS)).cast(schema(record.SOURCE_COLUMNS))
-        known_words(good, self.said)
+        known_words(good, self.said.name)
         return good
 
     def _in_order(self, batch: pa.RecordBatch) -> None:
@@ -181,16 +181,16 @@ _OF_PARTS = {
 }
 
 
-def known_words(rows: pa.Table, said: Mapping) -> None:
+def known_words(rows: pa.Table, source: str) -> None:
     """An unknown word of a closed set would silently hold every row that has it, so it is an error with its
     name.
     """
     parts = pc.list_flatten(rows["parts"])
-    _words(_OF_RECORDS, lambda name: rows[name], said)
-    _words(_OF_PARTS, lambda name: pc.struct_field(parts, name), said)
+    _words(_OF_RECORDS, lambda name: rows[name], source)
+    _words(_OF_PARTS, lambda name: pc.struct_field(parts, name), source)
 
 
-def _words(closed: Map[str, tuple[str, Collection[str]]], column: Callable[[str], Any], said: Mapping) -> None:
+def _words(closed: Map[str, tuple[str, Collection[str]]], column: Callable[[str], Any], source: str) -> None:
     for path, (noun, known) in closed.items():
         name, _, inner = path.partition(".")
         values = column(name)
@@ -201,4 +201,4 @@ def _words(closed: Map[str, tuple[str, Collection[str]]], column: Callable[[str]
         for word in pc.unique(values).to_pylist():
             if word is not None and word not in known:
                 near = unknown_term(noun, word, known)
-                raise SourceError(near.sentence, hint=near.hint, source=said.name, column=name)
+                raise SourceError(near.sentence, hint=near.hint, source=source, column=name)

@@ -104,6 +104,20 @@ def digest(inputs: Sequence[Input]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def stamps(paths: Sequence[Path]) -> tuple[tuple[int, int, int], ...]:
+    """What a file system changes with a file: its number, size and time, for each file (of a folder: each in it)."""
+    found = [p for path in paths for p in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in (path.stat() for path in found))
+
+
+def refuse_changed(source: str, paths: Sequence[Path], before: tuple[tuple[int, int, int], ...]) -> None:
+    """Raises where a file is another one than when reading began: half of each would be in what was read."""
+    if stamps(paths) != before:
+        raise SourceError(
+            "a file changed while it was read", source=source, hint="read a finished copy, or wait until it is written"
+        )
+
+
 def open_raw(con: Any, one: Input, view: str = "raw") -> Opened:
     """Makes ``view`` in the session; reading it to the end fills ``Opened.rows``."""
     opener = {

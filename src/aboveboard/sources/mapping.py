@@ -94,16 +94,16 @@ def merged(said: Map[str, Any], overrides: Map[str, Any] | None) -> dict[str, An
 def parse(said: Map[str, Any], path: Path) -> Mapping:
     """The mapping, or an error that names the key. Files are looked for by name and not opened."""
     known("key of a mapping", said, ("name", "origin", "table", "joins", "columns", "parts", "quarantine"))
-    columns = _table(said, "columns", path)
-    table = _table(said, "table", path)
+    columns = table_of(said, "columns", path)
+    table = table_of(said, "table", path)
     known("key of [table]", table, (*INPUT_KEYS, "each", "zone", "ids_verified"))
-    quarantine = _quarantine(said, path)
-    joins = tuple(_join(name, one, path) for name, one in _table(said, "joins", path, {}).items())
+    quarantine = quarantine_of(said, path)
+    joins = tuple(_join(name, one, path) for name, one in table_of(said, "joins", path, {}).items())
     main = read_input(table, path)
     return Mapping(
         path=path,
-        name=_text(said, "name", path),
-        origin=vocabulary.member("origin", _text(said, "origin", path), vocabulary.ORIGINS),
+        name=text_of(said, "name", path),
+        origin=vocabulary.member("origin", text_of(said, "origin", path), vocabulary.ORIGINS),
         input=main,
         columns=_columns(columns, path),
         each=table.get("each"),
@@ -172,11 +172,11 @@ def _join(name: str, said: Map[str, Any], path: Path) -> Join:
     if not name.isidentifier() or name.lower() in RESERVED:
         raise SourceError(f"a joined table cannot be called `{name}`", hint="a plain name", mapping=path.name)
     known("key of [joins]", said, (*INPUT_KEYS, "on"))
-    return Join(name, read_input(said, path), _text(said, "on", path))
+    return Join(name, read_input(said, path), text_of(said, "on", path))
 
 
-def _quarantine(said: Map[str, Any], path: Path) -> dict[str, Any]:
-    table = _table(said, "quarantine", path, {})
+def quarantine_of(said: Map[str, Any], path: Path) -> dict[str, Any]:
+    table = table_of(said, "quarantine", path, {})
     known("key of [quarantine]", table, ("max_share", "max_rows", "keep_going"))
     return dict(table)
 
@@ -199,14 +199,14 @@ def zone_of(name: str | None) -> str | None:
     return name
 
 
-def _table(said: Map[str, Any], key: str, path: Path, default: Map[str, Any] | None = None) -> Map[str, Any]:
+def table_of(said: Map[str, Any], key: str, path: Path, default: Map[str, Any] | None = None) -> Map[str, Any]:
     table = said.get(key, default)
     if not isinstance(table, Map):
         raise SourceError(f"a mapping without [{key}]", hint="see docs/formats/source.md", mapping=path.name)
     return table
 
 
-def _text(said: Map[str, Any], key: str, path: Path) -> str:
+def text_of(said: Map[str, Any], key: str, path: Path) -> str:
     value = said.get(key)
     if not isinstance(value, str) or not value:
         raise SourceError(f"a mapping without `{key}`", hint="see docs/formats/source.md", mapping=path.name)

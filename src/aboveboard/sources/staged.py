@@ -23,6 +23,20 @@ QUARANTINE_COLUMNS = {"source": "VARCHAR", "file": "VARCHAR", "row": "BIGINT", "
 """Where a row stood that could not be read, and why; never what it said."""
 
 
+REFUSED_COLUMNS = {"source": "VARCHAR", "file": "VARCHAR", "kind": "VARCHAR", "reason": "VARCHAR"}
+"""Files of an export that were not read: of a kind that never is, and why, or of no known kind (both empty)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file of an export that was not read. ``kind`` is empty where nobody knows what it is."""
+
+    source: str
+    file: str
+    kind: str = ""
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Staged:
     """A source as it was read: ``rows`` in ``shards`` and ``quarantined`` rows make every row of ``files``.
@@ -40,6 +54,8 @@ class Staged:
     quarantined: int
     digest: str
     files: tuple[Path, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    """Files of an export that were not read, each by its name."""
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
@@ -105,6 +121,11 @@ def write_shard(table: pa.Table, path: Path) -> Path:
 def write_quarantine(rows: Iterable[Mapping[str, object]], folder: Path) -> Path:
     """Writes the rows that could not be read; the file is there even when there are none."""
     return write_shard(_table(rows, QUARANTINE_COLUMNS), folder / "quarantine.parquet")
+
+
+def write_refused(files: Iterable[Refused], folder: Path) -> Path:
+    """Writes the names of the files that were not read; the file is there even when there are none."""
+    return write_shard(_table((asdict(one) for one in files), REFUSED_COLUMNS), folder / "refused.parquet")
 
 
 def naive(moment: datetime | None) -> datetime | None:

@@ -16,19 +16,15 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from aboveboard import record
 from aboveboard.errors import SourceError
 from aboveboard.sources import files, mapping, session, steps
 from aboveboard.sources.counting import Count
 from aboveboard.sources.mapping import Mapping
-from aboveboard.sources.staged import Staged, schema, shard_path, write_quarantine
+from aboveboard.sources.shards import GROUP, Shards
+from aboveboard.sources.staged import Staged, write_quarantine
 
 Progress = Callable[[int, int | None], None]
-
-GROUP = 32_768
-"""Rows of one Parquet row group; a shard is written group by group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +81,13 @@ def _stage(
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("part-*.parquet"):
         stale.unlink()
-    digest = files.digest(said.inputs)
-    shards = _Shards(folder, rows_per_shard)
+    paths = tuple(path for one in said.inputs for path in one.paths)
+    before, digest = files.stamps(paths), files.digest(said.inputs)
+    shards = Shards(folder, rows_per_shard)
     count = Count(said)
     try:
         opened = _stream(said, folder, limit, count, shards, progress)
+        files.refuse_changed(said.name, paths, before)
         shards.close()
         quarantine = write_quarantine(count.quarantine, folder)
         _judge(said, opened, count, whole=limit is None, keep_going=keep_going or said.keep_going)
@@ -97,13 +95,12 @@ def _stage(
         shards.discard()  # half a source must not look like one
         raise
     return Staged(
-        said.name, said.origin, tuple(shards.paths), quarantine, count.staged, len(count.quarantine), digest,
-        tuple(path for one in said.inputs for path in one.paths),
+        said.name, said.origin, tuple(shards.paths), quarantine, count.staged, len(count.quarantine), digest, paths,
     )  # fmt: skip
 
 
 def _stream(
-    said: Mapping, folder: Path, limit: int | None, count: Count, shards: _Shards, progress: Progress
+    said: Mapping, folder: Path, limit: int | None, count: Count, shards: Shards, progress: Progress
 ) -> files.Opened:
     con = session.connect(folder / "spill")
     opened = files.Opened()
@@ -139,59 +136,3 @@ def _judge(said: Mapping, opened: files.Opened, count: Count, *, whole: bool, ke
             hint="quarantine.parquet says which and why; raise [quarantine] max_share only if you know them",
             source=said.name,
         )
-
-
-_REPEATED = [name for name, kind in record.OWN.items() if kind == "VARCHAR" and name not in ("record_id", "text")]
-"""Columns in which few words come often; a dictionary of the others would only cost time."""
-
-
-class _Shards:
-    """Writes batches into files of an exact number of rows; where a batch ends leaves no trace in them."""
-
-    def __init__(self, folder: Path, rows: int) -> None:
-        self.folder, self.rows = folder, rows
-        self.paths: list[Path] = []
-        self.waiting: pa.Table = schema(record.SOURCE_COLUMNS).empty_table()
-        self.room = 0
-        self.writer: pq.ParquetWriter | None = None
-
-    def write(self, batch: pa.Table) -> None:
-        self.waiting = pa.concat_tables([self.waiting, batch])
-        while self.waiting.num_rows >= self._next():
-            self._group(self._next())
-
-    def _next(self) -> int:
-        return min(GROUP, self.room or self.rows)
-
-    def _group(self, rows: int) -> None:
-        if self.writer is None:
-            self.paths.append(shard_path(self.folder, len(self.paths)))
-            self.writer = pq.ParquetWriter(
-                self.paths[-1],
-                self.waiting.schema,
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=_REPEATED,
-            )
-            self.room = self.rows
-        self.writer.write_table(self.waiting.slice(0, rows), row_group_size=max(rows, 1))
-        self.waiting = self.waiting.slice(rows)
-        self.room -= rows
-        if self.room == 0:
-            self._end()
-
-    def _end(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
-        self.writer = None
-
-    def close(self) -> None:
-        """Writes what is left; a source without rows still has one shard, an empty one."""
-        if self.waiting.num_rows or not self.paths:
-            self._group(self.waiting.num_rows)
-        self._end()
-
-    def discard(self) -> None:
-        self._end()
-        for path in self.paths:
-            path.unlink(missing_ok=True)

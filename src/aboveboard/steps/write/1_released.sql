@@ -1,6 +1,9 @@
 -- What leaves the house: permitted rows, without the parts that have to go. Text is what was offered, or what is left.
 SELECT
   d.ordinal,
+  r.source,
+  r.record_id,
+  r.subject,
   CASE WHEN t.ordinal IS NOT NULL THEN t.text ELSE r.text END AS text,
   r.language,
   r.kind,

@@ -1,0 +1,108 @@
+"""Files that survive a crash: written once and synced, renamed whole, in folders leased by whoever works there.
+
+A lease is a lock file beside the folder, held with ``flock`` for as long as the process lives: it ends with the
+process however that ends, and holds between containers that share a volume. ``step`` names every write that a build
+makes, so that a test can let each of them fail, before it happened and after.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+Watcher = Callable[[str, str], None]
+"""Told ``("before" | "after", name)`` of every write; what it raises stands for what the machine may do."""
+
+watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """A write with a name: something that is either on the disk afterwards or is not."""
+    told = watcher.get()
+    if told is not None:
+        told("before", name)
+    yield
+    if told is not None:
+        told("after", name)
+
+
+def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file that is not there yet, and have it on the disk before going on."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def settle(path: Path) -> None:
+    """Have a file, or the entries of a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file or folder within its parent, and have that on the disk. The target must not be there."""
+    if target.exists():
+        raise FileExistsError(17, "File exists", str(target))
+    source.rename(target)
+    settle(target.parent)
+
+
+@contextmanager
+def leased(parent: Path, prefix: str) -> Iterator[Path]:
+    """A fresh name below ``parent`` that is ours while we live. The folder itself is made by whoever wants it."""
+    while True:
+        folder = parent / f"{prefix}-{secrets.token_hex(8)}"
+        lock = _lock_of(folder)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        # Somebody clearing up may have taken the lock away between our making it and holding it.
+        if lock.exists() and os.fstat(handle).st_ino == lock.stat().st_ino:
+            break
+        os.close(handle)
+    try:
+        yield folder
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def abandoned(parent: Path, prefix: str) -> list[Path]:
+    """Folders of this prefix whose process is gone; a folder without a lock has none that lives."""
+    found = parent.glob(f"{prefix}-*") if parent.is_dir() else ()
+    return sorted(path for path in found if path.is_dir() and not _held(_lock_of(path)))
+
+
+def clear(folder: Path) -> None:
+    """Take an abandoned folder away, with its lock."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _lock_of(folder).unlink(missing_ok=True)
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _held(lock: Path) -> bool:
+    try:
+        handle = os.open(lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -1,0 +1,67 @@
+"""When each record was first received: remembered from release to release, so that no later load moves it.
+
+A platform that loads old data again under a new date would bring it under a newer policy. So every release keeps, in its
+private part, the first moment of collection of the first-party records that no release before had seen; and a record that
+now claims a later one stops the build. Until there is a log of what was received, that moment is the platform's own word.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aboveboard import disk, writing
+from aboveboard.engine import Engine
+from aboveboard.errors import SourceError
+from aboveboard.plan import text
+from aboveboard.relate import Related
+
+if TYPE_CHECKING:
+    import duckdb
+
+FILE = "first-seen.parquet"
+
+_OWN = """
+SELECT source, record_id, min(collected_at) AS collected_at FROM read_parquet([{shards}])
+WHERE origin = 'first_party' AND collected_at IS NOT NULL GROUP BY ALL
+"""
+_LATER = """
+SELECT count(*), min(o.source), min(o.record_id) FROM own AS o JOIN seen AS s USING (source, record_id)
+WHERE o.collected_at > s.collected_at
+"""
+_NEW = "SELECT * FROM own ANTI JOIN seen USING (source, record_id) ORDER BY source, record_id"
+
+
+def refuse_redated(engine: Engine, related: Related, private: Path) -> None:
+    """Raises SourceError where a first-party record claims to be received later than an earlier release saw it."""
+    with engine.connect() as con:
+        if not _views(con, related, private):
+            return
+        [(count, source, record_id)] = con.execute(_LATER).fetchall()
+    if count:
+        raise SourceError(
+            f"{count:,} records were received earlier than they now say, such as `{record_id}`", source=source,
+            hint="collected_at is the first receipt and never moves: map the column that keeps it",
+        )  # fmt: skip
+
+
+def remember(engine: Engine, related: Related, private: Path, into: Path) -> None:
+    """Keep, in the private part of a release, the first receipt of every record that is new."""
+    with engine.connect() as con, disk.step("first-seen"):
+        query = _NEW if _views(con, related, private) else "FROM own ORDER BY source, record_id"
+        writing.copy_rows(con, query, into / FILE)
+        disk.settle(into / FILE)
+
+
+def _views(con: duckdb.DuckDBPyConnection, related: Related, private: Path) -> bool:
+    """Make the views ``own`` and, where there was a release before, ``seen``; says whether there was."""
+    shards = ", ".join(text(str(shard)) for _, shard in related.shards)
+    con.execute(f"CREATE TEMP VIEW own AS {_OWN.format(shards=shards)}")
+    kept = sorted(path for path in private.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
+    if kept:
+        files = ", ".join(text(str(path)) for path in kept)
+        con.execute(
+            "CREATE TEMP VIEW seen AS SELECT source, record_id, min(collected_at) AS collected_at"
+            f" FROM read_parquet([{files}]) GROUP BY ALL"
+        )
+    return bool(kept)

@@ -1,0 +1,136 @@
+"""The keys of a platform: made once by `init`, read by who needs them, never printed.
+
+One file a key, 32 random bytes in hexadecimal, for its owner alone (0600, in a folder 0700). ``fingerprints.json``
+beside them remembers which keys they were, so that a key that was swapped or lost is an error and not another
+release. What each is for, and what its loss or theft means, is `KINDS`; the design is docs/operating.md, "Keys".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aboveboard import disk
+from aboveboard.errors import WorkspaceError
+
+BYTES = 32
+FINGERPRINTS = "fingerprints.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a key is for, and what it means to lose it or have it stolen."""
+
+    name: str
+    purpose: str
+    loss: str
+    theft: str
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("log", "signs the checkpoints of the log (Ed25519)", "the recovery key names a new one",
+             "can sign, cannot get a fork cosigned: rotate"),
+        Kind("receipt", "signs the receipts of choices (Ed25519)", "a new one; old receipts stay valid",
+             "receipts can be forged until it is rotated; epochs contradict them"),
+        Kind("index", "places people in the map of a release", "old maps cannot be read without a receipt",
+             "who has an account can be guessed against the map, never what they chose"),
+        Kind("shard", "says in which file of a release a person's rows stand, and nothing else",
+             "releases cannot be rebuilt byte for byte", "rows can be narrowed down to authors: a breach"),
+        Kind("order", "orders the rows of a file and gives each its nonce", "releases cannot be rebuilt byte for byte",
+             "rows can be linked to guessed record ids: a breach"),
+        Kind("uid", "names records in commitments", "commitments cannot be opened any more",
+             "commitments can be linked to guessed record ids"),
+        Kind("pseudonym", "turns mentions into pseudonyms", "mentions get other pseudonyms: a new lineage",
+             "handles can be guessed behind pseudonyms: a breach"),
+        Kind("suppression", "remembers people who were erased, without their names",
+             "their no would be forgotten: nothing can be built", "can test whether a known identifier is suppressed"),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one workspace. They are not shown by ``repr``."""
+
+    folder: Path
+    _secrets: Mapping[str, bytes] = field(repr=False)
+
+    def secret(self, name: str) -> bytes:
+        """The 32 bytes of a key."""
+        return self._secrets[name]
+
+    def mac(self, name: str, message: bytes) -> bytes:
+        """HMAC-SHA-256 of a message under a key (RFC 2104)."""
+        return hmac.digest(self.secret(name), message, "sha256")
+
+    def fingerprint(self, name: str) -> str:
+        return fingerprint(name, self.secret(name))
+
+
+def fingerprint(name: str, secret: bytes) -> str:
+    """What may be known of a key: that it is still the same one (16 hexadecimal digits)."""
+    return hashlib.sha256(b"aboveboard/key/v1\x00" + name.encode() + b"\x00" + secret).hexdigest()[:16]
+
+
+def make(folder: Path) -> Keys:
+    """Make every key; raises WorkspaceError rather than touch one that is there."""
+    if (folder / FINGERPRINTS).exists() or any((folder / f"{name}.key").exists() for name in KINDS):
+        raise WorkspaceError("there are keys already", file=folder, hint="a key is never replaced in place")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = {name: secrets.token_bytes(BYTES) for name in KINDS}
+    for name, secret in made.items():
+        disk.write(folder / f"{name}.key", f"{secret.hex()}\n".encode(), mode=0o600)
+    marks = {name: fingerprint(name, secret) for name, secret in made.items()}
+    disk.write(folder / FINGERPRINTS, json.dumps(marks, indent=2).encode(), mode=0o600)
+    disk.settle(folder)
+    return Keys(folder, made)
+
+
+def read(folder: Path) -> Keys:
+    """The keys in a folder; raises WorkspaceError where one is missing, open to others, damaged or another one."""
+    problem = next(iter(problems(folder)), None)
+    if problem is not None:
+        raise problem
+    return Keys(folder, {name: bytes.fromhex((folder / f"{name}.key").read_text().strip()) for name in KINDS})
+
+
+def problems(folder: Path) -> Sequence[WorkspaceError]:
+    """Everything that is wrong with the keys; empty where they are whole."""
+    if not (folder / FINGERPRINTS).is_file():
+        return [
+            WorkspaceError(
+                "the workspace has no keys", file=folder,
+                hint="run `aboveboard init --keys`; if there were keys, bring them back from your backup instead",
+            )
+        ]  # fmt: skip
+    marks = json.loads((folder / FINGERPRINTS).read_text())
+    return [problem for name in KINDS if (problem := _problem(folder / f"{name}.key", name, marks)) is not None]
+
+
+def _problem(path: Path, name: str, marks: Mapping[str, str]) -> WorkspaceError | None:
+    if not path.is_file():
+        loss = KINDS[name].loss
+        return WorkspaceError(f"the key `{name}` is lost", file=path, hint=f"bring it back from your backup; {loss}")
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return WorkspaceError(
+            f"others can read the key `{name}` (mode {mode:04o})", file=path, hint=f"chmod 600 {path}"
+        )
+    try:
+        secret = bytes.fromhex(path.read_text().strip())
+    except ValueError:
+        secret = b""
+    if len(secret) != BYTES:
+        return WorkspaceError(f"the key `{name}` is damaged", file=path, hint="bring it back from your backup")
+    if marks.get(name) != fingerprint(name, secret):
+        return WorkspaceError(
+            f"the key `{name}` is another one than before", file=path, hint="bring the old one back from your backup"
+        )
+    return None

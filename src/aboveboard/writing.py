@@ -1,0 +1,248 @@
+"""Writes what judged shards release: scrubbed, placed, hashed, then cut into the files of the layout.
+
+``lay`` leaves the released rows of one judged shard in the table ``hashed``; ``cut`` makes the public files from all of
+them, one person's rows in one file, in the order of their places. The same rows and keys give the same files, whatever
+the shards of the source were and whoever judged them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aboveboard import disk, identifiers, manifest
+from aboveboard.engine import Engine, Session
+from aboveboard.errors import EngineError
+from aboveboard.layout import Layout
+from aboveboard.plan import text
+from aboveboard.redaction import MARK, MENTION, redact
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+GROUP_ROWS = 1_000_000
+"""About how many rows are sorted at a time; more would not spill well, fewer would read the parts too often."""
+PSEUDONYM = "@u_"
+"""What every pseudonym begins with (docs/formats/scrubbing.md)."""
+PART_GROUP = 8_192
+"""Small row groups, sorted by file: to read one range of files, the others need not be read."""
+
+
+class Secrets(Protocol):
+    """The keys that a layout needs (``keys.Keys``)."""
+
+    def secret(self, name: str) -> bytes:
+        """The bytes of a key."""
+
+
+@dataclass
+class Cut:
+    """What was written: the files, and what their rows are."""
+
+    shards: list[manifest.Shard] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+
+
+# --- one judged shard ---------------------------------------------------------------------------------------------
+
+
+def settle_people(con: duckdb.DuckDBPyConnection, subjects: str, keys: Secrets, layout: Layout) -> None:
+    """Make the table ``homes``: in which file each subject of a relation stands. Once a session."""
+    secret = keys.secret("shard").ljust(64, b"\x00")
+    inner, outer = (bytes(byte ^ pad for byte in secret) for pad in (0x36, 0x5C))
+    con.execute("SET VARIABLE shard_inner = ?", [inner])
+    con.execute("SET VARIABLE shard_outer = ?", [outer])
+    con.execute("SET VARIABLE order_key = ?", [keys.secret("order").hex()])
+    con.execute(_HOMES.format(subjects=subjects, down=32 - layout.bits))
+
+
+_HOMES = """
+CREATE OR REPLACE TEMP TABLE homes AS
+SELECT subject, (CAST('0x' || substr(sha256(getvariable('shard_outer') || unhex(sha256(
+         getvariable('shard_inner') || encode(subject)))), 1, 8) AS UBIGINT) >> {down})::INTEGER AS shard
+FROM (SELECT DISTINCT subject FROM {subjects} WHERE subject IS NOT NULL)
+"""
+"""``Layout.shard_of`` for every subject: HMAC-SHA-256 written out."""
+
+
+def lay(session: Session, keys: Secrets) -> Mapping[str, int]:
+    """After ``judge``: the released rows of the shard in the table ``hashed``; returns what was masked, by kind."""
+    pseudonym = keys.secret("pseudonym")
+    session.load("redacted_texts", _redacted(session.con, pseudonym))
+    session.run("write")
+    masked = Counter(_scrub_texts(session, pseudonym))
+    masked.update(_scrub_parts(session, pseudonym))
+    session.run("lay")
+    released, hashed = (session.count(table) for table in ("released", "hashed"))
+    if released != hashed:  # INVARIANT: a row that finds no place must not be lost
+        raise EngineError(f"{released} rows were released and {hashed} found a place", hint="please report this")
+    return masked
+
+
+def _redacted(con: duckdb.DuckDBPyConnection, pseudonym: bytes) -> pa.Table:
+    """The texts that lose something, cut by ``redaction.redact`` (never by an engine's text functions)."""
+    rows = con.execute(
+        "SELECT d.ordinal, r.text, d.cuts FROM decisions AS d JOIN records AS r USING (ordinal)"
+        " WHERE d.outcome = 1 AND len(d.cuts) > 0 ORDER BY d.ordinal"
+    ).fetchall()
+    left = [redact(said, [_span(said, cut, pseudonym) for cut in cuts]) for _, said, cuts in rows]
+    return _texts([ordinal for ordinal, _, _ in rows], left)
+
+
+def _span(said: str, cut: Mapping[str, Any], pseudonym: bytes) -> tuple[int, int, str]:
+    """A span with what stands in its place: a name becomes the pseudonym that it has everywhere."""
+    start, end = cut["from"], cut["to"]
+    if cut["kind"] != "mention":
+        return start, end, MARK
+    named = identifiers.replace(said[start:end], pseudonym)
+    return start, end, named if named.startswith(PSEUDONYM) else MENTION
+
+
+def _scrub_texts(session: Session, key: bytes) -> Mapping[str, int]:
+    from aboveboard import scrub
+
+    rows = session.con.sql("SELECT ordinal, text FROM released ORDER BY ordinal").to_arrow_table()
+    scrubbed, masked = scrub.scrub(rows["text"], key)
+    session.load("scrubbed_texts", _changed(rows, scrubbed))
+    return masked
+
+
+def _changed(rows: pa.Table, scrubbed: pa.Array) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    differs = pc.fill_null(pc.not_equal(rows["text"], scrubbed), False)
+    return pa.table({"ordinal": rows["ordinal"], "text": scrubbed}).filter(differs)
+
+
+def _scrub_parts(session: Session, key: bytes) -> Mapping[str, int]:
+    """The same for what stands beside the text: cards, quoted titles, captions."""
+    from aboveboard import scrub
+
+    rows = session.con.sql(_PARTS).to_arrow_table()
+    scrubbed, masked = scrub.scrub(rows["content"], key)
+    session.load("scrubbed_contents", rows.set_column(rows.schema.get_field_index("content"), "content", scrubbed))
+    session.make("scrubbed_parts", _PARTS_AGAIN)
+    return masked
+
+
+_PARTS = """
+SELECT ordinal, place, part.kind AS kind, part.content AS content
+FROM (SELECT ordinal, unnest(parts) AS part, generate_subscripts(parts, 1) AS place FROM released WHERE len(parts) > 0)
+ORDER BY ordinal, place
+"""
+_PARTS_AGAIN = """
+SELECT ordinal, list({'kind': kind, 'content': content} ORDER BY place) AS parts FROM scrubbed_contents GROUP BY ordinal
+"""
+
+
+def _texts(ordinals: Sequence[int], texts: Sequence[str]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({"ordinal": pa.array(ordinals, pa.int64()), "text": pa.array(texts, pa.string())})
+
+
+# --- all of them --------------------------------------------------------------------------------------------------
+
+PART = """
+SELECT shard, place, text, language, kind, parts, nonce, leaf, source, ordinal FROM hashed ORDER BY shard, place
+"""
+"""What a judged shard hands on: it holds text, so it lives in a private folder and not for long."""
+
+
+def cut(engine: Engine, parts: Path, data: Path, index: Path) -> Cut:
+    """The public files, one for each part of the layout that has rows, and beside each a private index.
+
+    A few files' worth of rows are sorted at a time, and what does not fit into memory spills.
+    """
+    made = Cut()
+    if not any(parts.iterdir()):
+        return made
+    with engine.connect() as con:
+        # INVARIANT: the same rows, the same bytes. What DuckDB knows of the parts must not shape what it writes.
+        con.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
+        con.execute(f"CREATE TEMP VIEW parts AS SELECT * FROM read_parquet({listed(parts)})")
+        for first, last in _groups(con):
+            con.execute(_GROUP.format(first=first, last=last))
+            made.shards += [_file(con, key, data, index) for key in _keys(con)]
+            _tally(con, made)
+    return made
+
+
+_GROUP = """
+CREATE OR REPLACE TEMP TABLE laid AS
+SELECT * FROM parts WHERE shard BETWEEN {first} AND {last} ORDER BY shard, place, leaf
+"""
+
+
+def _groups(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int]]:
+    """Ranges of files with about ``GROUP_ROWS`` rows each."""
+    first, rows = None, 0
+    found = con.execute("SELECT shard, count(*) FROM parts GROUP BY shard ORDER BY shard").fetchall()
+    for place, (shard, count) in enumerate(found):
+        first = shard if first is None else first
+        rows += count
+        if rows >= GROUP_ROWS or place + 1 == len(found):
+            yield first, shard
+            first, rows = None, 0
+
+
+def _keys(con: duckdb.DuckDBPyConnection) -> list[int]:
+    return [key for (key,) in con.execute("SELECT DISTINCT shard FROM laid ORDER BY shard").fetchall()]
+
+
+def _file(con: duckdb.DuckDBPyConnection, key: int, data: Path, index: Path) -> manifest.Shard:
+    columns = ", ".join(manifest.RELEASED_COLUMNS)
+    name, sha256, rows = copy(con, f"SELECT {columns} FROM laid WHERE shard = {key}", data, "data")
+    with disk.step("index"):
+        copy_rows(con, f"SELECT source, ordinal, leaf FROM laid WHERE shard = {key}", index / f"{key:05d}.parquet")
+        disk.settle(index / f"{key:05d}.parquet")
+    found = con.execute(f"SELECT leaf FROM laid WHERE shard = {key}")
+    blocks = iter(lambda: found.fetchmany(65_536), [])
+    digest = manifest.shard_digest(leaf for block in blocks for (leaf,) in block)
+    return manifest.Shard(key, f"data/{name}", sha256, rows, digest)
+
+
+def _tally(con: duckdb.DuckDBPyConnection, made: Cut) -> None:
+    for column, counter in (("kind", made.kinds), ("language", made.languages)):
+        found = con.execute(f"SELECT {column}, count(*) FROM laid WHERE {column} IS NOT NULL GROUP BY ALL").fetchall()
+        counter.update(dict(found))
+
+
+def listed(folder: Path) -> str:
+    """The Parquet files of a folder as a list in SQL."""
+    return f"[{', '.join(text(str(file)) for file in sorted(folder.glob('*.parquet')))}]"
+
+
+def copy_rows(con: duckdb.DuckDBPyConnection, query: str, path: Path, group: int = 122_880) -> int:
+    """The rows of a query as a Parquet file; an EngineError does not say what DuckDB says, which may quote a row."""
+    import duckdb
+
+    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group}"
+    try:
+        [(rows,)] = con.execute(f"COPY ({query}) TO {text(str(path))} ({options})").fetchall()
+    except duckdb.Error as error:
+        raise EngineError(
+            f"writing `{path.parent.name}` failed: {type(error).__name__}",
+            hint="make room on the disk, or give [engine] more memory",
+        ) from None
+    return int(rows)
+
+
+def copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, what: str) -> tuple[str, str, int]:
+    """The rows of a query as one Parquet file named by its own SHA-256; returns name, SHA-256 and rows."""
+    partial = folder / "part.partial"
+    with disk.step(what):
+        rows = copy_rows(con, query, partial)
+        with partial.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        partial.rename(folder / f"{digest}.parquet")
+    return f"{digest}.parquet", digest, rows
