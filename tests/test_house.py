@@ -19,7 +19,7 @@ HOUSE = ROOT / "src" / "aboveboard"
 CONTRACT = ROOT / ".importlinter"
 
 PURE = {
-    "__future__", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib",
+    "__future__", "base64", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib", "hmac",
     "itertools", "json", "re", "rfc8785", "tomllib", "typing", "unicodedata", "zoneinfo",
 }  # fmt: skip
 """What a dry room may import: words, numbers, digests and parsers of bytes that it is given."""

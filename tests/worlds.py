@@ -221,6 +221,9 @@ def _plain_clause(rng: random.Random, job: Job) -> Clause:
         "public" if job.trains else rng.choice(["public", "followers", "private"]),
         (job.recipient,) if _maybe(rng, 0.9) else ("controller",),
         rng.choice(["legitimate_interest"] * 7 + ["contract", "consent"]), Citation((), "q"),
+        open_ended=(left_open := _maybe(rng, 0.06)),
+        closed_by="someone" if left_open else None,
+        closed_at=NOW - timedelta(days=rng.choice([2000, 120, -1])) if left_open else None,
     )  # fmt: skip
 
 

@@ -798,7 +798,9 @@ _TRACES = tuple(
         (_IPS, rb"0[0.\xff]{6}"),  # 1.1.1.1
         (_IPS, rb":[0-9a-f\xff]*+:"),  # IPv6
         (_SPELT, rb"dot[ \xff]"),
-        (_SPELT, rb"(?:at|@|arroba)[ \xff]*[)\]}>\xff]"),
+        (_SPELT, rb"at[ \xff]*[)\]}>\xff]"),  # three patterns: each has a literal to look for, one would have none
+        (_SPELT, rb"@[ \xff]*[)\]}>\xff]"),
+        (_SPELT, rb"arroba"),
     )
 )
 

@@ -775,6 +775,24 @@ def test_deleting_any_version_deletes_the_edited_post(tmp_path: Path, deleted: i
     assert released(reading, tmp_path) == set()
 
 
+@pytest.mark.xfail(
+    reason="relate/4_editions: a row that names no first version does not join its id's chain", strict=True
+)
+def test_a_deletion_in_another_export_reaches_an_edited_post(tmp_path: Path) -> None:
+    versions = lines({"data": [edited(0, 0)]}, {"data": [edited(1, 0, 1)]})
+    posts = exports.pack(tmp_path / "posts", {"a.jsonl": versions})
+    events = exports.pack(tmp_path / "events", {"b.jsonl": lines(event("delete", 1))})
+    reading = exports.read_at(tmp_path, "x_api", [posts, events], tweet_fields=FIELDS)
+    assert released(reading, tmp_path) == set()
+
+
+def test_a_deletion_in_another_export_reaches_a_post(tmp_path: Path) -> None:
+    posts = exports.pack(tmp_path / "posts", {"a.jsonl": lines(status(0), status(1))})
+    events = exports.pack(tmp_path / "events", {"b.jsonl": lines(event("delete", 1))})
+    reading = exports.read_at(tmp_path, "x_api", [events, posts])
+    assert released(reading, tmp_path) == {id_of(0)}
+
+
 def test_later_events_stand_but_a_deletion_lasts(tmp_path: Path) -> None:
     undrop = event("undrop", event_at="2023-01-01T00:00:00Z")
     for number, (payloads, state) in enumerate([
@@ -1175,7 +1193,7 @@ def test_a_published_list_of_accounts(tmp_path: Path, capsys: pytest.CaptureFixt
     sound(reading)
     found = told("congress", reading, tmp_path, capsys)
     assert outcomes(found["bare"])["permit"] + outcomes(found["bare"])["redact"] == 0
-    assert outcomes(found["facts"]) == {"permit": 297, "redact": 435, "hold": 394, "refuse": 1221}
+    assert outcomes(found["facts"]) == {"permit": 298, "redact": 434, "hold": 393, "refuse": 1222}
 
 
 GNIP = {

@@ -142,7 +142,7 @@ def _parts(said: Thing, holds: Thing, quoted: str | None, make: Parts) -> list[C
         *x_api_v1.mentions(entities, make),
         *x_api_v1.media(extended, entities, _actor(thing(said.get("actor"), "the actor")), make),
         *x_api_v1.cards(entities, make),
-        *([make.quote()] if quoted is not None else []),
+        *([make.quote(quoted)] if quoted is not None else []),
         *_places(said, make),
     ]
 

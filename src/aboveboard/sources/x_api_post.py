@@ -222,11 +222,12 @@ class Parts:
         people = [*uploader, *depicted]
         return self._part("media", self.audience.category, people, content=content, labels=["unidentified_person"])
 
-    def quote(self) -> Columns:
+    def quote(self, id: str | None) -> Columns:
         """The words of another post that hang on this one. Whose they are, and whether they still stand, is for the
         relate pass: the quoted post is a record too, and copies of this one differ in how much they tell about it.
         """
-        return self._part("quote", _PUBLIC, [], source_state=None)
+        nobody = [party(None, "quoted_author")] if id is None else []
+        return self._part("quote", _PUBLIC, nobody, source_state=None)
 
     def card(self, content: str) -> Columns:
         """What a linked page says of itself: the words of somebody whom nobody names."""

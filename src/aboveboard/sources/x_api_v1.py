@@ -94,11 +94,12 @@ def post(said: Thing, holder: Thing | None) -> Columns:
     seen = audience(said, flag(user.get("protected"), "protected") if user else None, "user.protected")
     original, quoted = (thing(said.get(name), "an embedded post") for name in EMBEDDED)
     repost = original is not None or reposted(words.sent)
-    about = original if repost else quoted
+    shown = _quoted_id(said, original if repost else quoted, repost)
+    author = _account_id(user) if user else None
     return columns(
         Post(
             id=id,
-            author=_account_id(user) if user else None,
+            author=author,
             kind=_kind(said, repost),
             words=words,
             audience=seen,
@@ -106,9 +107,9 @@ def post(said: Thing, holder: Thing | None) -> Columns:
             created_at=twitter_time(said.get("created_at")),
             lifecycle=_standing(said, user),
             version=version(id, _history(said)),
-            parts=None if repost else _parts(said, holds, known_id(user or {}, "id"), Parts(words, seen)),
+            parts=None if repost else _parts(said, holds, author, shown, Parts(words, seen)),
             parent_id=id_of(said, "in_reply_to_status_id", "the post that this one answers"),
-            quoted_id=_quoted_id(said, about, repost),
+            quoted_id=shown,
             quoted_author=_whose(said, EMBEDDED[0]) if repost else None,
         )
     )
@@ -146,7 +147,8 @@ def _whose(said: Thing, name: str) -> str | None:
         return known_id(user, "id")
     entities = said.get("entities")
     mentions = entities.get("user_mentions") if name == EMBEDDED[0] and isinstance(entities, dict) else None
-    for one in mentions if isinstance(mentions, list) and reposted(str(said.get("text"))) else []:
+    starts = reposted(str(said.get("text") or said.get("full_text")))
+    for one in mentions if isinstance(mentions, list) and starts else []:
         if isinstance(one, dict) and isinstance(one.get("indices"), list) and one["indices"][:1] == [len("RT ")]:
             return known_id(one, "id")
     return None
@@ -179,7 +181,7 @@ def _standing(said: Thing, user: Thing | None) -> str | None:
 # --- parts ---------------------------------------------------------------------------------------------------
 
 
-def _parts(said: Thing, holds: Thing, author: str | None, make: Parts) -> list[Columns] | None:
+def _parts(said: Thing, holds: Thing, author: str | None, quoted: str | None, make: Parts) -> list[Columns] | None:
     """Everything that hangs on a status; None where some of it was cut off."""
     cut = said.get("truncated") is True and "full_text" not in holds
     entities = thing(holds.get("entities"), "entities")
@@ -189,7 +191,7 @@ def _parts(said: Thing, holds: Thing, author: str | None, make: Parts) -> list[C
         *mentions(entities, make),
         *media(holds.get("extended_entities"), entities, author, make),
         *cards(entities, make),
-        *([make.quote()] if _kind(said, repost=False) == "quote" else []),
+        *([make.quote(quoted)] if _kind(said, repost=False) == "quote" else []),
         *_places(said, make),
     ]
 

@@ -186,7 +186,7 @@ def _parts(
         *_mentions(entities, make),
         *_media(said, make, around),
         *_cards(entities, make),
-        *([make.quote()] if "quoted" in links else []),
+        *([make.quote(links["quoted"])] if "quoted" in links else []),
         *_places(said, make, around),
     ]
 
