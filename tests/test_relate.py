@@ -92,6 +92,14 @@ def test_a_deleted_newest_edit_never_revives_an_older_one(tmp_path: Path) -> Non
     assert shown(decided) == [("refuse", "life.superseded_edit"), ("refuse", "life.deleted_by_author")]
 
 
+def test_a_deletion_that_names_no_first_version_ends_the_chain_of_its_id(tmp_path: Path) -> None:
+    """Streams of deletions say an id and no more: here of an edit, and nothing of the edit may stand."""
+    links = {0: {"revision": 0}, 1: {"revision_of": "1", "revision": 1}, 2: {"revision": 2**40}}
+    decided = judge(tmp_path, [post("1"), post("2"), post("2", lifecycle="deleted")], links)
+    assert shown(decided)[0] == ("refuse", "life.superseded_edit")
+    assert {outcome for outcome, _ in shown(decided)} == {"refuse"}
+
+
 def test_edits_in_an_order_that_nobody_knows_are_held(tmp_path: Path) -> None:
     decided = judge(tmp_path, [post("1"), post("2")], {1: {"revision_of": "1"}})
     assert shown(decided) == [("hold", "life.state_unknown")] * 2

@@ -527,6 +527,31 @@ def test_a_file_nobody_left_or_joined_keeps_its_bytes(tmp_path: Path) -> None:
     assert {key for key in made[0] if made[0][key] != made[1][key]} == {touched}
 
 
+def test_several_workers_write_the_same_bytes_as_one(tmp_path: Path) -> None:
+    made = []
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        staged = _split(from_records(_posts(400), folder / "in"), 90)
+        seen: list[tuple[int, int]] = []
+        judged = _judged([staged], folder, layout=Layout(1), workers=workers)
+        governed = judged.write(folder / "d", folder / "p", lambda done, total: seen.append((done, total)))  # noqa: B023
+        assert seen[-1] == (400, 400)
+        files = {p.relative_to(folder): p.read_bytes() for p in folder.rglob("[dp]/**/*.parquet")}
+        made.append((governed, files))
+    assert made[0] == made[1]
+    assert len(made[0][1]) > 5
+
+
+def test_what_goes_wrong_in_a_worker_is_told_as_it_is(tmp_path: Path) -> None:
+    staged = _split(from_records(_posts(100), tmp_path / "in"), 30)
+    judged = _judged([staged], tmp_path, workers=2)
+    staged.shards[2].write_bytes(b"no parquet")
+    with pytest.raises(duckdb.Error):
+        judged.write(tmp_path / "d", tmp_path / "p")
+    assert not (tmp_path / "p" / "parts").exists()
+    assert [path.name for path in (tmp_path / "p").glob("people-*")] == []
+
+
 def test_identifiers_leave_text_and_what_stands_beside_it(tmp_path: Path) -> None:
     posts = [
         replace(_posts(10)[0], id="a", main=Part(content="write to ann@example.org or ask @Bo"),

@@ -221,9 +221,9 @@ def _plain_clause(rng: random.Random, job: Job) -> Clause:
         "public" if job.trains else rng.choice(["public", "followers", "private"]),
         (job.recipient,) if _maybe(rng, 0.9) else ("controller",),
         rng.choice(["legitimate_interest"] * 7 + ["contract", "consent"]), Citation((), "q"),
-        open_ended=(left_open := _maybe(rng, 0.06)),
+        open_ended=(left_open := _maybe(rng, 0.04)),
         closed_by="someone" if left_open else None,
-        closed_at=NOW - timedelta(days=rng.choice([2000, 120, -1])) if left_open else None,
+        closed_at=NOW - timedelta(days=rng.choice([2000, 2000, 120, -1])) if left_open else None,
     )  # fmt: skip
 
 
@@ -341,7 +341,7 @@ def _events(rng: random.Random, subject: str, job: Job, policy: Policy) -> list[
     if _maybe(rng, 0.6):
         return []
     said = [_event(rng, subject, job, policy) for _ in range(rng.choice([1, 1, 2, 3, 5]))]
-    return [replace(event, **_scope(rng, job, 0.35)) if event.type in choice.GRANTS else event for event in said]
+    return [replace(event, **_scope(rng, job, 0.3)) if event.type in choice.GRANTS else event for event in said]
 
 
 def _event(rng: random.Random, subject: str, job: Job, policy: Policy) -> Event:
@@ -387,7 +387,7 @@ def _record(
     collected = _collected(rng, policy, as_of)
     subject = rng.choice(subjects)
     categories: tuple[str, ...] = (_fitting_category(rng, job),)
-    if named and _maybe(rng, 0.06):
+    if named and _maybe(rng, 0.05):
         subject, category = rng.choice(named)
         categories = ("user.content.public", category)[rng.choice([0, 1, 1]) :]
     text = rng.choice(TEXTS[:4] * 3 + TEXTS)
@@ -397,7 +397,7 @@ def _record(
     )  # fmt: skip
     if _maybe(rng, 0.6):
         record = replace(record, parts=tuple(_part(rng, record, subjects) for _ in range(rng.choice([1, 1, 2, 3]))))
-    for _ in range(rng.choice([0] * 7 + [1, 1, 1, 2])):
+    for _ in range(rng.choice([0] * 9 + [1, 1, 1, 2])):
         record = _disturb(rng, record, subjects)
     return record
 

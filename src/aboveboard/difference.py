@@ -8,7 +8,7 @@ only, no id and no text.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,7 +131,7 @@ def _files(statement: Mapping[str, Any]) -> dict[int, str]:
 
 def _settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """What was asked and under which rules, where it differs."""
-    seen = {
+    seen: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         "policy versions": lambda s: [v["version"] for v in s["policy"]["versions"]],
         "words": lambda s: [v["text_sha256"] for v in s["policy"]["versions"]],
         "job": lambda s: s["job"],

@@ -79,9 +79,12 @@ def leased(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def abandoned(parent: Path, prefix: str) -> list[Path]:
-    """Folders of this prefix whose process is gone; a folder without a lock has none that lives."""
-    found = parent.glob(f"{prefix}-*") if parent.is_dir() else ()
-    return sorted(path for path in found if path.is_dir() and not _held(_lock_of(path)))
+    """Folders of this prefix whose process is gone, and names of which it left no more than the lock."""
+    if not parent.is_dir():
+        return []
+    folders = {path for path in parent.glob(f"{prefix}-*") if path.is_dir()}
+    names = folders | {lock.with_suffix("") for lock in parent.glob(f"{prefix}-*.lock")}
+    return sorted(path for path in names if not _held(_lock_of(path)))
 
 
 def clear(folder: Path) -> None:

@@ -108,6 +108,7 @@ def _private(ws: Workspace) -> Finding:
 
 
 def _unfinished(ws: Workspace) -> Iterator[Finding]:
-    left = [*leftovers(ws.private), *unfinished(ws.private), *unfinished(ws.releases)]
+    found = [*leftovers(ws.private), *unfinished(ws.private), *unfinished(ws.releases)]
+    left = [folder for folder in found if folder.exists()]
     if left:
         yield Finding("leftovers", False, f"{len(left)} folders of builds that died", "the next build clears them away")

@@ -8,10 +8,11 @@ shards are independent, so whoever hands them out may run as many sessions as th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -185,6 +186,41 @@ def people_tables(snapshot: choice.Snapshot) -> tuple[pa.Table, pa.Table]:
         return _events(snapshot), _facts(snapshot)
     tables: Tables = snapshot  # type: ignore[assignment]
     return tables.events_table(), tables.facts_table()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPeople:
+    """A snapshot that lies in two files, for a process of its own: it hands its people over whole, and only so."""
+
+    position: int
+    folder: Path
+
+    def events_table(self) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.folder / "events")
+
+    def facts_table(self) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.folder / "facts")
+
+    def events_of(self, subject: str) -> Sequence[choice.Event]:
+        raise NotImplementedError("a kept snapshot is read whole")
+
+    def facts_of(self, subject: str) -> Sequence[choice.Facts]:
+        raise NotImplementedError("a kept snapshot is read whole")
+
+
+@contextmanager
+def kept_people(snapshot: choice.Snapshot, folder: Path) -> Iterator[KeptPeople]:
+    """The snapshot as files below ``folder``, which are gone afterwards."""
+    import pyarrow.parquet as pq
+
+    with TemporaryDirectory(dir=folder, prefix="people-") as kept:
+        for name, table in zip(("events", "facts"), people_tables(snapshot), strict=True):
+            pq.write_table(table, Path(kept) / name, compression="zstd")
+        yield KeptPeople(snapshot.position, Path(kept))
 
 
 def _events(people: choice.People) -> pa.Table:

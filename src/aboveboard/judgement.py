@@ -7,16 +7,18 @@ part (`writing` says how), decisions (ids and reasons, never text) for the priva
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import disk, intake, manifest, reasons, steps, writing
-from aboveboard.engine import Engine, Session
+from aboveboard import disk, intake, manifest, pool, reasons, steps, writing
+from aboveboard.engine import Engine, Session, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
 from aboveboard.layout import Layout
@@ -49,6 +51,8 @@ class Judgement:
     keys: writing.Secrets | None = None
     """What lays released rows out; a judgement that only counts needs none."""
     layout: Layout = ONE_FILE
+    workers: int = 1
+    """How many processes write; they give the same bytes as one."""
     seen: Path | None = None
     """Where the private parts of earlier releases are, which remember when each record was first received."""
 
@@ -77,14 +81,15 @@ class Judgement:
 
     def show_steps(self, rows: int = 5) -> Iterator[tuple[Step, int, list[str], list[tuple[Any, ...]]]]:
         """Judge the first shard and give each step: its table's rows, columns and first rows (never a text)."""
-        with self.engine.sit(self.gate, self.related.sets) as session:
-            for _ in self._shards(session, limit=1):
-                for step in (*steps.read("people"), *steps.read("shard")):
-                    columns = _showable(session.con, step.name)
-                    chosen = ", ".join(f'"{column}"' for column in columns)
-                    [(count,)] = session.con.execute(f"SELECT count(*) FROM {step.name}").fetchall()
-                    first = session.con.execute(f"SELECT {chosen} FROM {step.name} LIMIT {rows}").fetchall()
-                    yield step, count, columns, first
+        with self._sitting() as session:
+            if not self._places:
+                return
+            self._judge(session, 0)
+            for step in (*steps.read("people"), *steps.read("shard")):
+                columns = _showable(session.con, step.name)
+                chosen = ", ".join(f'"{column}"' for column in columns)
+                first = session.con.execute(f"SELECT {chosen} FROM {step.name} LIMIT {rows}").fetchall()
+                yield step, session.count(step.name), columns, first
 
     def audit(self, progress: Progress | None = None) -> tuple[list[manifest.Tally], list[manifest.Loss]]:
         """Counts per outcome and decisive reason, and what each rule costs; writes nothing."""
@@ -107,14 +112,12 @@ class Judgement:
         self._keep_quarantine(private / "quarantine")
         tallies: Counter[tuple[str, str, str]] = Counter()
         masked: Counter[str] = Counter()
+        told = _Told(progress, sum(source.rows for source in self.judged))
         try:
-            for n, session in enumerate(self._sessions(progress)):
-                masked.update(writing.lay(session, self.keys))
-                _count(session.con, tallies)
-                writing.copy(session.con, _DECISIONS, decisions, "decisions")
-                with disk.step("part"):
-                    part = parts / f"{n:05d}.parquet"
-                    writing.copy_rows(session.con, writing.PART, part, writing.PART_GROUP)
+            for one in self._laid(decisions, parts):
+                tallies.update(one.tallies)
+                masked.update(one.masked)
+                told.more(one.rows)
             made = writing.cut(self.engine, parts, data, index)
         finally:
             shutil.rmtree(parts, ignore_errors=True)  # they hold text
@@ -163,22 +166,63 @@ class Judgement:
                     shutil.copyfile(source.quarantine, kept)
                     disk.settle(kept)
 
-    def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
-        """The session after each shard that it judged."""
+    def _laid(self, decisions: Path, parts: Path) -> Iterator[Laid]:
+        """What came of each shard, once its decisions and its part are on the disk."""
+        if self.workers > 1 and len(self._places) > 1:
+            yield from self._laid_by_others(decisions, parts)
+            return
+        with self._sitting() as session:
+            for place in range(len(self._places)):
+                yield self._lay(session, place, decisions, parts)
+
+    def _lay(self, session: Session, place: int, decisions: Path, parts: Path) -> Laid:
+        """Judge one shard and write what comes of it. Where and by whom leaves no trace in what is written."""
+        if self.keys is None:
+            raise EngineError(
+                "a judgement without keys writes nothing", hint="give Judgement the keys of the workspace"
+            )
+        rows = self._judge(session, place)
+        masked = writing.lay(session, self.keys)
+        tallies: Counter[tuple[str, str, str]] = Counter()
+        _count(session.con, tallies)
+        writing.copy(session.con, _DECISIONS, decisions, "decisions")
+        with disk.step("part"):
+            part = parts / f"{place:05d}.parquet"
+            writing.copy_rows(session.con, writing.PART, part, writing.PART_GROUP)
+        return Laid(rows, tallies, masked)
+
+    def _laid_by_others(self, decisions: Path, parts: Path) -> Iterator[Laid]:
+        """The same by a pool of processes, each with a session of its own: shards need nothing of each other."""
+        alone = replace(self.engine, threads=1, memory=_share(self.engine.memory, self.workers))
+        with kept_people(self.gate.snapshot, decisions.parent) as people:
+            worker = replace(self, engine=alone, gate=replace(self.gate, snapshot=people), workers=1)
+            yield from pool.run(_start, (worker, decisions, parts), _work, range(len(self._places)), self.workers)
+
+    @property
+    def _places(self) -> list[tuple[Staged, Path]]:
+        """Every shard that is judged, in order."""
+        return [(source, shard) for source in self.judged for shard in source.shards]
+
+    @contextmanager
+    def _sitting(self) -> Iterator[Session]:
         with self.engine.sit(self.gate, self.related.sets) as session:
             if self.keys is not None:
                 writing.settle_people(session.con, self._subjects(), self.keys, self.layout)
-            done, total = 0, sum(source.rows for source in self.judged)
-            for rows in self._shards(session):
-                done += rows
-                if progress is not None:
-                    progress(done, total)
+            self._relations(session.con)
+            yield session
+
+    def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
+        """The session after each shard that it judged."""
+        told = _Told(progress, sum(source.rows for source in self.judged))
+        with self._sitting() as session:
+            for place in range(len(self._places)):
+                told.more(self._judge(session, place))
                 yield session
 
-    def _shards(self, session: Session, limit: int | None = None) -> Iterator[int]:
-        for _ in self._resolved(session.con, limit):
-            session.judge()
-            yield int(session.con.execute("SELECT count(*) FROM decisions").fetchall()[0][0])
+    def _judge(self, session: Session, place: int) -> int:
+        self._records(session.con, *self._places[place])
+        session.judge()
+        return session.count("decisions")
 
     def _subjects(self) -> str:
         """Everybody whom a record is by, inherited or not, as a subquery."""
@@ -189,25 +233,87 @@ class Judgement:
             f" UNION ALL SELECT derived.subject FROM read_parquet({relations}) WHERE derived IS NOT NULL)"
         )
 
-    def _resolved(
-        self, con: duckdb.DuckDBPyConnection, limit: int | None = None, chosen: str = "TRUE"
-    ) -> Iterator[str]:
+    def _resolved(self, con: duckdb.DuckDBPyConnection, chosen: str = "TRUE") -> Iterator[str]:
         """Each shard with its relations, as the table ``records``; ``chosen`` says which of them."""
+        self._relations(con)
+        for source, shard in self._places:
+            self._records(con, source, shard, chosen)
+            yield "records"
+
+    def _relations(self, con: duckdb.DuckDBPyConnection) -> None:
         con.execute(
             f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})"
         )
-        shards = [(source, shard) for source in self.judged for shard in source.shards]
-        for source, shard in shards[:limit]:
-            con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
-            con.execute(
-                f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
-            )
-            first = "" if self.limit is None else f" WHERE s.ordinal < {int(self.limit)}"
-            con.execute(
-                "CREATE OR REPLACE TEMP TABLE records AS"
-                f" SELECT * FROM ({resolved('staged', 'relations')}{first}) WHERE {chosen}"
-            )
-            yield "records"
+
+    def _records(self, con: duckdb.DuckDBPyConnection, source: Staged, shard: Path, chosen: str = "TRUE") -> None:
+        con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
+        con.execute(
+            f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
+        )
+        first = "" if self.limit is None else f" WHERE s.ordinal < {int(self.limit)}"
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE records AS"
+            f" SELECT * FROM ({resolved('staged', 'relations')}{first}) WHERE {chosen}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What came of one shard: how many records, how they were decided, what was masked."""
+
+    rows: int
+    tallies: Mapping[tuple[str, str, str], int]
+    masked: Mapping[str, int]
+
+
+class _Told:
+    """Adds up what is done and says so."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def more(self, rows: int) -> None:
+        self.done += rows
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+@dataclass
+class _Worker:
+    """In a process of the pool: what it works with. It sits down with its first piece, so that what then goes wrong
+    is the piece's error and not a printed traceback."""
+
+    judgement: Judgement
+    decisions: Path
+    parts: Path
+    sitting: AbstractContextManager[Session] | None = None
+    session: Session | None = None
+
+    def work(self, place: int) -> Laid:
+        if self.session is None:
+            self.sitting = self.judgement._sitting()
+            self.session = self.sitting.__enter__()
+        return self.judgement._lay(self.session, place, self.decisions, self.parts)
+
+
+_workers: list[_Worker] = []
+
+
+def _start(*given: Any) -> None:
+    _workers.append(_Worker(*given))
+
+
+def _work(place: int) -> Laid:
+    return _workers[0].work(place)
+
+
+def _share(memory: str, workers: int) -> str:
+    """An equal part of a size such as ``2GB``, of at least 200 MB."""
+    number, unit = re.fullmatch(r"([0-9]+) ?([KMGT]i?B)", memory).groups()  # type: ignore[union-attr]
+    return f"{max(int(int(number) * _MEGABYTES[unit[0]]) // workers, 200)}MB"
+
+
+_MEGABYTES = {"K": 0.001, "M": 1, "G": 1_000, "T": 1_000_000}
 
 
 _DECISIONS = """

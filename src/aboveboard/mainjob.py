@@ -49,6 +49,7 @@ class Prepared:
     """Which sources are judged (none named: all)."""
     keys: Keys | None = None
     """What a release is laid out with; looking and counting need none."""
+    workers: int = 1
 
     def gate(self, as_of: datetime | None = None) -> Gate:
         """The gate at the head of the ledger, now (or, for audits and explanations, at an earlier moment)."""
@@ -64,7 +65,8 @@ class Prepared:
             return Judgement(self.engine, self.related, gate, self.limit, self.sources)
         layout = layout_of(self.workspace.private, self.engine, self.related)
         return Judgement(
-            self.engine, self.related, gate, self.limit, self.sources, self.keys, layout, self.workspace.private
+            self.engine, self.related, gate, self.limit, self.sources, self.keys, layout, self.workers,
+            self.workspace.private,
         )  # fmt: skip
 
     @property
@@ -89,6 +91,7 @@ def prepared(
     clock: Clock = now,
     progress: Progress | None = None,
     keys: Keys | None = None,
+    workers: int = 1,
 ) -> Iterator[Prepared]:
     """Stage and relate all sources in a private folder, which is gone afterwards.
 
@@ -106,7 +109,7 @@ def prepared(
                 progress("relating records", 0, None)
             related = relate(staged, scratch, engine)
             intake.refuse_redated(engine, related, ws.private)
-        yield Prepared(ws, job.job, related, known, clock, engine, limit, chosen, keys)
+        yield Prepared(ws, job.job, related, known, clock, engine, limit, chosen, keys, workers)
 
 
 def build(
@@ -118,13 +121,17 @@ def build(
     to: Path | None = None,
     limit: int | None = None,
     strict_files: bool = False,
+    workers: int = 1,
     clock: Clock = now,
     progress: Progress | None = None,
 ) -> release.Release:
-    """Build and publish the release of a job; see ``release.build`` for what is promised."""
+    """Build and publish the release of a job; see ``release.build`` for what is promised.
+
+    ``workers`` processes judge and write, and give the same bytes as one.
+    """
     with prepared(
         ws, job, sources=sources, facts=facts, limit=limit, strict_files=strict_files, clock=clock, progress=progress,
-        keys=ws.keys,
+        keys=ws.keys, workers=workers,
     ) as ready:  # fmt: skip
         told = None if progress is None else lambda done, total: progress("judging records", done, total)
         return release.build(

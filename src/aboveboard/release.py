@@ -419,7 +419,7 @@ def _clear(ledger: Ledger, to: Path, private: Path) -> None:
     """Take away what builds left that died before they committed."""
     kept = {str(entry[name]) for entry in ledger.releases() for name in ("staged_public", "staged_private")}
     for folder in (*unfinished(to), *unfinished(private)):
-        if folder.name not in kept:
+        if folder.name not in kept or not folder.exists():
             disk.clear(folder)
 
 

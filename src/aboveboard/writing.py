@@ -238,7 +238,7 @@ def copy_rows(con: duckdb.DuckDBPyConnection, query: str, path: Path, group: int
 
 def copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, what: str) -> tuple[str, str, int]:
     """The rows of a query as one Parquet file named by its own SHA-256; returns name, SHA-256 and rows."""
-    partial = folder / "part.partial"
+    partial = folder / f"{os.getpid()}.partial"
     with disk.step(what):
         rows = copy_rows(con, query, partial)
         with partial.open("rb") as file:

@@ -775,9 +775,6 @@ def test_deleting_any_version_deletes_the_edited_post(tmp_path: Path, deleted: i
     assert released(reading, tmp_path) == set()
 
 
-@pytest.mark.xfail(
-    reason="relate/4_editions: a row that names no first version does not join its id's chain", strict=True
-)
 def test_a_deletion_in_another_export_reaches_an_edited_post(tmp_path: Path) -> None:
     versions = lines({"data": [edited(0, 0)]}, {"data": [edited(1, 0, 1)]})
     posts = exports.pack(tmp_path / "posts", {"a.jsonl": versions})

@@ -35,6 +35,7 @@ def release() -> None:
 @click.option("--audit", is_flag=True, help="Judge and count, show what each rule costs, and write nothing.")
 @click.option("--at", "moment", metavar="TIME", help="With --audit: judge as of an earlier moment.")
 @click.option("--limit", type=click.IntRange(min=1), help="Judge only the first N rows of each source.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that judge and write. [default: 1]")
 @click.option("--strict-files", is_flag=True, help="Stop at a file of an export that no reader knows.")
 @click.option("--show-steps", is_flag=True, help="Print each step of the judgement of the first shard, and its rows.")
 @json_option
@@ -47,6 +48,7 @@ def build(
     audit: bool,
     moment: str | None,
     limit: int | None,
+    workers: int,
     strict_files: bool,
     show_steps: bool,
     as_json: bool,
@@ -71,8 +73,9 @@ def build(
                 (_steps if show_steps else _audit)(ready, as_of, as_json)
             return
         made = mainjob.build(
-            ws, asked, sources=sources, facts=facts, to=to, limit=limit, strict_files=strict_files, progress=told
-        )
+            ws, asked, sources=sources, facts=facts, to=to, limit=limit, strict_files=strict_files, workers=workers,
+            progress=told,
+        )  # fmt: skip
     emit(made.as_json(), as_json, lambda: prose.built(made))
 
 
@@ -152,7 +155,7 @@ def export(release_id: str, workspace: str, to: Path, as_json: bool) -> None:
 
     path = _named(open_workspace(workspace), release_id)
     with shown(quiet=as_json) as told:
-        written = reading.export(path, to, lambda done: told("writing rows", done, None))
+        written = reading.export(path, to, None if told is None else lambda done: told("writing rows", done, None))
     emit({"rows": written, "file": str(to)}, as_json, lambda: f"{written:,} rows in {to}")
 
 
