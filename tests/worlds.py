@@ -129,7 +129,7 @@ def _licences(rng: random.Random, job: Job) -> dict[str, Licence]:
             (job.recipient,) if _maybe(rng, 0.8) else ("processor:other",),
             _moment(rng) if _maybe(rng, 0.3) else None,
             _moment(rng) if _maybe(rng, 0.3) else None,
-            _maybe(rng, 0.8),
+            _maybe(rng, 0.7),
             (job.purpose,) if _maybe(rng, 0.1) else (),
         )
 

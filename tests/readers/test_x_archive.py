@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import exports
-from tests.exports import Reading
 
+import exports
 from aboveboard.choice import people
 from aboveboard.errors import SourceError
 from aboveboard.gate import Outcome
 from aboveboard.sources import x_archive_kinds as kinds
 from aboveboard.sources.values import Unreadable
 from aboveboard.sources.x_archive_text import cut, plain, script, span, without_trailing_commas
+from exports import Reading
 
 EXPORTER = "900001"
 POST, REPLY, REPOST, QUOTE = "1587000000000000001", "1587000000000000002", "1587000000000000003", "1587000000000000004"
