@@ -126,6 +126,56 @@ def test_a_damaged_manifest_is_listed_and_named(fresh: Path, content: str) -> No
     assert "damaged" in ran("release", "show", damaged.parent.name, "-w", fresh, code=1).stderr
 
 
+def test_export_writes_lines_once(birdsite, tmp_path: Path) -> None:
+    to = tmp_path / "rows.jsonl"
+    written = document("release", "export", birdsite.release.id, "--to", to, "-w", birdsite.ws.folder)
+    assert written["rows"] == len(to.read_text().splitlines()) == birdsite.release.governed.released
+    again = ran("release", "export", birdsite.release.id, "--to", to, "-w", birdsite.ws.folder, code=1)
+    assert "already there" in again.stderr
+
+
+def test_resume_says_when_there_is_nothing_to_do(fresh: Path) -> None:
+    assert document("release", "resume", "-w", fresh) == {"finished": []}
+    assert "Nothing was left" in ran("release", "resume", "-w", fresh).stdout
+
+
+def test_compare_counts_what_a_no_took_away(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    ran("demo", site)
+    [before] = document("release", "list", "-w", site)
+    ran("choice", "record", "u:396", "refused", "--purpose", "train_ai_system", "-w", site)
+    ran("release", "build", site / "jobs" / "feed-writer.toml", "-w", site)
+    [_, after] = document("release", "list", "-w", site)
+    found = document("release", "compare", before["id"], after["id"], "-w", site)
+    used = ("permit", "redact")
+    gone = sum(m["records"] for m in found["moves"] if m["before"] in used and m["after"] not in used)
+    assert found["left"] - found["came"] == gone > 0  # a row that only loses a quote leaves and comes again
+    own = [m for m in found["moves"] if m["why"] == "subj.opted_out"]
+    assert sum(m["records"] for m in own) > 0
+    assert {m["after"] for m in own} == {"refuse"}
+    assert list(found["settings"]) == ["ledger"]
+    said = ran("release", "compare", before["id"], after["id"], "-w", site).stdout
+    assert "permit (allow.policy_clause) -> refuse (subj.opted_out)" in said
+    assert "no release `x`" in ran("release", "compare", before["id"], "x", "-w", site, code=1).stderr
+
+
+def test_keys_are_made_once_and_watched(fresh: Path) -> None:
+    assert "there are keys already" in ran("init", fresh, "--keys", code=1).stderr
+    (fresh / "keys" / "order.key").unlink()
+    found = [f for f in document("doctor", "-w", fresh, code=3) if f["about"] == "keys"]
+    assert [f["fine"] for f in found] == [False]
+    assert "the key `order` is lost" in found[0]["seen"]
+    for path in (fresh / "keys").iterdir():
+        path.unlink()
+    (fresh / "keys").rmdir()
+    assert (
+        "the workspace has no keys"
+        in ran("release", "build", fresh / "jobs" / "first-model.toml", "-w", fresh, code=1).stderr
+    )
+    ran("init", fresh, "--keys")
+    ran("release", "build", fresh / "jobs" / "first-model.toml", "-w", fresh)
+
+
 def test_audit_limit_and_sources(birdsite) -> None:
     w = str(birdsite.ws.folder)
     told = document("release", "build", birdsite.job, "-w", w, "--audit", "--limit", "100", "--source", "likes")
@@ -225,7 +275,7 @@ def test_a_row_that_breaks_an_engine_step_never_shows_its_text(fresh: Path) -> N
     session = Session.__new__(Session)
     session.con = con
     with pytest.raises(EngineError) as raised:
-        session._make("broken", "SELECT CAST('my secret words' AS INTEGER) AS n")
+        session.make("broken", "SELECT CAST('my secret words' AS INTEGER) AS n")
     chain = [raised.value, raised.value.__cause__]
     assert "step `broken`" in str(raised.value)
     assert not [error for error in chain if "secret" in str(error)]
