@@ -30,7 +30,9 @@ house: $(STAMP)
 check: lint types house test
 
 bench: $(STAMP)
-	$(BIN)/python bench/judge.py
+	$(BIN)/python bench/release.py
+	$(BIN)/python bench/scrub.py
+	$(BIN)/python bench/ledger.py
 
 clean:
 	rm -rf $(VENV) birdsite build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -160,7 +160,7 @@ def generate(folder: Path, rows: int, named: float) -> None:
 
     accounts = max(rows // 20, 100)
     carrying = {"named": round(named * 1000), "plain": round(named * 1000), "any": round(max(TRIGGERS, named) * 1000)}
-    with duckdb.connect() as con:
+    with duckdb.connect(config={"memory_limit": "1GB"}) as con:
         for name, query in {
             "posts": _POSTS.format(rows=rows, people=accounts, **carrying),
             "facts": _FACTS.format(people=accounts),

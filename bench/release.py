@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -310,7 +311,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--only", nargs="+", choices=[*MEASURES, *COMMANDS], metavar="NAME", help="only these measures")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     asked = parser.parse_args(arguments)
-    names = [name for name in (*MEASURES, *COMMANDS) if name == "copy" or name in (asked.only or (name,))]
+    names = [name for name in (*MEASURES, *COMMANDS) if name in (asked.only or (name,))]
+    if "copy" not in names and any(name in MEASURES for name in names):
+        names.insert(0, "copy")  # all are told beside it
     with tempfile.TemporaryDirectory(prefix="aboveboard-bench-") as folder:
         peer_rows = min(asked.peer_rows, asked.rows)
         at = Setting(Path(folder), asked.rows, asked.threads, asked.memory, asked.people, peer_rows)
@@ -330,29 +333,37 @@ def alone(name: str, setting: str) -> None:
 
 def report(at: Setting, names: list[str], repeat: int) -> dict[str, Any]:
     """Run everything, round after round, so that a slow moment of the machine meets all measures alike."""
-    import duckdb
-
     skipped = {name: why for name in names if (why := peers.missing(name)) is not None}
     if any(name in MEASURES for name in names):
         in_a_process("prepare", at)
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names if name not in skipped}
     for number in range(repeat):
         for name, done in runs.items():
-            print(f"\rround {number + 1} of {repeat}: {name:<20}", end="", file=sys.stderr, flush=True)
+            progress(f"round {number + 1} of {repeat}: {name}")
             done.append(json.loads(in_a_process(name, at)))
-    print("\r" + " " * 50 + "\r", end="", file=sys.stderr, flush=True)
+    progress("")
     figures = {name: median(done) for name, done in runs.items()}
     for name, figure in figures.items():
         if name in MEASURES:
             figure["ratio"] = figure["us_a_row"] / figures["copy"]["us_a_row"]
     setting = {key: value for key, value in asdict(at).items() if key != "folder"}
-    versions = {"python": platform.python_version(), "duckdb": duckdb.__version__, "cores": os.cpu_count()}
+    versions: dict[str, Any] = {
+        "python": platform.python_version(),
+        "duckdb": version("duckdb"),
+        "cores": os.cpu_count(),
+    }
     return {
         "setting": {**setting, "repeat": repeat, **versions},
         "measures": figures,
         "compared": dict(compared(figures)),
         "skipped": skipped,
     }
+
+
+def progress(said: str) -> None:
+    """What is being measured, on a screen."""
+    if sys.stderr.isatty():
+        print(f"\r{said:<50}\r", end="", file=sys.stderr, flush=True)
 
 
 def in_a_process(name: str, at: Setting) -> str:

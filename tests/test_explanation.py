@@ -14,9 +14,9 @@ from aboveboard import choice
 from aboveboard.choice import Event, Facts
 from aboveboard.cli.casetest import read_file
 from aboveboard.errors import AboveboardError
-from aboveboard.explanation import EXPLICIT_YES, explain
+from aboveboard.explanation import explain
 from aboveboard.gate import Gate
-from aboveboard.reasons import FROM_OTHER_PEOPLE, OTHER_PEOPLE
+from aboveboard.reasons import BY_CODE, FROM_OTHER_PEOPLE, OTHER_PEOPLE
 from aboveboard.record import Part, Party, Record
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -116,8 +116,10 @@ def test_a_yes_to_everything_is_told_what_it_lacks() -> None:
     read = read_file(VECTORS / "explicit.toml").cases
     blanket, named = read[0], next(case for case in read if "does not close the one that names it" in case.name)
     told = explain(blanket.record, blanket.gate, "u:ann")
-    assert f"  - {EXPLICIT_YES}" in told.prose().splitlines()
-    assert EXPLICIT_YES in told.as_json()["what_would_change_it"]
+    explicit = BY_CODE["cat.biometric_no_consent"].remedy
+    assert "names this kind of data and this purpose" in explicit
+    assert f"  - {explicit}" in told.prose().splitlines()
+    assert explicit in told.as_json()["what_would_change_it"]
     assert [event.category for event in told.choices] == [None]
     counted = explain(named.record, named.gate, "u:ann").choices
     assert [event.category for event in counted] == [None, "user.biometric"]

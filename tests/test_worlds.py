@@ -15,9 +15,11 @@ import shrink
 import worlds
 from aboveboard import casefile, choice
 from aboveboard.cli.casetest import engine_decisions
-from aboveboard.gate import NEEDS_EXPLICIT, Gate
+from aboveboard.gate import EXPLICIT, Gate
 from aboveboard.reasons import BY_CODE, Outcome
 from aboveboard.record import Record
+
+NEEDS_EXPLICIT = frozenset({"cat.biometric_no_consent", "cat.biometric_wrong_purpose", *EXPLICIT.values()})
 
 CI = bool(os.environ.get("CI"))
 WORLDS = int(os.environ.get("ABOVEBOARD_WORLDS") or (300 if CI else 30))

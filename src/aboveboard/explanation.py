@@ -16,7 +16,7 @@ from aboveboard import vocabulary
 from aboveboard.choice import Event, explicit, join, sensitive
 from aboveboard.choice import fold as fold_choices
 from aboveboard.errors import AboveboardError
-from aboveboard.gate import NEEDS_EXPLICIT, Decision, Gate, decide
+from aboveboard.gate import Decision, Gate, decide
 from aboveboard.policy import Clause, PolicyVersion
 from aboveboard.reasons import OTHER_PEOPLE, Effect, Outcome, Reason, in_order
 from aboveboard.record import Part, Record
@@ -30,8 +30,6 @@ SENTENCES = {
 QUOTING = frozenset({"quote", "parent_quote", "mention"})
 ABOUT_OTHERS = frozenset({"unidentified_person", "quote_authorisation_revoked"})
 """Labels that say something about somebody else."""
-EXPLICIT_YES = "a yes that names this kind of data and this purpose: a yes to everything is not enough"
-"""What would change it where explicit consent is missing."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Explanation:
     def remedies(self) -> Iterable[str]:
         """What would change the judgement, each once, in the order of the gates."""
         standing = [r for r in self.decision.reasons if r.effect in (Effect.DENY, Effect.UNKNOWN)]
-        return dict.fromkeys(filter(None, map(_remedy, standing or self.decision.reasons)))
+        return dict.fromkeys(filter(None, (r.remedy for r in standing or self.decision.reasons)))
 
     def prose(self) -> str:
         """The whole explanation, for a person to read."""
@@ -196,10 +194,6 @@ def _sentence(reason: Reason) -> str:
     return f"in its favour: {reason.sentence}" if reason.effect is Effect.GROUND else reason.sentence
 
 
-def _remedy(reason: Reason) -> str:
-    return EXPLICIT_YES if reason.code in NEEDS_EXPLICIT else reason.remedy
-
-
 def _kind(record: Record, place: int) -> str:
     return (record.parts or ())[place].kind or "part of unknown kind"
 
@@ -207,7 +201,7 @@ def _kind(record: Record, place: int) -> str:
 def _reason(reason: Reason) -> dict[str, Any]:
     return {
         "code": reason.code, "gate": reason.gate, "effect": reason.effect.value, "sentence": reason.sentence,
-        "remedy": _remedy(reason), "law": reason.law,
+        "remedy": reason.remedy, "law": reason.law,
     }  # fmt: skip
 
 

@@ -52,8 +52,6 @@ EXPLICIT = {
     **dict.fromkeys(vocabulary.SPECIAL, "cat.special_no_explicit_consent"),
 }
 """Categories that, like biometrics, need the person's explicit yes: one that names them and this purpose."""
-NEEDS_EXPLICIT = frozenset({"cat.biometric_no_consent", "cat.biometric_wrong_purpose", *EXPLICIT.values()})
-"""What stands against such data without one."""
 NARROW = {
     "unlisted": "vis.unlisted",
     "logged_in": "vis.logged_in_only",

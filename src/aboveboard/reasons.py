@@ -69,6 +69,7 @@ def _u(id: int, code: str, sentence: str, remedy: str, law: str = "") -> Reason:
 _NOTHING = "nothing: this is never used for this"
 _PLATFORM = "the platform has to supply the missing fact"
 _CHOICE = "change the choice on the choices page"
+_EXPLICIT = "a yes that names this kind of data and this purpose: a yes to everything is not enough"
 _SIGNAL = "whoever put the signal there can lift it; that alone would still not be a permission"
 
 _ALL = (
@@ -122,14 +123,14 @@ _ALL = (
     _d(310, "vis.public_after_collection", "it became public only after it was collected",
        "what is collected from now on counts as public"),
     # 4 category: kinds of data with rules of their own
-    _d(401, "cat.biometric_wrong_purpose", "biometric consent was given for other purposes only", _CHOICE,
+    _d(401, "cat.biometric_wrong_purpose", "biometric consent was given for other purposes only", _EXPLICIT,
        "GDPR art. 9; BIPA s. 15(b)"),
-    _d(402, "cat.biometric_no_consent", "it is biometric and nobody consented", _CHOICE, "GDPR art. 9; BIPA s. 15(b)"),
+    _d(402, "cat.biometric_no_consent", "it is biometric without explicit consent", _EXPLICIT, "GDPR art. 9; BIPA s. 15(b)"),
     _d(403, "cat.employment_wrong_purpose", "working life never serves this purpose", _NOTHING, "GDPR art. 5(1)(b)"),
-    _d(404, "cat.special_no_explicit_consent", "it is a special category without explicit consent", _CHOICE,
+    _d(404, "cat.special_no_explicit_consent", "it is a special category without explicit consent", _EXPLICIT,
        "GDPR art. 9"),
-    _d(405, "cat.precise_location", "it is a precise location without explicit consent", _CHOICE, "CPRA 1798.121"),
-    _d(406, "cat.government_id", "it is a government identifier without explicit consent", _CHOICE, "GDPR art. 87"),
+    _d(405, "cat.precise_location", "it is a precise location without explicit consent", _EXPLICIT, "CPRA 1798.121"),
+    _d(406, "cat.government_id", "it is a government identifier without explicit consent", _EXPLICIT, "GDPR art. 87"),
     _d(407, "cat.contact_list", "it is an address book: other people's data", _NOTHING, "GDPR art. 14"),
     _d(408, "cat.interaction_private_context", "likes, votes, follows and watch time are no training material",
        _NOTHING, "GDPR art. 5(1)(b)"),
