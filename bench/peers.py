@@ -24,7 +24,7 @@ NEEDED = {"datatrove": "datatrove==0.10.0", "datatrove-scrub": "datatrove==0.10.
 # reasons for what is unknown: fewer rules than ours, never more.
 CEDAR = f"""
 permit (principal, action == Action::"train", resource)
-when {{ context.audience == "public" && context.lifecycle == "published" && context.received >= {DECLARED:%s} }};
+when {{ context.audience == "public" && context.lifecycle == "published" && context.received >= {int(DECLARED.timestamp())} }};
 forbid (principal, action, resource) when {{ principal.choice == "no" }};
 forbid (principal, action, resource) when {{ principal.protected }};
 forbid (principal, action, resource) when {{ principal.state != "active" }};

@@ -7,7 +7,7 @@ a job prepares once, stand outside the clock.
 
 The copy reads the posts and writes their text, language, kind and geotag to Parquet with zstd: what a release holds of
 them. Peers are no dependencies: ``pip install datatrove==0.10.0 cedarpy``; without them their rows say why they are not
-there. Files go below TMPDIR, about 250 bytes a row; no text is printed.
+there. Files go below TMPDIR, about 200 bytes a row; no text is printed.
 """
 
 from __future__ import annotations
