@@ -83,8 +83,16 @@ def standing(
     facts: Sequence[Facts], events: Sequence[Event], collected_at: datetime | None, as_of: datetime
 ) -> Standing:
     """How the account stood and stands, for a record collected at ``collected_at`` (None: unknown)."""
-    spans = timeline(facts, events, as_of)
-    suppressed = any(event.type == "suppressed" and event.recorded_at <= as_of for event in events)
+    return stood(timeline(facts, events, as_of), is_suppressed(events, as_of), collected_at)
+
+
+def is_suppressed(events: Iterable[Event], as_of: datetime) -> bool:
+    """Whether the person was erased, and must not come back from elsewhere."""
+    return any(event.type == "suppressed" and event.recorded_at <= as_of for event in events)
+
+
+def stood(spans: tuple[Span, ...], suppressed: bool, collected_at: datetime | None) -> Standing:
+    """The standing at one time of collection, from the whole life of the account."""
     if not spans:
         return Standing(suppressed=suppressed)
     before = [span for span in spans if collected_at is None or span.start <= collected_at]

@@ -8,19 +8,23 @@ explained in docs/how-it-decides.md, under the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache, wraps
+from typing import Any, TypeVar
 
 from aboveboard import choice, redaction, vocabulary
-from aboveboard.account import LIFTED, Standing, standing
+from aboveboard.account import LIFTED, Span, Standing, is_suppressed, stood, timeline
 from aboveboard.choice import Choice, Event, Snapshot
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Clause, Commitment, Period, Policy, PolicyVersion
 from aboveboard.reasons import BY_CODE, Effect, Outcome, Reason, in_order, masks
 from aboveboard.record import Part, Record, Signal
 from aboveboard.regime import AFTER_NOTICE, ALLOW, HOLD, Regime, Regimes, strictest
+
+Answer = TypeVar("Answer")
+Account = tuple[Sequence[Event], tuple[Span, ...], bool]
 
 PUBLIC = vocabulary.AUDIENCES.index("public")
 UNLISTED = vocabulary.AUDIENCES.index("unlisted")
@@ -121,6 +125,20 @@ class Licence:
     forbids: tuple[str, ...] = ()
 
 
+def _asked_once(question: Callable[..., Answer]) -> Callable[..., Answer]:
+    """A question to a gate that does not depend on the record: it answers once for the same words."""
+
+    @wraps(question)
+    def ask(gate: Gate, *words: Any) -> Answer:
+        answers, asked = gate._answers, (question.__name__, *words)
+        if asked not in answers:
+            answers[asked] = question(gate, *words)
+        found: Answer = answers[asked]
+        return found
+
+    return ask
+
+
 @dataclass(frozen=True)
 class Gate:
     """Policy, people, job and moment bound into one value: everything a judgement depends on but the record."""
@@ -131,6 +149,10 @@ class Gate:
     as_of: datetime
     regimes: Regimes = field(default_factory=Regimes)
     licences: Mapping[str, Licence] = field(default_factory=dict)
+
+    @cached_property
+    def _answers(self) -> dict[tuple[Any, ...], Any]:
+        return {}
 
     @cached_property
     def now(self) -> PolicyVersion | None:
@@ -146,11 +168,26 @@ class Gate:
         """The judgement of one record; see :func:`decide`."""
         return decide(record, self)
 
+    @cached_property
+    def account_of(self) -> Callable[[str], Account]:
+        """What was said by and of a subject: events, the spans of the account, whether it is suppressed."""
+
+        @lru_cache(maxsize=1 << 16)
+        def account(subject: str) -> Account:
+            events, facts = self.snapshot.events_of(subject), self.snapshot.facts_of(subject)
+            return events, timeline(facts, events, self.as_of), is_suppressed(events, self.as_of)
+
+        return account
+
     def regime_of(self, person: Standing) -> tuple[Regime, bool]:
         """The strictest table that applies to a person, and whether an unknown residency holds under it."""
+        return self._regime_between(person.residency_at, person.residency)
+
+    @_asked_once
+    def _regime_between(self, then: str | None, now: str | None) -> tuple[Regime, bool]:
         known = [self.regimes.named(self.job.regime), self.regimes.at(self.establishment)]
-        known += [self.regimes.at(home) for home in (person.residency_at, person.residency) if home is not None]
-        unknown = person.residency_at is None or person.residency is None
+        known += [self.regimes.at(home) for home in (then, now) if home is not None]
+        unknown = then is None or now is None
         table = strictest([*known, self.regimes.strictest()] if unknown else known)
         return table, unknown and table.unknown_residency == HOLD
 
@@ -158,7 +195,8 @@ class Gate:
     def establishment(self) -> str | None:
         return self.now.establishment if self.now else None
 
-    def declared_since(self, categories: Sequence[str], needed: int, opt_out: bool = False) -> datetime | None:
+    @_asked_once
+    def declared_since(self, categories: tuple[str, ...], needed: int, opt_out: bool = False) -> datetime | None:
         """When the unbroken run of versions began, up to today's, that allow this use of such data: announced when.
 
         ``needed`` is the rank of the data's audience. INVARIANT: a yes, or a silence, older than this was about
@@ -180,16 +218,22 @@ class Gate:
             return False
         return self.names(clause) and vocabulary.AUDIENCES.index(clause.audience) >= needed
 
-    def window_elapsed(self, categories: Sequence[str], needed: int) -> bool:
+    @_asked_once
+    def window_elapsed(self, categories: tuple[str, ...], needed: int) -> bool:
         """Whether people had their time to say no since a clause with an opt-out was announced."""
-        since = self.declared_since(categories, needed, opt_out=True)
+        since = self.declared_since(categories, needed, True)
         return bool(since and self.now and self.now.notice_window.after(since) <= self.as_of)
 
     def names(self, clause: Clause) -> bool:
         """Whether a clause names the job's recipient."""
-        return any(vocabulary.recipient_covers(named, self.job.recipient) for named in clause.recipients)
+        return self._named_in(clause.recipients)
 
-    def serves_other_purposes(self, categories: Sequence[str]) -> bool:
+    @_asked_once
+    def _named_in(self, recipients: tuple[str, ...]) -> bool:
+        return any(vocabulary.recipient_covers(named, self.job.recipient) for named in recipients)
+
+    @_asked_once
+    def serves_other_purposes(self, categories: tuple[str, ...]) -> bool:
         """Whether today's policy names this data for a purpose beyond running the service."""
         return self.now is not None and any(
             clause.effect == "permit"
@@ -198,8 +242,17 @@ class Gate:
             for clause in self.now.clauses
         )
 
-    def clauses(self, version: PolicyVersion, categories: Sequence[str]) -> tuple[Clause, ...]:
-        return version.clauses_for(self.job.purpose, categories, self.job.use)
+    def clauses(self, version: PolicyVersion, categories: tuple[str, ...]) -> tuple[Clause, ...]:
+        """What a version of the policy says of this job and such data."""
+        return self._clauses(version.effective_from, version.version, categories)
+
+    @_asked_once
+    def _clauses(self, begins: datetime, name: str, categories: tuple[str, ...]) -> tuple[Clause, ...]:
+        return self._versions[begins, name].clauses_for(self.job.purpose, categories, self.job.use)
+
+    @cached_property
+    def _versions(self) -> Mapping[tuple[datetime, str], PolicyVersion]:
+        return {(version.effective_from, version.version): version for version in self.policy.versions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,11 +335,14 @@ def _or_none(codes: frozenset[str], against: bool) -> frozenset[str]:
     return codes if against or _having(codes, Effect.GROUND) else codes | {"allow.none"}
 
 
-def _having(codes: Iterable[str], effect: Effect) -> frozenset[str]:
-    return frozenset(code for code in codes if BY_CODE[code].effect is effect)
+def _having(codes: frozenset[str], effect: Effect) -> frozenset[str]:
+    return codes & _OF_EFFECT[effect]
 
 
-def _unknowns(codes: Iterable[str], holds_signals: bool) -> frozenset[str]:
+_OF_EFFECT = {e: frozenset(code for code, reason in BY_CODE.items() if reason.effect is e) for e in Effect}
+
+
+def _unknowns(codes: frozenset[str], holds_signals: bool) -> frozenset[str]:
     by_regime = _having(codes, Effect.BY_REGIME) if holds_signals else frozenset()
     return _having(codes, Effect.UNKNOWN) | by_regime
 
@@ -326,23 +382,34 @@ class _Case:
         }
 
 
+SILENT = Choice()
+NOBODY: Account = ((), (), False)
+
+
 class _Person:
     """One vetoing subject of a record: how the account stands, and what was said."""
 
     def __init__(self, case: _Case, subject: str | None) -> None:
         gate = case.gate
         self.gate, self.collected = gate, case.collected
-        self.events: Sequence[Event] = gate.snapshot.events_of(subject) if subject is not None else ()
-        facts = gate.snapshot.facts_of(subject) if subject is not None else ()
-        self.standing = standing(facts, self.events, case.collected, gate.as_of)
+        self.events, spans, suppressed = gate.account_of(subject) if subject is not None else NOBODY
+        self.standing = stood(spans, suppressed, case.collected)
         self.regime, self.residency_holds = gate.regime_of(self.standing)
+        self._said: dict[tuple[Sequence[str], str], Choice] = {}
 
     def choice(self, categories: Sequence[str], purpose: str) -> Choice:
         """The choice in force for data with these labels."""
-        return self._heard(self.events, categories, purpose)
+        if not self.events:
+            return SILENT
+        asked = (categories, purpose)
+        if asked not in self._said:
+            self._said[asked] = self._heard(self.events, categories, purpose)
+        return self._said[asked]
 
     def explicitly(self, categories: Sequence[str], purpose: str) -> Choice:
         """The choice in force about what is sensitive in such data, when no yes is heard but the explicit ones."""
+        if not self.events:
+            return SILENT
         return self._heard(choice.explicit(self.events), choice.sensitive(categories), purpose)
 
     def _heard(self, events: Sequence[Event], categories: Sequence[str], purpose: str) -> Choice:
@@ -501,7 +568,7 @@ class _View:
         INVARIANT: it must not stand in the way of what today's version alone would release, or taking a clause out
         of an old version could open (law 3); a protected account is in the way of a clause for the public.
         """
-        reach = min(max((vocabulary.AUDIENCES.index(c.audience) for c, _ in then), default=PUBLIC), self._cap())
+        reach = min(max((vocabulary.AUDIENCES.index(c.audience) for c, _ in then), default=PUBLIC), self._cap)
         people = [self.case.primary, *self.others]
         unhindered = reach >= FOLLOWERS or all(person.standing.open_throughout for person in people)
         return unhindered and self._carried(then, None, elapsed)
@@ -612,9 +679,10 @@ class _View:
         """The terms with the audience they reach: the narrowest of the versions, each its most private clause."""
         carrying = tuple(clauses for clauses in candidates if clauses)
         ranks = [max(vocabulary.AUDIENCES.index(c.audience) for c, _ in clauses) for clauses in carrying]
-        reach = min([*ranks, self._cap()]) if carrying or self.gate.job.trains else PRIVATE
+        reach = min([*ranks, self._cap]) if carrying or self.gate.job.trains else PRIVATE
         return _Terms(frozenset(codes), candidates, lifted, reach, elapsed)
 
+    @cached_property
     def _cap(self) -> int:
         """The audience that promises leave, and the fixed rule that training reaches the public only."""
         promised = [
@@ -866,7 +934,7 @@ class _View:
         )
 
     def _within(self, clause: Clause) -> bool:
-        limit = min(vocabulary.AUDIENCES.index(clause.audience), self._cap())
+        limit = min(vocabulary.AUDIENCES.index(clause.audience), self._cap)
         ranks = [self._openness(a) for a in (self.part.audience_at, self.part.audience_now)]
         return all(rank is not None and rank <= limit for rank in ranks)
 

@@ -499,7 +499,7 @@ class Bits:
         if labels is None:
             return 0
         order = self._permits if effect == "permit" else self._denies
-        mine = {_shape(c, self.gate.as_of) for c in self.gate.clauses(version, labels) if c.effect == effect}
+        mine = {_shape(c, self.gate.as_of) for c in self.gate.clauses(version, tuple(labels)) if c.effect == effect}
         return _mask(order, lambda shape: shape in mine)
 
     def retained(self, version: PolicyVersion, labels: Sequence[str | None]) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aboveboard.errors import unknown_term
 
@@ -219,6 +220,7 @@ COUNTRIES = frozenset(
 """ISO 3166-1 alpha-2. A residency is a country or a country with a subdivision (``US-TX``); others are unknown."""
 
 
+@lru_cache(maxsize=1 << 16)
 def covers(parent: str, key: str) -> bool:
     """Whether ``key`` is ``parent`` or stands below it in the tree that dots make."""
     return key == parent or key.startswith(parent + ".")
@@ -226,11 +228,21 @@ def covers(parent: str, key: str) -> bool:
 
 def covered_by(parents: Iterable[str], key: str) -> bool:
     """Whether any of ``parents`` covers ``key``."""
+    return _covered_by(tuple(parents), key)
+
+
+@lru_cache(maxsize=1 << 16)
+def _covered_by(parents: tuple[str, ...], key: str) -> bool:
     return any(covers(parent, key) for parent in parents)
 
 
 def touches(labels: Iterable[str | None], roots: Iterable[str]) -> bool:
     """Whether any known label lies below one of these roots, or is so broad that it includes one."""
+    return _touches(tuple(labels), tuple(roots))
+
+
+@lru_cache(maxsize=1 << 16)
+def _touches(labels: tuple[str | None, ...], roots: tuple[str, ...]) -> bool:
     known = [label for label in labels if label is not None and label in CATEGORIES]
     return any(covers(root, label) or covers(label, root) for root in roots for label in known)
 
@@ -286,6 +298,7 @@ def known_residency(code: str | None) -> str | None:
     return code if code is not None and code.partition("-")[0] in COUNTRIES else None
 
 
+@lru_cache(maxsize=1 << 16)
 def in_region(residency: str, region: str) -> bool:
     """Whether ``residency`` (``DE``, ``US-TX``) lies in ``region`` (``DE``, ``US``, ``EU``, ``EEA``)."""
     country = residency.partition("-")[0]
