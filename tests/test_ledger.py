@@ -270,20 +270,21 @@ def test_a_clock_that_runs_backwards_does_not_take_the_ledger_along(ledger: Ledg
     assert ledger.append(said()).recorded_at == T0
 
 
-def test_closing_subjects_are_those_whose_events_may_take_something_out(ledger: Ledger) -> None:
-    kinds = ["given", "withdrawn", "renewed", "deleted", "notice_shown", "restored", "contract_bound"]
-    for n, kind in enumerate(kinds):
+def test_speakers_and_those_whose_words_run_out(ledger: Ledger) -> None:
+    for n, kind in enumerate(("given", "withdrawn", "renewed")):
         ledger.append(replace(said(kind), subject=f"u:{n}"))
     ledger.append(replace(said("given", expires_at=T0 + DAY), subject="u:7"))
-    assert ledger.closing_subjects(0, 8) == ["u:1", "u:3", "u:6", "u:7"]
-    assert ledger.closing_subjects(2, 3) == ledger.closing_subjects(8, 8) == []
-    assert ledger.closing_subjects(1, 2) == ["u:1"]
+    assert ledger.speakers(0, 4) == ["u:0", "u:1", "u:2", "u:7"]
+    assert ledger.speakers(1, 3) == ["u:1", "u:2"]
+    assert ledger.speakers(4, 4) == []
+    assert ledger.expiring(T0, T0 + DAY) == ["u:7"]
+    assert ledger.expiring(T0 + DAY, T0 + 2 * DAY) == ledger.expiring(T0, T0) == []
 
 
 def test_a_commit_holds_the_ledger_and_enters_a_release_once(ledger: Ledger) -> None:
     ledger.append(said())
-    entry = {"id": "r", "position": 1, "as_of": "t", "manifest_sha256": "00", "staged_public": "a", "staged_private": "b",
-             "public": "/releases"}  # fmt: skip
+    entry = {"id": "r", "position": 1, "as_of": "t", "manifest_sha256": "00", "staged": "a", "public": "releases",
+             "bits": 0, "keys": "{}"}  # fmt: skip
     with ledger.committing() as commit:
         assert commit.head == 1
         commit.enter(entry)
@@ -294,9 +295,9 @@ def test_a_commit_holds_the_ledger_and_enters_a_release_once(ledger: Ledger) -> 
 
 def test_a_commit_that_fails_enters_nothing(ledger: Ledger) -> None:
     def fail() -> None:
-        names = ("id", "as_of", "manifest_sha256", "staged_public", "staged_private", "public")
+        names = ("id", "as_of", "manifest_sha256", "staged", "public", "keys")
         with ledger.committing() as commit:
-            commit.enter({**dict.fromkeys(names, "r"), "position": 0})
+            commit.enter({**dict.fromkeys(names, "r"), "position": 0, "bits": 0})
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

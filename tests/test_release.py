@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -21,7 +24,7 @@ from aboveboard.demo import make
 from aboveboard.demo.tour import import_choices_of
 from aboveboard.engine import Engine
 from aboveboard.errors import EngineError, LedgerError, ReleaseError, SourceError
-from aboveboard.gate import Gate, Job
+from aboveboard.gate import Gate, Job, Licence
 from aboveboard.judgement import Judgement
 from aboveboard.keys import Keys
 from aboveboard.layout import Layout
@@ -87,8 +90,6 @@ def test_the_digest_of_the_rows_can_be_recomputed_from_the_rows(birdsite) -> Non
 
 
 def test_files_are_named_by_what_is_in_them(birdsite) -> None:
-    import hashlib
-
     statement = json.loads((birdsite.release.public / "manifest.json").read_bytes())
     for subject in statement["subject"]:
         found = hashlib.sha256((birdsite.release.public / subject["name"]).read_bytes()).hexdigest()
@@ -220,12 +221,23 @@ class _Judge:
         data.mkdir(parents=True)
         (data / "x.parquet").write_bytes(b"rows")
         self.during()
-        return Governed((Shard(0, "data/x.parquet", "00", 1, "ef" * 32),), "ab" * 32, (), 1, 0, "cd" * 32)
+        return Governed(
+            (Shard(0, "data/x.parquet", hashlib.sha256(b"rows").hexdigest(), 1, "ef" * 32),),
+            "ab" * 32,
+            (),
+            1,
+            0,
+            "cd" * 32,
+        )
 
     def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
         self.folded.append((gate.snapshot.position, tuple(subjects)))
         self.during()
         return [bytes([gate.snapshot.position]) * 32]
+
+    def involved(self, subjects: Sequence[str], private: Path) -> list[bytes]:
+        self.folded.append((-1, tuple(subjects)))
+        return [b"i" * 32]
 
 
 class _Ledger:
@@ -234,6 +246,7 @@ class _Ledger:
     def __init__(self) -> None:
         self.held = False
         self.said: list[str] = []
+        self.runs_out: dict[str, datetime] = {}
         self.entries: list[Mapping[str, str | int]] = []
 
     @property
@@ -257,13 +270,18 @@ class _Ledger:
     def releases(self) -> Sequence[Mapping[str, str | int]]:
         return tuple(self.entries)
 
-    def closing_subjects(self, after: int, upto: int) -> list[str]:
+    def speakers(self, after: int, upto: int) -> list[str]:
         return sorted(set(self.said[after:upto]))
 
+    def expiring(self, after: datetime, upto: datetime) -> list[str]:
+        return [who for who, moment in self.runs_out.items() if after < moment <= upto]
 
-def _build(tmp_path: Path, judge: _Judge, ledger: _Ledger, gate: Callable[[], Gate] = _gate) -> release.Release:
+
+def _build(
+    tmp_path: Path, judge: _Judge, ledger: _Ledger, gate: Callable[[], Gate] = _gate, **more: Any
+) -> release.Release:
     return release.build(
-        lambda _: judge, gate, ledger, to=tmp_path / "releases", private=tmp_path / "private", environment={}
+        lambda _: judge, gate, ledger, to=tmp_path / "releases", private=tmp_path / "private", environment={}, **more
     )
 
 
@@ -349,7 +367,8 @@ def test_a_build_that_was_killed_is_invisible_and_cleared_away(tmp_path: Path) -
         left = tmp_path / folder / ".staging-00"
         left.mkdir(parents=True)
         (left / "manifest.json").write_text("{}")
-        left.with_name(".staging-00.lock").write_text("")
+    (tmp_path / "private" / ".staging-00" / release.PUBLIC).write_text(str(tmp_path / "releases"))
+    (tmp_path / "private" / ".staging-00.lock").write_text("")
     assert release.published(tmp_path / "releases") == []
     made = _build(tmp_path, _Judge(), _Ledger())
     assert [p.name for p in (tmp_path / "releases").iterdir()] == [made.id]
@@ -358,12 +377,86 @@ def test_a_build_that_was_killed_is_invisible_and_cleared_away(tmp_path: Path) -
 
 
 def test_what_a_living_build_has_staged_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "releases").mkdir()
-    with disk.leased(tmp_path / "releases", release.STAGING) as theirs:
+    (tmp_path / "private").mkdir()
+    with disk.leased(tmp_path / "private", release.STAGING) as theirs:
         theirs.mkdir()
         made = _build(tmp_path, _Judge(), _Ledger())
         assert theirs.is_dir()
         assert made.public.is_dir()
+
+
+def test_what_another_workspace_has_staged_in_the_same_folder_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "releases" / ".staging-theirs"
+    theirs.mkdir(parents=True)
+    _build(tmp_path, _Judge(), _Ledger())
+    assert theirs.is_dir()
+
+
+def test_a_lease_that_somebody_takes_after_all_is_respected(tmp_path: Path) -> None:
+    """Seen as abandoned a moment before its owner sits down: whoever clears up takes the lease first, or nothing."""
+    with disk.leased(tmp_path, "x") as folder:
+        folder.mkdir()
+        disk.clear(folder)
+        assert folder.is_dir()
+        with disk.taken(folder) as ours:
+            assert not ours
+    disk.clear(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workspace_that_was_moved_finishes_what_it_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, here, there = _Ledger(), tmp_path / "here", tmp_path / "there"
+    with monkeypatch.context() as patched:
+        patched.setattr(release, "_publish", _no_power)
+        with pytest.raises(KeyboardInterrupt):
+            _build(here, _Judge(), ledger)
+    here.rename(there)
+    [name] = release.finish(ledger, there / "private")
+    assert (there / "releases" / name / "manifest.json").is_file()
+
+
+def _no_power(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("what", ["data", "private"])
+def test_a_damaged_staging_is_never_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    ledger = _Ledger()
+    with monkeypatch.context() as patched:
+        patched.setattr(release, "_publish", _no_power)
+        with pytest.raises(KeyboardInterrupt):
+            _build(tmp_path, _Judge(), ledger)
+    [shown] = (tmp_path / "releases").glob(".staging-*")
+    if what == "data":
+        (shown / "data" / "x.parquet").write_bytes(b"other rows")
+    else:
+        shutil.rmtree(tmp_path / "private" / shown.name)
+    with pytest.raises(ReleaseError, match="not the one that was committed"):
+        release.finish(ledger, tmp_path / "private")
+    assert release.published(tmp_path / "releases") == []
+
+
+def test_other_keys_than_before_build_nothing(tmp_path: Path) -> None:
+    ledger = _Ledger()
+    _build(tmp_path, _Judge(), ledger, keys={"shard": "aa"})
+    with pytest.raises(ReleaseError, match="other ones than those of the releases before"):
+        _build(tmp_path, _Judge(), ledger, keys={"shard": "bb"})
+
+
+def test_words_that_run_out_during_the_build_are_heard(tmp_path: Path) -> None:
+    ledger, judge = _Ledger(), _Judge()
+    ledger.runs_out = {"u:1": NOW + timedelta(minutes=5), "u:2": NOW + timedelta(days=1)}
+    moments = iter((NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=1)))
+    _build(tmp_path, judge, ledger, lambda: replace(_gate(), as_of=next(moments)))
+    assert judge.folded == [(0, ("u:1",))]
+
+
+def test_a_licence_that_ends_during_the_build_stops_it(tmp_path: Path) -> None:
+    licence = Licence("l", ("train_ai_system",), valid_to=NOW + timedelta(minutes=5))
+    moments = iter((NOW, NOW + timedelta(hours=1)))
+    with pytest.raises(ReleaseError, match="licence began or ended"):
+        _build(tmp_path, _Judge(), _Ledger(), lambda: replace(_gate(), as_of=next(moments), licences={"l": licence}))
+    _nothing_in(tmp_path)
 
 
 def _late(ledger: _Ledger) -> Callable[[], Gate]:
@@ -391,6 +484,7 @@ def test_people_who_never_stop_choosing_cannot_starve_publishing(tmp_path: Path)
     made = _build(tmp_path, judge, ledger, _late(ledger))
     heard = {subject for _, subjects in judge.folded for subject in subjects}
     assert heard >= {f"u:{n}" for n in range(made.manifest.position)}
+    assert [position for position, _ in judge.folded].count(-1) == 1
     assert len(judge.folded) == release.ROUNDS + 1
 
 
@@ -479,12 +573,13 @@ def _split(staged: Staged, rows: int) -> Staged:
     return replace(staged, shards=tuple(shards))
 
 
+@pytest.mark.usefixtures("few")
 def test_the_files_do_not_tell_what_the_shards_were(tmp_path: Path) -> None:
     found = []
     for name, rows in (("whole", 400), ("small", 37), ("halves", 200)):
         folder = tmp_path / name
         staged = _split(from_records(_posts(400), folder / "in"), rows)
-        governed = _judged([staged], folder, layout=Layout(1)).write(folder / "data", folder / "private")
+        governed = _judged([staged], folder, most=1).write(folder / "data", folder / "private")
         assert governed.released == 300
         assert [p.name for p in (folder / "private").iterdir() if p.name == "parts"] == []
         found.append(governed.shards)
@@ -492,10 +587,18 @@ def test_the_files_do_not_tell_what_the_shards_were(tmp_path: Path) -> None:
     assert sum(shard.rows for shard in found[0]) == 300
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of few people and rows, so that a test can have several."""
+    monkeypatch.setattr(layout, "SUBJECTS", 1)
+    monkeypatch.setattr(layout, "ROWS", 10)
+
+
+@pytest.mark.usefixtures("few")
 def test_each_file_holds_its_people_in_the_order_of_the_key(tmp_path: Path) -> None:
     crowd = [f"p{n}" for n in range(40)]
     posts = [replace(one, subject=crowd[n % 40]) for n, one in enumerate(_posts(400))]
-    judged = _judged([from_records(posts, tmp_path / "in")], tmp_path, people=crowd, layout=Layout(2))
+    judged = _judged([from_records(posts, tmp_path / "in")], tmp_path, people=crowd, most=2)
     governed = judged.write(tmp_path / "d", tmp_path / "p")
     assert governed.released == 400
     assert {shard.key for shard in governed.shards} == {0, 1, 2, 3}
@@ -506,7 +609,7 @@ def test_each_file_holds_its_people_in_the_order_of_the_key(tmp_path: Path) -> N
         places = []
         for row, entry in zip(table.to_pylist(), index, strict=True):
             record = posts[entry["ordinal"]]
-            place = layout.place(KEYS.secret("order"), "records", record.id)
+            place = layout.place(KEYS.secret("order"), "records", record.id, manifest.row_bytes(row))
             assert Layout(2).shard_of(KEYS.secret("shard"), str(record.subject)) == shard.key
             assert (row["text"], row["nonce"]) == (record.text, layout.nonce(place))
             assert entry["leaf"] == manifest.leaf(row)
@@ -515,25 +618,27 @@ def test_each_file_holds_its_people_in_the_order_of_the_key(tmp_path: Path) -> N
         assert shard.rows_digest == manifest.shard_digest(manifest.leaf(row) for row in table.to_pylist())
 
 
+@pytest.mark.usefixtures("few")
 def test_a_file_nobody_left_or_joined_keeps_its_bytes(tmp_path: Path) -> None:
     crowd = [f"p{n}" for n in range(40)]
     posts = [replace(one, subject=crowd[n % 40]) for n, one in enumerate(_posts(400))]
     gone = [one for one in posts if one.subject != "p7"]
     made = []
     for name, records in (("all", posts), ("without", gone)):
-        judged = _judged([from_records(records, tmp_path / name)], tmp_path / name, people=crowd, layout=Layout(2))
+        judged = _judged([from_records(records, tmp_path / name)], tmp_path / name, people=crowd, most=2)
         made.append({s.key: s.sha256 for s in judged.write(tmp_path / name / "d", tmp_path / name / "p").shards})
     touched = Layout(2).shard_of(KEYS.secret("shard"), "p7")
     assert {key for key in made[0] if made[0][key] != made[1][key]} == {touched}
 
 
+@pytest.mark.usefixtures("few")
 def test_several_workers_write_the_same_bytes_as_one(tmp_path: Path) -> None:
     made = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
         staged = _split(from_records(_posts(400), folder / "in"), 90)
         seen: list[tuple[int, int]] = []
-        judged = _judged([staged], folder, layout=Layout(1), workers=workers)
+        judged = _judged([staged], folder, most=1, workers=workers)
         governed = judged.write(folder / "d", folder / "p", lambda done, total: seen.append((done, total)))  # noqa: B023
         assert seen[-1] == (400, 400)
         files = {p.relative_to(folder): p.read_bytes() for p in folder.rglob("[dp]/**/*.parquet")}
@@ -602,6 +707,45 @@ def test_a_late_no_takes_the_rows_of_everybody_it_touches(tmp_path: Path) -> Non
     leaves = {manifest.leaf(row): row["text"] for row in table.to_pylist()}
     assert {leaves[leaf] for leaf in judged.fold(gate, ["bo"], tmp_path / "p")} == {"a bird", "so true: a bird"}
     assert judged.fold(judged.gate, ["bo"], tmp_path / "p") == []
+    assert {leaves[leaf] for leaf in judged.involved(["bo"], tmp_path / "p")} == {"a bird", "so true: a bird"}
+    assert judged.involved(["nobody"], tmp_path / "p") == []
+
+
+def test_large_files_keep_their_bytes_whatever_stands_before_them(tmp_path: Path) -> None:
+    """More rows than a row group: where a file began in a larger table must not show in it."""
+    made = []
+    for before in (300_000, 200_000):
+        folder, engine = tmp_path / str(before), Engine(threads=1)
+        for name in ("parts", "data", "index"):
+            (folder / name).mkdir(parents=True)
+        half = 1 << (layout.MAX_BITS - 1)
+        with engine.connect() as con:
+            writing.copy_rows(con, _MANY.format(before=before, half=half), folder / "parts" / "0.parquet", 8_192)
+        made.append(writing.cut(engine, folder / "parts", folder / "data", folder / "index", 1).shards)
+    assert [shard.key for shard in made[0]] == [shard.key for shard in made[1]] == [0, 1]
+    assert made[0][0].sha256 != made[1][0].sha256
+    assert made[0][1] == made[1][1]
+
+
+_MANY = """
+SELECT CASE WHEN i < {before} THEN 0 ELSE {half} END AS shard,
+  sha256(CASE WHEN i < {before} THEN i ELSE i - {before} + 1000000 END::VARCHAR)[1:16] AS place,
+  'bird ' || (CASE WHEN i < {before} THEN i ELSE i - {before} END) AS text, 'en' AS language, 'post' AS kind,
+  []::STRUCT(kind VARCHAR, content VARCHAR)[] AS parts, unhex(md5(text)) AS nonce, unhex(sha256(text)) AS leaf,
+  's' AS source, i AS ordinal, hash(i % 2000) AS person
+FROM range({before} + 310000) AS t(i)
+"""
+
+
+def test_a_file_never_holds_too_few_people() -> None:
+    """Counted by the finest file; two people say yes, and however many rows they wrote, there is one file."""
+    many = dict.fromkeys(range(1 << layout.MAX_BITS), layout.SUBJECTS)
+    assert layout.fitting(many, layout.ROWS << layout.MAX_BITS) == Layout(layout.MAX_BITS)
+    assert layout.fitting(many, layout.ROWS << 3) == Layout(3)
+    assert layout.fitting(many, layout.ROWS << 9, 5) == Layout(5)
+    assert layout.fitting({**many, 7: 1}, layout.ROWS << layout.MAX_BITS) == Layout(layout.MAX_BITS - 1)
+    assert layout.fitting({0: 10_000, 4_000: 2}, layout.ROWS << 9) == Layout(0)
+    assert layout.fitting({}, 0) == Layout(0)
 
 
 def test_nothing_released_is_no_file(tmp_path: Path) -> None:
@@ -746,6 +890,9 @@ def test_an_export_leaves_out_what_was_withdrawn(tmp_path: Path) -> None:
 
         def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
             return withdrawn
+
+        def involved(self, subjects: Sequence[str], private: Path) -> list[bytes]:
+            return []
 
     ledger = _Ledger()
     ledger.said.append("ann")

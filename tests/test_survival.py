@@ -33,7 +33,7 @@ HERE = Path(__file__).resolve().parent
 KILLS = 50 if os.environ.get("CI") else 8
 
 WRITES = (
-    "layout.json", "staging", "quarantine", "decisions", "part", "data", "index", "first-seen", "salt", "commit",
+    "staging", "quarantine", "decisions", "part", "people", "data", "index", "first-seen", "salt", "commit",
     "README.md", "croissant.json", "tombstones.json", "manifest.json", "exact-counts.json", "entry", "publish private",
     "publish public",
 )  # fmt: skip
@@ -174,7 +174,7 @@ def settled(folder: Path, digest: str) -> None:
     assert {whole(folder, public)["rows_digest"] for public in found} == {digest}
     names = {public.name for public in found}
     assert {path.name for path in (folder / "releases").iterdir()} == names
-    assert {path.name for path in (folder / "private").iterdir()} == names | {"layout.json"}
+    assert {path.name for path in (folder / "private").iterdir()} == names
     with Ledger.open(folder / "ledger.db") as ledger:
         assert {str(one["id"]) for one in ledger.releases()} == names
 

@@ -8,7 +8,7 @@ only, no id and no text.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,22 +54,50 @@ class Difference:
 
 
 def compare(before: Path, after: Path, private: Path, engine: Engine) -> Difference:
-    """The difference between two published releases; raises ReleaseError where their private parts are missing."""
-    one, other = _statement(before), _statement(after)
-    with engine.connect() as con:
-        for name, path in (("before", private / before.name), ("after", private / after.name)):
-            _open(con, name, path)
-        stayed, left, came = con.execute(_ROWS).fetchall()[0]
-        moves = tuple(_move(*row) for row in con.execute(_MOVES).fetchall())
-    files, others = _files(one), _files(other)
-    shared = files.keys() & others.keys()
+    """The difference between two published releases.
+
+    Raises ReleaseError where a statement or a private part is missing or is not what was written.
+    """
+    one, other = _said(before), _said(after)
+    rooms = [("before", private / before.name), ("after", private / after.name)]
+    (stayed, left, came), moves = _counted(rooms, engine)
+    shared = one.files.keys() & other.files.keys()
     return Difference(
         before.name, after.name, stayed, left, came,
-        files_same=sum(files[key] == others[key] for key in shared),
-        files_changed=sum(files[key] != others[key] for key in shared),
-        files_gone=len(files.keys() - shared), files_new=len(others.keys() - shared),
-        settings=_settings(one, other), moves=moves,
+        files_same=sum(one.files[key] == other.files[key] for key in shared),
+        files_changed=sum(one.files[key] != other.files[key] for key in shared),
+        files_gone=len(one.files.keys() - shared), files_new=len(other.files.keys() - shared),
+        settings={
+            name: (said, other.settings[name]) for name, said in one.settings.items() if said != other.settings[name]
+        },
+        moves=moves,
     )  # fmt: skip
+
+
+def _counted(
+    rooms: Sequence[tuple[str, Path]], engine: Engine
+) -> tuple[tuple[int, int, int], tuple[Move, ...]]:  # fmt: skip
+    """Rows that stayed, left and came, and the moves of records."""
+    import duckdb
+
+    try:
+        with engine.connect() as con:
+            for name, path in rooms:
+                _open(con, name, path)
+            [(stayed, left, came)] = con.execute(_ROWS).fetchall()
+            moves = con.execute(_MOVES).fetchall()
+        return (stayed, left, came), tuple(_move(*row) for row in moves)
+    except duckdb.Error as error:
+        # What DuckDB says may quote a row.
+        _all_sound([path for _, path in rooms], engine)
+        raise ReleaseError(
+            f"DuckDB failed: {type(error).__name__}", hint="give [engine] more memory, or make room on the disk"
+        ) from None
+    except (LookupError, TypeError):
+        raise ReleaseError(
+            "the decisions of a release hold an outcome or a reason that is not known", folder=rooms[0][1].parent,
+            hint="a newer aboveboard may know it; or bring the folder back from a backup",
+        ) from None  # fmt: skip
 
 
 _ROWS = """
@@ -95,16 +123,34 @@ FROM {name}_decisions_files
 def _open(con: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
     if not (path / "decisions").is_dir():
         raise ReleaseError("the private part of a release is missing", folder=path, hint="bring it back from a backup")
-    nothing = {"decisions": "SELECT '' source, '' record_id, 0 outcome, 0 decisive, 0 ordinal WHERE FALSE",
-               "index": "SELECT ''::BLOB leaf WHERE FALSE"}  # fmt: skip
-    for room, empty in nothing.items():
+    for room, columns in _COLUMNS.items():
         some = any((path / room).glob("*.parquet"))
-        con.execute(
-            f"CREATE TEMP VIEW {name}_{room}_files AS "
-            + (f"SELECT * FROM read_parquet({listed(path / room)})" if some else empty)
-        )
+        held = f"read_parquet({listed(path / room)})" if some else f"(SELECT {_NOTHING[room]} WHERE FALSE)"
+        con.execute(f"CREATE TEMP VIEW {name}_{room}_files AS SELECT {columns} FROM {held}")
     con.execute(_DECIDED.format(name=name))
     con.execute(f"CREATE TEMP VIEW {name}_rows AS SELECT leaf FROM {name}_index_files")
+
+
+_COLUMNS = {"decisions": "source, record_id, outcome, decisive, ordinal", "index": "leaf"}
+_NOTHING = {"decisions": "'' source, '' record_id, 0 outcome, 0 decisive, 0 ordinal", "index": "''::BLOB leaf"}
+
+
+def _all_sound(private: Sequence[Path], engine: Engine) -> None:
+    """Raises ReleaseError for the first private file that cannot be read by itself."""
+    import duckdb
+
+    for file in (file for path in private for room in _COLUMNS for file in sorted((path / room).glob("*.parquet"))):
+        query = f"SELECT max(hash({_COLUMNS[file.parent.name]})) FROM read_parquet(?)"
+        try:
+            with engine.connect() as con:
+                con.execute(query, [str(file)]).fetchall()
+        except duckdb.OutOfMemoryException:
+            return
+        except duckdb.Error:
+            raise ReleaseError("a release is damaged", file=file, hint=_BRING_BACK) from None
+
+
+_BRING_BACK = "bring the file back from a backup"
 
 
 def _move(before: int | None, because: int | None, after: int | None, why: int | None, records: int) -> Move:
@@ -117,27 +163,28 @@ def _move(before: int | None, because: int | None, after: int | None, why: int |
     )
 
 
-def _statement(path: Path) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Of a statement: the data files by their number, and what was asked and under which rules."""
+
+    files: Mapping[int, str]
+    settings: Mapping[str, Any]
+
+
+def _said(path: Path) -> _Said:
     try:
-        found: Mapping[str, Any] = json.loads((path / "manifest.json").read_bytes())["predicate"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ReleaseError("a release is damaged", file=path / "manifest.json", hint="bring it back") from error
-    return found
+        statement = json.loads((path / "manifest.json").read_bytes())["predicate"]
+        files = {int(shard["key"]): str(shard["file"]) for shard in statement["layout"]["shards"]}
+        return _Said(files, {name: read(statement) for name, read in _SETTINGS.items()})
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ReleaseError("a release is damaged", file=path / "manifest.json", hint=_BRING_BACK) from error
 
 
-def _files(statement: Mapping[str, Any]) -> dict[int, str]:
-    return {shard["key"]: shard["file"] for shard in statement["layout"]["shards"]}
-
-
-def _settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """What was asked and under which rules, where it differs."""
-    seen: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-        "policy versions": lambda s: [v["version"] for v in s["policy"]["versions"]],
-        "words": lambda s: [v["text_sha256"] for v in s["policy"]["versions"]],
-        "job": lambda s: s["job"],
-        "ledger": lambda s: s["ledger"]["position"],
-        "layout bits": lambda s: s["layout"]["bits"],
-        "environment": lambda s: s["environment"],
-    }
-    found = {name: (read(one), read(other)) for name, read in seen.items()}
-    return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+_SETTINGS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "policy versions": lambda s: [v["version"] for v in s["policy"]["versions"]],
+    "words": lambda s: [v["text_sha256"] for v in s["policy"]["versions"]],
+    "job": lambda s: s["job"],
+    "ledger": lambda s: s["ledger"]["position"],
+    "layout bits": lambda s: s["layout"]["bits"],
+    "environment": lambda s: s["environment"],
+}

@@ -79,7 +79,10 @@ def leased(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def abandoned(parent: Path, prefix: str) -> list[Path]:
-    """Folders of this prefix whose process is gone, and names of which it left no more than the lock."""
+    """Folders of this prefix whose process seems to be gone, and names of which it left no more than the lock.
+
+    It may sit down the next moment: whoever acts on one takes it first (``taken``).
+    """
     if not parent.is_dir():
         return []
     folders = {path for path in parent.glob(f"{prefix}-*") if path.is_dir()}
@@ -87,10 +90,33 @@ def abandoned(parent: Path, prefix: str) -> list[Path]:
     return sorted(path for path in names if not _held(_lock_of(path)))
 
 
+@contextmanager
+def taken(folder: Path) -> Iterator[bool]:
+    """The lease of an abandoned folder, while we see to it; False where somebody holds it after all.
+
+    INVARIANT: nobody else clears or publishes it meanwhile. A folder without a lock was never anybody's for long: its
+    owner made the lock first.
+    """
+    lock = _lock_of(folder)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
 def clear(folder: Path) -> None:
-    """Take an abandoned folder away, with its lock."""
-    shutil.rmtree(folder, ignore_errors=True)
-    _lock_of(folder).unlink(missing_ok=True)
+    """Take an abandoned folder away, unless somebody holds it after all."""
+    with taken(folder) as ours:
+        if ours:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock_of(folder: Path) -> Path:

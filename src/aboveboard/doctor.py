@@ -108,7 +108,14 @@ def _private(ws: Workspace) -> Finding:
 
 
 def _unfinished(ws: Workspace) -> Iterator[Finding]:
-    found = [*leftovers(ws.private), *unfinished(ws.private), *unfinished(ws.releases)]
+    found = [*leftovers(ws.private), *unfinished(ws.private)]
     left = [folder for folder in found if folder.exists()]
     if left:
-        yield Finding("leftovers", False, f"{len(left)} folders of builds that died", "the next build clears them away")
+        committed = {str(entry["staged"]) for entry in ws.ledger.releases()} if ws.has_ledger else set()
+        waiting = [folder for folder in left if folder.name in committed]
+        if waiting:
+            yield Finding("committed", False, "a release that is not published yet", "run `aboveboard release resume`")
+        if dead := [folder for folder in left if folder not in waiting]:
+            yield Finding(
+                "leftovers", False, f"{len(dead)} folders of builds that died", "the next build clears them away"
+            )

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 FILE = "first-seen.parquet"
 
 _OWN = """
-SELECT source, record_id, min(collected_at) AS collected_at FROM read_parquet([{shards}])
-WHERE origin = 'first_party' AND collected_at IS NOT NULL GROUP BY ALL
+SELECT record_id, min(source) AS source, min(collected_at) AS collected_at FROM read_parquet([{shards}])
+WHERE origin = 'first_party' AND collected_at IS NOT NULL GROUP BY record_id
 """
 _LATER = """
-SELECT count(*), min(o.source), min(o.record_id) FROM own AS o JOIN seen AS s USING (source, record_id)
+SELECT count(*), min(o.source), min(o.record_id) FROM own AS o JOIN seen AS s USING (record_id)
 WHERE o.collected_at > s.collected_at
 """
-_NEW = "SELECT * FROM own ANTI JOIN seen USING (source, record_id) ORDER BY source, record_id"
+_NEW = "SELECT * FROM own ANTI JOIN seen USING (record_id) ORDER BY record_id"
 
 
 def refuse_redated(engine: Engine, related: Related, private: Path) -> None:
@@ -48,7 +48,7 @@ def refuse_redated(engine: Engine, related: Related, private: Path) -> None:
 def remember(engine: Engine, related: Related, private: Path, into: Path) -> None:
     """Keep, in the private part of a release, the first receipt of every record that is new."""
     with engine.connect() as con, disk.step("first-seen"):
-        query = _NEW if _views(con, related, private) else "FROM own ORDER BY source, record_id"
+        query = _NEW if _views(con, related, private) else "FROM own ORDER BY record_id"
         writing.copy_rows(con, query, into / FILE)
         disk.settle(into / FILE)
 
@@ -61,7 +61,7 @@ def _views(con: duckdb.DuckDBPyConnection, related: Related, private: Path) -> b
     if kept:
         files = ", ".join(text(str(path)) for path in kept)
         con.execute(
-            "CREATE TEMP VIEW seen AS SELECT source, record_id, min(collected_at) AS collected_at"
+            "CREATE TEMP VIEW seen AS SELECT record_id, min(collected_at) AS collected_at"
             f" FROM read_parquet([{files}]) GROUP BY ALL"
         )
     return bool(kept)

@@ -21,7 +21,7 @@ from aboveboard import disk, intake, manifest, pool, reasons, steps, writing
 from aboveboard.engine import Engine, Session, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
-from aboveboard.layout import Layout
+from aboveboard.layout import MAX_BITS
 from aboveboard.plan import text
 from aboveboard.reasons import BY_ID, OUTCOMES, Effect, Outcome
 from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
@@ -32,7 +32,6 @@ from aboveboard.steps import Step
 if TYPE_CHECKING:
     import duckdb
 
-ONE_FILE = Layout(0)
 Progress = Callable[[int, int], None]
 """Told how many records of how many are judged."""
 
@@ -50,7 +49,8 @@ class Judgement:
     """Judge only these (none named: all). All were related: an edit in another source still supersedes."""
     keys: writing.Secrets | None = None
     """What lays released rows out; a judgement that only counts needs none."""
-    layout: Layout = ONE_FILE
+    most: int = MAX_BITS
+    """At most ``2**most`` public files: what the layout of earlier releases says."""
     workers: int = 1
     """How many processes write; they give the same bytes as one."""
     seen: Path | None = None
@@ -106,24 +106,26 @@ class Judgement:
             raise EngineError(
                 "a judgement without keys writes nothing", hint="give Judgement the keys of the workspace"
             )
-        decisions, parts, index = private / "decisions", private / "parts", private / "index"
-        for folder in (data, decisions, parts, index):
+        if self.seen is not None:
+            intake.refuse_redated(self.engine, self.related, self.seen)
+        decisions, parts, index, people = (private / name for name in ("decisions", "parts", "index", "people"))
+        for folder in (data, decisions, parts, index, people):
             folder.mkdir(parents=True, exist_ok=True)
         self._keep_quarantine(private / "quarantine")
         tallies: Counter[tuple[str, str, str]] = Counter()
         masked: Counter[str] = Counter()
         told = _Told(progress, sum(source.rows for source in self.judged))
         try:
-            for one in self._laid(decisions, parts):
+            for one in self._laid(private):
                 tallies.update(one.tallies)
                 masked.update(one.masked)
                 told.more(one.rows)
-            made = writing.cut(self.engine, parts, data, index)
+            made = writing.cut(self.engine, parts, data, index, self.most)
         finally:
             shutil.rmtree(parts, ignore_errors=True)  # they hold text
         if self.seen is not None:
             intake.remember(self.engine, self.related, self.seen, private)
-        for folder in (data, decisions, index, private / "quarantine", private):
+        for folder in (data, decisions, index, people, private / "quarantine", private):
             disk.settle(folder)
         return manifest.Governed(
             shards=tuple(made.shards),
@@ -132,28 +134,28 @@ class Judgement:
             records=sum(tallies.values()),
             quarantined=sum(source.quarantined for source in self.judged),
             source_digest=_source_digest(self.related),
-            bits=self.layout.bits,
+            bits=made.bits,
             kinds=dict(made.kinds),
             languages=dict(made.languages),
             masked=dict(masked),
             refused=tuple(asdict(one) for source in self.judged for one in source.refused),
         )
 
-    def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
-        """The leaves of written rows that may not go out under a later gate, as they are.
+    def involved(self, subjects: Sequence[str], private: Path) -> list[bytes]:
+        """The leaves of all written rows in which one of these people has a part; ``private`` is where they lie."""
+        with self.engine.connect() as con:
+            if not _written(con, subjects, private):
+                return []
+            return [bytes(leaf) for (leaf,) in con.execute("SELECT leaf FROM written").fetchall()]
 
-        Only records in which one of these people has a part are looked at, with ``decide`` itself. ``private`` is
-        where this judgement wrote.
-        """
-        if not any((private / "index").iterdir()):
-            return []
+    def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
+        """Those of them that may not go out under a later gate, as they are: judged again, with ``decide`` itself."""
         found: list[bytes] = []
         with self.engine.connect() as con:
-            con.execute("CREATE TEMP TABLE speakers AS SELECT unnest(?) AS subject", [list(subjects)])
-            index, decisions = (writing.listed(private / name) for name in ("index", "decisions"))
-            con.execute(f"CREATE TEMP TABLE written AS {_WRITTEN.format(index=index, decisions=decisions)}")
-            for rows in self._resolved(con, chosen=_SPEAKERS):
-                found += [bytes(row["leaf"]) for row in _dicts(con, _STANDING.format(rows=rows)) if _leaves(row, gate)]
+            if _written(con, subjects, private):
+                for rows in self._resolved(con, chosen="(source, ordinal) IN (SELECT source, ordinal FROM written)"):
+                    said = _dicts(con, _STANDING.format(rows=rows))
+                    found += [bytes(row["leaf"]) for row in said if _leaves(row, gate)]
         return found
 
     def _keep_quarantine(self, folder: Path) -> None:
@@ -166,16 +168,16 @@ class Judgement:
                     shutil.copyfile(source.quarantine, kept)
                     disk.settle(kept)
 
-    def _laid(self, decisions: Path, parts: Path) -> Iterator[Laid]:
+    def _laid(self, private: Path) -> Iterator[Laid]:
         """What came of each shard, once its decisions and its part are on the disk."""
         if self.workers > 1 and len(self._places) > 1:
-            yield from self._laid_by_others(decisions, parts)
+            yield from self._laid_by_others(private)
             return
         with self._sitting() as session:
             for place in range(len(self._places)):
-                yield self._lay(session, place, decisions, parts)
+                yield self._lay(session, place, private)
 
-    def _lay(self, session: Session, place: int, decisions: Path, parts: Path) -> Laid:
+    def _lay(self, session: Session, place: int, private: Path) -> Laid:
         """Judge one shard and write what comes of it. Where and by whom leaves no trace in what is written."""
         if self.keys is None:
             raise EngineError(
@@ -185,18 +187,21 @@ class Judgement:
         masked = writing.lay(session, self.keys)
         tallies: Counter[tuple[str, str, str]] = Counter()
         _count(session.con, tallies)
-        writing.copy(session.con, _DECISIONS, decisions, "decisions")
+        writing.copy(session.con, _DECISIONS, private / "decisions", "decisions")
+        file = f"{place:05d}.parquet"
         with disk.step("part"):
-            part = parts / f"{place:05d}.parquet"
-            writing.copy_rows(session.con, writing.PART, part, writing.PART_GROUP)
+            writing.copy_rows(session.con, writing.PART, private / "parts" / file, writing.PART_GROUP)
+        with disk.step("people"):
+            writing.copy_rows(session.con, writing.PEOPLE, private / "people" / file)
+            disk.settle(private / "people" / file)
         return Laid(rows, tallies, masked)
 
-    def _laid_by_others(self, decisions: Path, parts: Path) -> Iterator[Laid]:
+    def _laid_by_others(self, private: Path) -> Iterator[Laid]:
         """The same by a pool of processes, each with a session of its own: shards need nothing of each other."""
         alone = replace(self.engine, threads=1, memory=_share(self.engine.memory, self.workers))
-        with kept_people(self.gate.snapshot, decisions.parent) as people:
+        with kept_people(self.gate.snapshot, private) as people:
             worker = replace(self, engine=alone, gate=replace(self.gate, snapshot=people), workers=1)
-            yield from pool.run(_start, (worker, decisions, parts), _work, range(len(self._places)), self.workers)
+            yield from pool.run(_start, (worker, private), _work, range(len(self._places)), self.workers)
 
     @property
     def _places(self) -> list[tuple[Staged, Path]]:
@@ -207,7 +212,7 @@ class Judgement:
     def _sitting(self) -> Iterator[Session]:
         with self.engine.sit(self.gate, self.related.sets) as session:
             if self.keys is not None:
-                writing.settle_people(session.con, self._subjects(), self.keys, self.layout)
+                writing.settle_people(session.con, self._subjects(), self.keys)
             self._relations(session.con)
             yield session
 
@@ -284,8 +289,7 @@ class _Worker:
     is the piece's error and not a printed traceback."""
 
     judgement: Judgement
-    decisions: Path
-    parts: Path
+    private: Path
     sitting: AbstractContextManager[Session] | None = None
     session: Session | None = None
 
@@ -293,7 +297,7 @@ class _Worker:
         if self.session is None:
             self.sitting = self.judgement._sitting()
             self.session = self.sitting.__enter__()
-        return self.judgement._lay(self.session, place, self.decisions, self.parts)
+        return self.judgement._lay(self.session, place, self.private)
 
 
 _workers: list[_Worker] = []
@@ -322,16 +326,22 @@ FROM decisions AS d JOIN records AS r USING (ordinal)
 ORDER BY d.source, d.ordinal
 """
 _WRITTEN = """
+CREATE TEMP TABLE written AS
 SELECT i.source, i.ordinal, i.leaf, d.removed
-FROM read_parquet({index}) AS i JOIN read_parquet({decisions}) AS d USING (source, ordinal)
+FROM read_parquet({index}) AS i
+SEMI JOIN (SELECT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))) AS p USING (source, ordinal)
+JOIN read_parquet({decisions}) AS d USING (source, ordinal)
 """
 _STANDING = "SELECT r.*, w.leaf, w.removed FROM {rows} AS r JOIN written AS w USING (source, ordinal)"
-_SPEAKERS = """
-subject IN (SELECT subject FROM speakers)
-  OR list_has_any(list_transform(parties, lambda p: p.subject), (SELECT list(subject) FROM speakers))
-  OR list_has_any(flatten(list_transform(parts, lambda p: list_transform(p.parties, lambda q: q.subject))),
-                  (SELECT list(subject) FROM speakers))
-"""
+
+
+def _written(con: duckdb.DuckDBPyConnection, subjects: Sequence[str], private: Path) -> bool:
+    """Make the table ``written`` of the rows that these people have a part in; says whether anything was written."""
+    if not any((private / "index").iterdir()):
+        return False
+    files = {name: writing.listed(private / name) for name in ("index", "people", "decisions")}
+    con.execute(_WRITTEN.format(**files), [list(subjects)])
+    return True
 
 
 def _leaves(row: Mapping[str, Any], gate: Gate) -> bool:

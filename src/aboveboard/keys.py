@@ -80,16 +80,21 @@ def fingerprint(name: str, secret: bytes) -> str:
 
 
 def make(folder: Path) -> Keys:
-    """Make every key; raises WorkspaceError rather than touch one that is there."""
-    if (folder / FINGERPRINTS).exists() or any((folder / f"{name}.key").exists() for name in KINDS):
-        raise WorkspaceError("there are keys already", file=folder, hint="a key is never replaced in place")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make every key; raises WorkspaceError rather than touch one that is there. They appear all at once."""
+    if folder.exists():
+        raise WorkspaceError(
+            "there are keys already, or what is left of some", file=folder,
+            hint="a key is never replaced in place; `aboveboard doctor` says what is wrong with them",
+        )  # fmt: skip
+    new = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    new.mkdir(parents=True, mode=0o700)
     made = {name: secrets.token_bytes(BYTES) for name in KINDS}
     for name, secret in made.items():
-        disk.write(folder / f"{name}.key", f"{secret.hex()}\n".encode(), mode=0o600)
+        disk.write(new / f"{name}.key", f"{secret.hex()}\n".encode(), mode=0o600)
     marks = {name: fingerprint(name, secret) for name, secret in made.items()}
-    disk.write(folder / FINGERPRINTS, json.dumps(marks, indent=2).encode(), mode=0o600)
-    disk.settle(folder)
+    disk.write(new / FINGERPRINTS, json.dumps(marks, indent=2).encode(), mode=0o600)
+    disk.settle(new)
+    disk.move(new, folder)
     return Keys(folder, made)
 
 
@@ -103,14 +108,22 @@ def read(folder: Path) -> Keys:
 
 def problems(folder: Path) -> Sequence[WorkspaceError]:
     """Everything that is wrong with the keys; empty where they are whole."""
-    if not (folder / FINGERPRINTS).is_file():
+    if not folder.exists():
         return [
             WorkspaceError(
                 "the workspace has no keys", file=folder,
                 hint="run `aboveboard init --keys`; if there were keys, bring them back from your backup instead",
             )
         ]  # fmt: skip
-    marks = json.loads((folder / FINGERPRINTS).read_text())
+    try:
+        marks = dict(json.loads((folder / FINGERPRINTS).read_text()))
+    except (OSError, ValueError, TypeError):
+        return [
+            WorkspaceError(
+                "the fingerprints of the keys are lost or damaged", file=folder / FINGERPRINTS,
+                hint="bring the folder back from your backup: without them a swapped key would not be noticed",
+            )
+        ]  # fmt: skip
     return [problem for name in KINDS if (problem := _problem(folder / f"{name}.key", name, marks)) is not None]
 
 

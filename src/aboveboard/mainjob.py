@@ -6,7 +6,6 @@ introduced to the acts; the command line and the library both come in here.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import platform
@@ -17,13 +16,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aboveboard import disk, intake, release
+from aboveboard import disk, release
 from aboveboard.engine import Engine
 from aboveboard.errors import SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
-from aboveboard.keys import Keys
-from aboveboard.layout import Layout, fitting
+from aboveboard.keys import KINDS, Keys
+from aboveboard.layout import MAX_BITS
 from aboveboard.relate import Related, relate
 from aboveboard.sources import Staged, opening
 from aboveboard.sources.facts import FactsTable
@@ -63,9 +62,9 @@ class Prepared:
     def judge(self, gate: Gate) -> Judgement:
         if self.keys is None:
             return Judgement(self.engine, self.related, gate, self.limit, self.sources)
-        layout = layout_of(self.workspace.private, self.engine, self.related)
+        most = bits_of(self.workspace.ledger.releases())
         return Judgement(
-            self.engine, self.related, gate, self.limit, self.sources, self.keys, layout, self.workers,
+            self.engine, self.related, gate, self.limit, self.sources, self.keys, most, self.workers,
             self.workspace.private,
         )  # fmt: skip
 
@@ -108,7 +107,6 @@ def prepared(
             if progress is not None:
                 progress("relating records", 0, None)
             related = relate(staged, scratch, engine)
-            intake.refuse_redated(engine, related, ws.private)
         yield Prepared(ws, job.job, related, known, clock, engine, limit, chosen, keys, workers)
 
 
@@ -142,6 +140,7 @@ def build(
             private=ws.private,
             environment=environment(),
             bound=bound(ws),
+            keys={name: ws.keys.fingerprint(name) for name in KINDS},
             sources=ready.judged,
             notes=() if limit is None else (f"Only the first {limit:,} rows of each source were judged.",),
             progress=told,
@@ -165,26 +164,9 @@ def bound(ws: Workspace) -> Mapping[str, str]:
     return {n: hashlib.sha256(json.dumps(v, sort_keys=True, default=str).encode()).hexdigest() for n, v in told.items()}
 
 
-def layout_of(private: Path, engine: Engine, related: Related) -> Layout:
-    """The layout of this workspace: chosen with its first release, and then the same for good."""
-    path = private / "layout.json"
-    if not path.exists():
-        with contextlib.suppress(FileExistsError), disk.step("layout.json"):  # two builders: the first one chose
-            disk.write(path, json.dumps(asdict(fitting(subjects(engine, related), related.rows))).encode(), mode=0o600)
-    try:
-        return Layout(int(json.loads(path.read_bytes())["bits"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError("the layout cannot be read", file=path, hint="bring it back from your backup") from error
-
-
-def subjects(engine: Engine, related: Related) -> int:
-    """About how many people the records are by."""
-    shards = [str(shard) for _, shard in related.shards]
-    if not shards:
-        return 0
-    with engine.connect() as con:
-        found = con.execute("SELECT approx_count_distinct(subject) FROM read_parquet(?)", [shards]).fetchall()
-    return int(found[0][0])
+def bits_of(releases: Sequence[Mapping[str, str | int]]) -> int:
+    """The layout of a workspace is the finest it ever had: files keep their bytes. Without one it is free to choose."""
+    return max((int(entry["bits"]) for entry in releases), default=0) or MAX_BITS
 
 
 def _chosen(ws: Workspace, names: Sequence[str]) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aboveboard import disk
 from aboveboard.errors import ReleaseError
-from aboveboard.manifest import TOMBSTONES, leaf
+from aboveboard.manifest import RELEASED_COLUMNS, TOMBSTONES, leaf
 
 BATCH = 16_384
 
@@ -24,15 +24,45 @@ def rows(public: Path) -> Iterator[Mapping[str, Any]]:
 
     Raises ReleaseError for a folder whose files are not those of its statement.
     """
+    statement, gone = checked(public), _withdrawn(public)
+    for name in _data_files(public, statement):
+        for row in _rows_of(public / name):
+            if not gone or leaf(row) not in gone:
+                yield row
+
+
+def _rows_of(file: Path) -> Iterator[Mapping[str, Any]]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    statement = checked(public)
-    gone = {bytes.fromhex(one) for one in json.loads((public / TOMBSTONES).read_bytes())["tombstones"]}
-    for shard in statement["predicate"]["layout"]["shards"]:
-        for batch in pq.ParquetFile(public / shard["file"]).iter_batches(BATCH):
-            for row in batch.to_pylist():
-                if not gone or leaf(row) not in gone:
-                    yield row
+    try:
+        with pq.ParquetFile(file) as held:
+            if held.schema_arrow.names != list(RELEASED_COLUMNS):
+                raise _damaged(file)
+            for batch in held.iter_batches(BATCH):
+                yield from batch.to_pylist()
+    except (OSError, pa.ArrowException, UnicodeError):  # their messages may quote a row
+        raise _damaged(file) from None
+
+
+def _withdrawn(public: Path) -> frozenset[bytes]:
+    """The leaves of the rows that nobody may use any more."""
+    try:
+        said = json.loads((public / TOMBSTONES).read_bytes())["tombstones"]
+        return frozenset(bytes.fromhex(one) for one in said)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _damaged(public / TOMBSTONES) from error
+
+
+def _data_files(public: Path, statement: Mapping[str, Any]) -> Sequence[str]:
+    """The files of rows in their order: those of the layout, each with its SHA-256 in the statement, and no other."""
+    try:
+        names = [shard["file"] for shard in statement["predicate"]["layout"]["shards"]]
+        if sorted(names) == sorted(one["name"] for one in statement["subject"] if one["name"].startswith("data/")):
+            return names
+    except (LookupError, TypeError, AttributeError) as error:
+        raise _damaged(public / "manifest.json") from error
+    raise _damaged(public / "manifest.json")
 
 
 def checked(public: Path) -> Mapping[str, Any]:
@@ -41,12 +71,19 @@ def checked(public: Path) -> Mapping[str, Any]:
         statement: Mapping[str, Any] = json.loads((public / "manifest.json").read_bytes())
         named = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
         found = {name: _sha256(public / name) for name in (*named, TOMBSTONES)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReleaseError("a release is damaged", folder=public, hint="get it again from who made it") from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ReleaseError("a release is damaged", folder=public, hint=_AGAIN) from error
     for name, sha256 in found.items():
         if named.get(name) != sha256:
             raise ReleaseError("a file of a release is another one", file=public / name, hint="get it again")
     return statement
+
+
+def _damaged(file: Path) -> ReleaseError:
+    return ReleaseError("a release is damaged", file=file, hint=_AGAIN)
+
+
+_AGAIN = "get it again from who made it"
 
 
 def _sha256(path: Path) -> str:
@@ -55,7 +92,12 @@ def _sha256(path: Path) -> str:
 
 
 def export(public: Path, to: Path, progress: Callable[[int], None] | None = None) -> int:
-    """Write the usable rows as JSON lines; returns how many. The file appears whole or not at all."""
+    """Write the usable rows as JSON lines; returns how many. The file appears whole or not at all.
+
+    Raises ReleaseError where ``to`` is in a release: what is published holds what was published, and nothing else.
+    """
+    if any((folder / "manifest.json").is_file() and (folder / TOMBSTONES).is_file() for folder in to.resolve().parents):
+        raise ReleaseError("a release holds what was published, and no other file", file=to, hint="name one elsewhere")
     if to.exists():
         raise ReleaseError("the file is already there", file=to, hint="name another, or take it away first")
     partial, count = to.with_name(f".{to.name}.partial"), 0

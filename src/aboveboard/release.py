@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from aboveboard import croissant, disk, vocabulary
+from aboveboard import croissant, disk, reading, vocabulary
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import Gate
 from aboveboard.manifest import RELEASED_COLUMNS, TOMBSTONES, Governed, Manifest, Tombstones, salted, told
@@ -30,6 +30,8 @@ from aboveboard.reasons import Outcome
 ROUNDS = 3
 """How often late choices are folded in before the ledger is held; what comes after is folded while it is."""
 STAGING = ".staging"
+PUBLIC = "public"
+"""The note in the private part of a staged release that says in which folder its public part is staged."""
 NAME_LETTERS = 60
 """How much of a model's name goes into the id of a release: file systems take 255 bytes a name."""
 Progress = Callable[[int, int], None]
@@ -41,8 +43,11 @@ class Judge(Protocol):
     def write(self, data: Path, private: Path, progress: Progress | None = None) -> Governed:
         """Released rows into ``data``, decisions into ``private``; both durable when it returns."""
 
+    def involved(self, subjects: Sequence[str], private: Path) -> Sequence[bytes]:
+        """The leaves of the rows it wrote in which these people have a part. Quick: the ledger is held meanwhile."""
+
     def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> Sequence[bytes]:
-        """The leaves of rows it wrote that involve these people and may not go out, as they are, under this gate."""
+        """Those of them that may not go out, as they are, under this gate."""
 
 
 class Commit(Protocol):
@@ -65,8 +70,11 @@ class Ledger(Protocol):
     def releases(self) -> Sequence[Mapping[str, str | int]]:
         """Every committed release, oldest first."""
 
-    def closing_subjects(self, after: int, upto: int) -> Sequence[str]:
-        """Who recorded, behind ``after`` and up to ``upto``, what may take something out of a release."""
+    def speakers(self, after: int, upto: int) -> Sequence[str]:
+        """Who recorded anything behind ``after``, up to ``upto``: even a yes may close what another yes opened."""
+
+    def expiring(self, after: datetime, upto: datetime) -> Sequence[str]:
+        """Whose recorded words run out in ``(after, upto]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,7 @@ def build(
     private: Path,
     environment: Mapping[str, str],
     bound: Mapping[str, str] | None = None,
+    keys: Mapping[str, str] | None = None,
     sources: Sequence[str] = (),
     notes: Sequence[str] = (),
     progress: Progress | None = None,
@@ -117,7 +126,8 @@ def build(
     """Judge at the head of the ledger and publish into ``to``; ``private`` is made with mode 0700.
 
     ``gate()`` binds the gate to the present moment and the ledger's head. ``bound`` are digests of what else the
-    judgement depends on (regimes, licences), ``sources`` the names of those that are judged, both for the statement.
+    judgement depends on (regimes, licences), ``sources`` the names of those that are judged, both for the statement;
+    ``keys`` are the fingerprints of the keys, which have to be those of the releases before.
     Raises ReleaseError with nothing published.
     """
     with in_plain_words():
@@ -125,13 +135,17 @@ def build(
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
         to.mkdir(parents=True, exist_ok=True)
         finish(ledger, private)
-        _clear(ledger, to, private)
+        _clear(ledger, private)
+        _refuse_other_keys(ledger, keys or {})
         first = gate()
         _refuse_hopeless(first)
-        with disk.leased(private, STAGING) as hidden, disk.leased(to, STAGING) as shown:
-            work = _Work(judge(first), gate, first, ledger, shown, hidden, environment, bound or {}, sources, notes)
+        with disk.leased(private, STAGING) as hidden:
+            work = _Work(
+                judge(first), gate, first, ledger, to / hidden.name, hidden, environment, bound or {}, keys or {}, sources,
+                notes,
+            )  # fmt: skip
             made = _committed(work, progress)
-            _publish(to, private, made.id, shown.name, hidden.name)
+            _publish(to, private, made.id, hidden.name)
         return Release(made.id, to / made.id, private / made.id, made, made.governed)
 
 
@@ -170,8 +184,19 @@ class _Work:
     hidden: Path
     environment: Mapping[str, str]
     bound: Mapping[str, str]
+    keys: Mapping[str, str]
     sources: Sequence[str]
     notes: Sequence[str]
+
+
+def _refuse_other_keys(ledger: Ledger, keys: Mapping[str, str]) -> None:
+    """With other keys nothing links to what was published, and people who were erased would be forgotten."""
+    before = [json.loads(str(entry["keys"])) for entry in ledger.releases()]
+    if before and before[-1] != dict(keys):
+        raise ReleaseError(
+            "the keys are other ones than those of the releases before",
+            hint="bring the old ones back from your backup, or build in a workspace of its own",
+        )
 
 
 def _refuse_hopeless(gate: Gate) -> None:
@@ -205,7 +230,7 @@ def _committed(work: _Work, progress: Progress | None) -> Manifest:
 def _is_committed(work: _Work) -> bool:
     """Whether the ledger holds this build; where it cannot be asked, the next build will ask again."""
     try:
-        return any(entry["staged_private"] == work.hidden.name for entry in work.ledger.releases())
+        return any(entry["staged"] == work.hidden.name for entry in work.ledger.releases())
     except Exception:
         return True
 
@@ -213,6 +238,8 @@ def _is_committed(work: _Work) -> bool:
 def _stage(work: _Work, progress: Progress | None) -> tuple[Governed, bytes]:
     with disk.step("staging"):
         work.hidden.mkdir(mode=0o700)
+        # Whoever clears up after us finds the public part by this note: other workspaces may publish into its folder.
+        disk.write(work.hidden / PUBLIC, str(work.shown.parent).encode())
         work.shown.mkdir()
     governed = work.judge.write(work.shown / "data", work.hidden, progress)
     salt = secrets.token_bytes(32)
@@ -223,25 +250,37 @@ def _stage(work: _Work, progress: Progress | None) -> tuple[Governed, bytes]:
 
 def _catch_up(work: _Work) -> tuple[int, set[bytes]]:
     """Fold in what was said while we were writing, before the ledger is held: up to which position, and what leaves."""
-    heard, leaves = work.first.snapshot.position, set[bytes]()
+    heard, since, leaves = work.first.snapshot.position, work.first.as_of, set[bytes]()
     for _ in range(ROUNDS):
         later = work.gate()
+        _refuse_other_rules(work.first, later)
         head = later.snapshot.position
-        subjects = work.ledger.closing_subjects(heard, head)
+        subjects = {*work.ledger.speakers(heard, head), *work.ledger.expiring(since, later.as_of)}
+        heard, since = head, later.as_of
         if not subjects:
-            return head, leaves
-        leaves.update(work.judge.fold(later, subjects, work.hidden))
-        heard = head
+            break
+        leaves.update(work.judge.fold(later, sorted(subjects), work.hidden))
     return heard, leaves
+
+
+def _refuse_other_rules(first: Gate, later: Gate) -> None:
+    """What nobody said but the calendar: then everything has to be judged anew."""
+    dates = [moment for one in later.licences.values() for moment in (one.valid_from, one.valid_to)]
+    dates += [version.effective_to for version in later.policy.versions]
+    dates += [moment for promise in later.policy.promises(later.as_of) for moment in (promise.starts, promise.until)]
+    passed = any(moment is not None and first.as_of < moment <= later.as_of for moment in dates)
+    if passed or (first.now and first.now.version) != (later.now and later.now.version):
+        raise ReleaseError("a policy version, promise or licence began or ended during the build", hint="build again")
 
 
 def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: set[bytes]) -> Manifest:
     """The last choices, the statement and the entry, in one transaction of the ledger."""
     with disk.step("commit"), work.ledger.committing() as commit:
         # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded until we are done.
-        subjects = work.ledger.closing_subjects(heard, commit.head)
+        # The ledger is held, so there is no time to judge: every row of who spoke in the last moment leaves.
+        subjects = work.ledger.speakers(heard, commit.head)
         if subjects:
-            leaves.update(work.judge.fold(work.gate(), subjects, work.hidden))
+            leaves.update(work.judge.involved(subjects, work.hidden))
         tombstones = Tombstones(tuple(sorted(leaves)))
         manifest = _manifest(work, governed, salt, commit.head, tombstones)
         _refuse_twin(work, manifest.id)
@@ -258,10 +297,17 @@ def _entry(work: _Work, manifest: Manifest, statement: bytes) -> Mapping[str, st
         "position": manifest.position,
         "as_of": manifest.as_of.isoformat(),
         "manifest_sha256": hashlib.sha256(statement).hexdigest(),
-        "staged_public": work.shown.name,
-        "staged_private": work.hidden.name,
-        "public": str(work.shown.parent),
+        "staged": work.hidden.name,
+        "public": _told_from(work.hidden.parent, work.shown.parent),
+        "bits": manifest.governed.bits,
+        "keys": json.dumps(dict(work.keys), sort_keys=True),
     }
+
+
+def _told_from(private: Path, public: Path) -> str:
+    """Where a public folder is, so that a workspace may be moved: relative to it, where it lies inside."""
+    inside = public.is_relative_to(private.parent)
+    return str(public.relative_to(private.parent)) if inside else str(public)
 
 
 def _refuse_twin(work: _Work, name: str) -> None:
@@ -386,41 +432,58 @@ def _write_private(folder: Path, manifest: Manifest) -> None:
         disk.settle(folder)
 
 
-def _publish(to: Path, private: Path, name: str, shown: str, hidden: str) -> None:
+def _publish(to: Path, private: Path, name: str, staged: str) -> None:
     """Private part first, then the public one: what is visible always has its evidence behind it."""
-    if (private / hidden).exists():
+    if not (private / name).exists():
+        (private / staged / PUBLIC).unlink(missing_ok=True)
         with disk.step("publish private"):
-            disk.move(private / hidden, private / name)
+            disk.move(private / staged, private / name)
     with disk.step("publish public"):
-        disk.move(to / shown, to / name)
+        disk.move(to / staged, to / name)
 
 
 def finish(ledger: Ledger, private: Path) -> list[str]:
-    """Publish what was committed by a build that died before it could; returns the ids. Safe to call at any time."""
+    """Publish what was committed by a build that died before it could; returns the ids. Safe to call at any time.
+
+    Raises ReleaseError where what was staged is not what was committed: nothing of it is then shown.
+    """
     finished = []
     for entry in ledger.releases():
-        to, name, shown = Path(str(entry["public"])), str(entry["id"]), str(entry["staged_public"])
-        if not (to / shown).is_dir() or (to / shown) not in disk.abandoned(to, STAGING):
-            continue
-        found = hashlib.sha256((to / shown / "manifest.json").read_bytes()).hexdigest()
-        if found != entry["manifest_sha256"]:
-            raise ReleaseError(
-                f"the staged release `{name}` is not the one that was committed", folder=to / shown,
-                hint="something else wrote there: look at it, take the folder away and build again",
-            )  # fmt: skip
-        _publish(to, private, name, shown, str(entry["staged_private"]))
-        disk.clear(to / shown)
-        disk.clear(private / str(entry["staged_private"]))
-        finished.append(name)
+        to, name, staged = private.parent / str(entry["public"]), str(entry["id"]), str(entry["staged"])
+        if (to / name).exists() or not ((to / staged).exists() or (private / staged).exists()):
+            continue  # published; what became of it since is its owner's business
+        with disk.taken(private / staged) as ours:
+            if ours and not (to / name).exists():
+                _refuse_damaged(to / staged, private, entry)
+                _publish(to, private, name, staged)
+                finished.append(name)
     return finished
 
 
-def _clear(ledger: Ledger, to: Path, private: Path) -> None:
-    """Take away what builds left that died before they committed."""
-    kept = {str(entry[name]) for entry in ledger.releases() for name in ("staged_public", "staged_private")}
-    for folder in (*unfinished(to), *unfinished(private)):
-        if folder.name not in kept or not folder.exists():
-            disk.clear(folder)
+def _refuse_damaged(staged: Path, private: Path, entry: Mapping[str, str | int]) -> None:
+    evidence = (private / str(entry["staged"])).exists() or (private / str(entry["id"])).exists()
+    try:
+        found = hashlib.sha256((staged / "manifest.json").read_bytes()).hexdigest()
+        reading.checked(staged)
+    except (OSError, ReleaseError):
+        found = ""
+    if found != entry["manifest_sha256"] or not evidence:
+        raise ReleaseError(
+            f"the staged release `{entry['id']}` is not the one that was committed", folder=staged,
+            hint="something else wrote there: bring both staged folders back, or take them away and build again",
+        )  # fmt: skip
+
+
+def _clear(ledger: Ledger, private: Path) -> None:
+    """Take away what builds of this workspace left that died before they committed."""
+    for hidden in unfinished(private):
+        with disk.taken(hidden) as ours:
+            # INVARIANT: asked while we hold its lease, so it cannot be committed behind our back.
+            if ours and hidden.name not in {entry["staged"] for entry in ledger.releases()}:
+                note = hidden / PUBLIC
+                if note.is_file():
+                    shutil.rmtree(Path(note.read_text()) / hidden.name, ignore_errors=True)
+                shutil.rmtree(hidden, ignore_errors=True)
 
 
 def unfinished(folder: Path) -> list[Path]:

@@ -323,7 +323,8 @@ def make_keys(folder: Path) -> Keys:
     """Make the keys of a workspace; raises WorkspaceError where there are some, or where there were."""
     from aboveboard import keys
 
-    if (folder / "private" / "layout.json").exists():
+    ws = open_workspace(folder)
+    if ws.has_ledger and ws.ledger.releases():
         raise WorkspaceError(
             "releases were built here with other keys", file=folder / "keys",
             hint="bring those back from your backup: with new ones nothing links to what was published, and people who "

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aboveboard import disk, identifiers, manifest
 from aboveboard.engine import Engine, Session
 from aboveboard.errors import EngineError
-from aboveboard.layout import Layout
+from aboveboard.layout import MAX_BITS, Layout, fitting
 from aboveboard.plan import text
 from aboveboard.redaction import MARK, MENTION, redact
 
@@ -46,6 +46,7 @@ class Cut:
     """What was written: the files, and what their rows are."""
 
     shards: list[manifest.Shard] = field(default_factory=list)
+    bits: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
 
@@ -53,14 +54,14 @@ class Cut:
 # --- one judged shard ---------------------------------------------------------------------------------------------
 
 
-def settle_people(con: duckdb.DuckDBPyConnection, subjects: str, keys: Secrets, layout: Layout) -> None:
-    """Make the table ``homes``: in which file each subject of a relation stands. Once a session."""
+def settle_people(con: duckdb.DuckDBPyConnection, subjects: str, keys: Secrets) -> None:
+    """Make the table ``homes``: in which of the finest files each subject of a relation stands. Once a session."""
     secret = keys.secret("shard").ljust(64, b"\x00")
     inner, outer = (bytes(byte ^ pad for byte in secret) for pad in (0x36, 0x5C))
     con.execute("SET VARIABLE shard_inner = ?", [inner])
     con.execute("SET VARIABLE shard_outer = ?", [outer])
     con.execute("SET VARIABLE order_key = ?", [keys.secret("order").hex()])
-    con.execute(_HOMES.format(subjects=subjects, down=32 - layout.bits))
+    con.execute(_HOMES.format(subjects=subjects, down=32 - MAX_BITS))
 
 
 _HOMES = """
@@ -152,15 +153,35 @@ def _texts(ordinals: Sequence[int], texts: Sequence[str]) -> pa.Table:
 # --- all of them --------------------------------------------------------------------------------------------------
 
 PART = """
-SELECT shard, place, text, language, kind, parts, nonce, leaf, source, ordinal FROM hashed ORDER BY shard, place
+SELECT shard, place, text, language, kind, parts, nonce, leaf, source, ordinal, hash(subject) AS person
+FROM hashed ORDER BY shard, place
 """
 """What a judged shard hands on: it holds text, so it lives in a private folder and not for long."""
 
 
-def cut(engine: Engine, parts: Path, data: Path, index: Path) -> Cut:
+PEOPLE = """
+SELECT DISTINCT subject, source, ordinal
+FROM (
+  SELECT r.subject, r.source, r.ordinal FROM hashed AS h JOIN records AS r USING (ordinal)
+  UNION ALL
+  SELECT unnest(list_transform(r.parties, lambda p: p.subject)), r.source, r.ordinal
+  FROM hashed AS h JOIN records AS r USING (ordinal)
+  UNION ALL
+  SELECT unnest(flatten(list_transform(r.parts, lambda p: list_transform(p.parties, lambda q: q.subject)))),
+         r.source, r.ordinal
+  FROM hashed AS h JOIN records AS r USING (ordinal)
+)
+WHERE subject IS NOT NULL
+ORDER BY subject, ordinal
+"""
+"""Everybody who has a part in a released row, whatever the role: whom a no of theirs would touch."""
+
+
+def cut(engine: Engine, parts: Path, data: Path, index: Path, most: int = MAX_BITS) -> Cut:
     """The public files, one for each part of the layout that has rows, and beside each a private index.
 
-    A few files' worth of rows are sorted at a time, and what does not fit into memory spills.
+    There are at most ``2**most`` files, and fewer where one would hold too few people. A few files' worth of rows are
+    taken at a time, and what does not fit into memory spills.
     """
     made = Cut()
     if not any(parts.iterdir()):
@@ -169,23 +190,33 @@ def cut(engine: Engine, parts: Path, data: Path, index: Path) -> Cut:
         # INVARIANT: the same rows, the same bytes. What DuckDB knows of the parts must not shape what it writes.
         con.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
         con.execute(f"CREATE TEMP VIEW parts AS SELECT * FROM read_parquet({listed(parts)})")
-        for first, last in _groups(con):
-            con.execute(_GROUP.format(first=first, last=last))
+        made.bits = _layout(con, most).bits
+        down = MAX_BITS - made.bits
+        for first, last in _groups(con, down):
+            con.execute(_GROUP.format(first=first << down, last=((last + 1) << down) - 1, down=down))
             made.shards += [_file(con, key, data, index) for key in _keys(con)]
             _tally(con, made)
     return made
 
 
+def _layout(con: duckdb.DuckDBPyConnection, most: int) -> Layout:
+    found = con.execute("SELECT shard, count(DISTINCT person), count(*) FROM parts GROUP BY shard").fetchall()
+    return fitting({shard: people for shard, people, _ in found}, sum(rows for *_, rows in found), most)
+
+
 _GROUP = """
 CREATE OR REPLACE TEMP TABLE laid AS
-SELECT * FROM parts WHERE shard BETWEEN {first} AND {last} ORDER BY shard, place, leaf
+SELECT * REPLACE ((shard >> {down}) AS shard) FROM parts WHERE shard BETWEEN {first} AND {last}
 """
+_FILE = "CREATE OR REPLACE TEMP TABLE file AS SELECT * FROM laid WHERE shard = {key} ORDER BY place, leaf"
+"""INVARIANT: a file is written from a table of its own, or its row groups would tell where in a larger one it began."""
 
 
-def _groups(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int]]:
+def _groups(con: duckdb.DuckDBPyConnection, down: int) -> Iterator[tuple[int, int]]:
     """Ranges of files with about ``GROUP_ROWS`` rows each."""
     first, rows = None, 0
-    found = con.execute("SELECT shard, count(*) FROM parts GROUP BY shard ORDER BY shard").fetchall()
+    counted = f"SELECT shard >> {down} AS file, count(*) FROM parts GROUP BY file ORDER BY file"
+    found = con.execute(counted).fetchall()
     for place, (shard, count) in enumerate(found):
         first = shard if first is None else first
         rows += count
@@ -200,11 +231,12 @@ def _keys(con: duckdb.DuckDBPyConnection) -> list[int]:
 
 def _file(con: duckdb.DuckDBPyConnection, key: int, data: Path, index: Path) -> manifest.Shard:
     columns = ", ".join(manifest.RELEASED_COLUMNS)
-    name, sha256, rows = copy(con, f"SELECT {columns} FROM laid WHERE shard = {key}", data, "data")
+    con.execute(_FILE.format(key=key))
+    name, sha256, rows = copy(con, f"SELECT {columns} FROM file", data, "data")
     with disk.step("index"):
-        copy_rows(con, f"SELECT source, ordinal, leaf FROM laid WHERE shard = {key}", index / f"{key:05d}.parquet")
+        copy_rows(con, "SELECT source, ordinal, leaf FROM file", index / f"{key:05d}.parquet")
         disk.settle(index / f"{key:05d}.parquet")
-    found = con.execute(f"SELECT leaf FROM laid WHERE shard = {key}")
+    found = con.execute("SELECT leaf FROM file")
     blocks = iter(lambda: found.fetchmany(65_536), [])
     digest = manifest.shard_digest(leaf for block in blocks for (leaf,) in block)
     return manifest.Shard(key, f"data/{name}", sha256, rows, digest)

@@ -18,7 +18,11 @@ from aboveboard.cli.shared import emit, json_option, moment_of, workspace_option
 
 if TYPE_CHECKING:
     from aboveboard.mainjob import Prepared
-    from aboveboard.workspace import Workspace
+
+in_option = click.option(
+    "--in", "folders", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where releases are, as `build --to` says; may be repeated. [default: releases/]",
+)  # fmt: skip
 
 
 @click.group()
@@ -98,16 +102,15 @@ def _steps(ready: Prepared, as_of: datetime | None, as_json: bool) -> None:
 
 @release.command("list")
 @workspace_option
+@in_option
 @json_option
-def listed(workspace: str, as_json: bool) -> None:
+def listed(workspace: str, folders: Sequence[Path], as_json: bool) -> None:
     """List the published releases, oldest first."""
     from aboveboard.errors import ReleaseError
-    from aboveboard.release import published
-    from aboveboard.workspace import open_workspace
 
     found: list[dict[str, Any]] = []
     damaged: ReleaseError | None = None
-    for path in published(open_workspace(workspace).releases):
+    for path in _published(_rooms(workspace, folders)):
         try:
             found.append(_summary(path))
         except ReleaseError as error:
@@ -130,12 +133,11 @@ def _line(summary: Mapping[str, Any]) -> str:
 @release.command()
 @click.argument("release_id")
 @workspace_option
+@in_option
 @json_option
-def show(release_id: str, workspace: str, as_json: bool) -> None:
+def show(release_id: str, workspace: str, folders: Sequence[Path], as_json: bool) -> None:
     """Show what a release says of itself."""
-    from aboveboard.workspace import open_workspace
-
-    path = _named(open_workspace(workspace), release_id)
+    path = _named(_rooms(workspace, folders), release_id)
     with _readable(path / "manifest.json"):
         document = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     with _readable(path / "README.md"):
@@ -146,14 +148,18 @@ def show(release_id: str, workspace: str, as_json: bool) -> None:
 @release.command()
 @click.argument("release_id")
 @workspace_option
+@in_option
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
 @json_option
-def export(release_id: str, workspace: str, to: Path, as_json: bool) -> None:
+def export(release_id: str, workspace: str, folders: Sequence[Path], to: Path, as_json: bool) -> None:
     """Write a release as JSON lines, checked, and without the rows that were withdrawn."""
     from aboveboard import reading
-    from aboveboard.workspace import open_workspace
+    from aboveboard.errors import ReleaseError
 
-    path = _named(open_workspace(workspace), release_id)
+    rooms = _rooms(workspace, folders)
+    path = _named(rooms, release_id)
+    if any(to.resolve().is_relative_to(room.resolve()) for room in rooms):
+        raise ReleaseError("the file would stand among the releases", file=to, hint="name one in another folder")
     with shown(quiet=as_json) as told:
         written = reading.export(path, to, None if told is None else lambda done: told("writing rows", done, None))
     emit({"rows": written, "file": str(to)}, as_json, lambda: f"{written:,} rows in {to}")
@@ -164,11 +170,12 @@ def export(release_id: str, workspace: str, to: Path, as_json: bool) -> None:
 @json_option
 def resume(workspace: str, as_json: bool) -> None:
     """Publish what was committed by a build that died before it could. The next build does so by itself."""
-    from aboveboard.release import finish
+    from aboveboard.release import finish, in_plain_words
     from aboveboard.workspace import open_workspace
 
     ws = open_workspace(workspace)
-    finished = finish(ws.ledger, ws.private.resolve()) if ws.has_ledger else []
+    with in_plain_words():
+        finished = finish(ws.ledger, ws.private.resolve()) if ws.has_ledger else []
     emit(
         {"finished": finished},
         as_json,
@@ -180,26 +187,43 @@ def resume(workspace: str, as_json: bool) -> None:
 @click.argument("before")
 @click.argument("after")
 @workspace_option
+@in_option
 @json_option
-def compare(before: str, after: str, workspace: str, as_json: bool) -> None:
+def compare(before: str, after: str, workspace: str, folders: Sequence[Path], as_json: bool) -> None:
     """Say what changed from release BEFORE to release AFTER: rows, files, and records by outcome and reason."""
     from aboveboard.difference import compare as difference
     from aboveboard.workspace import open_workspace
 
-    ws = open_workspace(workspace)
-    found = difference(_named(ws, before), _named(ws, after), ws.private, ws.engine)
+    ws, rooms = open_workspace(workspace), _rooms(workspace, folders)
+    found = difference(_named(rooms, before), _named(rooms, after), ws.private, ws.engine)
     emit(found.as_json(), as_json, lambda: prose.compared(found))
 
 
-def _named(ws: Workspace, release_id: str) -> Path:
-    """The folder of a published release."""
-    from aboveboard.errors import ReleaseError
+def _rooms(workspace: str, folders: Sequence[Path]) -> Sequence[Path]:
+    """Where to look for releases; with ``--in`` no workspace is needed, so that whoever was given one can read it."""
+    from aboveboard.workspace import open_workspace
+
+    return folders or [open_workspace(workspace).releases]
+
+
+def _published(rooms: Sequence[Path]) -> list[Path]:
+    """The published releases of these folders, oldest first."""
     from aboveboard.release import published
 
-    found = {path.name: path for path in published(ws.releases)}
-    if release_id not in found:
+    found = (path for room in dict.fromkeys(room.resolve() for room in rooms) for path in published(room))
+    return sorted(found, key=lambda path: path.name)
+
+
+def _named(rooms: Sequence[Path], release_id: str) -> Path:
+    """The folder of a published release."""
+    from aboveboard.errors import ReleaseError
+
+    found = [path for path in _published(rooms) if path.name == release_id]
+    if not found:
         raise ReleaseError(f"no release `{release_id}`", hint="`aboveboard release list` names those there are")
-    return found[release_id]
+    if len(found) > 1:
+        raise ReleaseError(f"two releases `{release_id}`", hint="say `--in` with the folder of the one you mean")
+    return found[0]
 
 
 def _summary(path: Path) -> dict[str, Any]:

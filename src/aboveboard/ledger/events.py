@@ -59,8 +59,6 @@ OPTIONAL = frozenset(
     }
 )  # fmt: skip
 """The columns that may be null: a scope that means "all", and what need not be known."""
-OPENING = frozenset({"given", "renewed", "notice_shown", "restored"})
-"""The types that can only open; every other one may take something out of a release that is being built."""
 CONTENT = tuple(name for name in FIELDS if name not in ("position", "recorded_at"))
 """What an event says, without what the ledger adds: two events are the same statement when these agree."""
 

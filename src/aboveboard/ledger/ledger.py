@@ -157,15 +157,20 @@ class Ledger:
             yield releases.Commit(connection, _last(connection)[0])
 
     def releases(self) -> Sequence[Mapping[str, str | int]]:
-        """Every committed release, oldest first: id, position, as_of, manifest_sha256, and its
-        folders: the names they were staged under, and where the public one belongs."""
+        """Every committed release, oldest first: id, position, as_of, manifest_sha256, the name
+        it was staged under, where its public part belongs, the bits of its layout, the fingerprints of its keys."""
         with database.reading(self._engine) as connection:
             return releases.committed(connection)
 
-    def closing_subjects(self, after: int, upto: int) -> list[str]:
-        """Who recorded, behind ``after`` and up to ``upto``, what may close something that was open at ``after``."""
+    def speakers(self, after: int, upto: int) -> list[str]:
+        """Who recorded anything behind ``after``, up to ``upto``."""
         with database.reading(self._engine) as connection:
-            return releases.closing_subjects(connection, after, upto)
+            return releases.speakers(connection, after, upto)
+
+    def expiring(self, after: datetime, upto: datetime) -> list[str]:
+        """Whose recorded words run out in ``(after, upto]``."""
+        with database.reading(self._engine) as connection:
+            return releases.expiring(connection, micros(after), micros(upto))
 
     def now(self) -> datetime:
         """The moment an event appended now would carry, at the earliest."""

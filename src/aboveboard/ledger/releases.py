@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, insert, or_, select
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, insert, select
 
-from aboveboard.ledger.events import OPENING, events
+from aboveboard.ledger.events import events
 
 releases = Table(
     "releases",
@@ -21,16 +21,22 @@ releases = Table(
     Column("position", Integer(), nullable=False),
     Column("as_of", Text(), nullable=False),
     Column("manifest_sha256", Text(), nullable=False),
-    Column("staged_public", Text(), nullable=False),
-    Column("staged_private", Text(), nullable=False),
+    Column("staged", Text(), nullable=False),
     Column("public", Text(), nullable=False),
+    Column("bits", Integer(), nullable=False),
+    Column("keys", Text(), nullable=False),
 )
 
-_closing = or_(events.c.type.not_in(sorted(OPENING)), events.c.expires_at.is_not(None))
-_closing_subjects = (
+_speakers = (
     select(events.c.subject)
     .distinct()
-    .where(events.c.position > bindparam("after"), events.c.position <= bindparam("upto"), _closing)
+    .where(events.c.position > bindparam("after"), events.c.position <= bindparam("upto"))
+    .order_by(events.c.subject)
+)
+_expiring = (
+    select(events.c.subject)
+    .distinct()
+    .where(events.c.expires_at > bindparam("after"), events.c.expires_at <= bindparam("upto"))
     .order_by(events.c.subject)
 )
 
@@ -53,6 +59,11 @@ def committed(connection: Connection) -> Sequence[Mapping[str, str | int]]:
     return [dict(row._mapping) for row in found]
 
 
-def closing_subjects(connection: Connection, after: int, upto: int) -> list[str]:
-    """Who recorded something behind ``after``, up to ``upto``, that may close what was open."""
-    return [row.subject for row in connection.execute(_closing_subjects, {"after": after, "upto": upto})]
+def speakers(connection: Connection, after: int, upto: int) -> list[str]:
+    """Who recorded something behind ``after``, up to ``upto``."""
+    return [row.subject for row in connection.execute(_speakers, {"after": after, "upto": upto})]
+
+
+def expiring(connection: Connection, after: int, upto: int) -> list[str]:
+    """Whose words run out behind ``after``, up to ``upto``: both in microseconds since 1970."""
+    return [row.subject for row in connection.execute(_expiring, {"after": after, "upto": upto})]

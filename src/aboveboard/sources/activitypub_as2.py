@@ -254,7 +254,8 @@ def _content(item: Mapping[str, Any]) -> tuple[Shown, str | None]:
     if said is not None and not isinstance(said, str):
         raise Unreadable("the content is no text")
     languages = [language for language, text in by_language.items() if text == said and language != "und"]
-    plain = item.get("mediaType") in PLAIN
+    media = item.get("mediaType")
+    plain = isinstance(media, str) and media in PLAIN
     return Shown(said or "") if plain else shown(said or ""), languages[0] if len(languages) == 1 else None
 
 

@@ -122,7 +122,7 @@ def audience_columns(audience: str | None, evidence: str | None) -> Columns:
 
 def minted(id: str, stated: datetime | None) -> datetime | None:
     """When a Mastodon server made a status id: milliseconds << 16. None where that is not what the id says."""
-    if not (id.isascii() and id.isdigit()) or int(id) >= 2**63 or stated is None:
+    if not re.fullmatch("[0-9]{1,19}", id) or int(id) >= 2**63 or stated is None:
         return None
     moment = EPOCH + timedelta(milliseconds=int(id) >> 16)
     return moment if moment >= SNOWFLAKES_SINCE and abs(moment - stated) <= SLACK else None

@@ -107,7 +107,8 @@ def digest(inputs: Sequence[Input]) -> str:
 def stamps(paths: Sequence[Path]) -> tuple[tuple[int, int, int], ...]:
     """What a file system changes with a file: its number, size and time, for each file (of a folder: each in it)."""
     found = [p for path in paths for p in ([path] if path.is_file() else sorted(path.rglob("*")))]
-    return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in (path.stat() for path in found))
+    told = (path.stat() if path.exists() else path.lstat() for path in found)  # a link may lead nowhere
+    return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in told)
 
 
 def refuse_changed(source: str, paths: Sequence[Path], before: tuple[tuple[int, int, int], ...]) -> None:

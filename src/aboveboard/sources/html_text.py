@@ -63,7 +63,8 @@ def shown(html: str) -> Shown:
     try:
         page.feed(html)
         page.close()
-    except (AssertionError, RecursionError):  # the standard parser gives up on some declarations
+    except (AssertionError, RecursionError, ValueError, OverflowError):
+        # the standard parser gives up on some declarations, and on references to a character of thousands of digits
         raise Unreadable("the HTML cannot be read") from None
     return page.finished()
 

@@ -1,7 +1,12 @@
--- Each row with its leaf: SHA-256 over 0x00, its nonce and its canonical bytes (docs/formats/manifest.md).
+-- Where each row will stand, its nonce, and its leaf: SHA-256 over 0x00, the nonce and the canonical bytes.
 SELECT
-  * EXCLUDE (listed, place),
-  substr(place, 1, 16) AS place,
+  * EXCLUDE (listed, canonical, hashed),
+  substr(hashed, 1, 16) AS place,
   nonce,
-  unhex(sha256('\x00'::BLOB || nonce || encode(net(text) || net(language) || net(kind) || net(listed)))) AS leaf
-FROM (SELECT *, unhex(substr(place, 17, 32)) AS nonce FROM placed)
+  unhex(sha256('\x00'::BLOB || nonce || encode(canonical))) AS leaf
+FROM (
+  SELECT *, unhex(substr(hashed, 17, 32)) AS nonce
+  FROM (
+    SELECT *, sha256(getvariable('order_key') || net(source) || net(record_id) || canonical) AS hashed FROM placed
+  )
+)

@@ -8,7 +8,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_TEXTS = ("as_of", "manifest_sha256", "staged_public", "staged_private", "public")
+_TEXTS = ("as_of", "manifest_sha256", "staged", "public", "keys")
 _TRIGGERS = (
     """
     CREATE TRIGGER releases_never_change BEFORE UPDATE ON releases
@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), primary_key=True),
         sa.Column("position", sa.Integer(), nullable=False),
         *(sa.Column(name, sa.Text(), nullable=False) for name in _TEXTS),
+        sa.Column("bits", sa.Integer(), nullable=False),
         sqlite_strict=True,
     )
     for trigger in _TRIGGERS:
