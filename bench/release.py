@@ -224,12 +224,8 @@ def _written(at: Setting, out: Path, workers: int) -> Judgement:
     from dataclasses import replace
 
     from aboveboard.keys import read
-    from aboveboard.layout import fitting
-    from aboveboard.mainjob import subjects
 
-    judgement = _judgement(at)
-    layout = fitting(subjects(judgement.engine, judgement.related), at.rows)
-    return replace(judgement, keys=read(at.folder / "keys"), layout=layout, workers=workers, seen=out)
+    return replace(_judgement(at), keys=read(at.folder / "keys"), workers=workers, seen=out)
 
 
 def _asked(at: Setting) -> tuple[list[Record], Any]:

@@ -159,6 +159,176 @@ def test_compare_counts_what_a_no_took_away(tmp_path: Path) -> None:
     assert "no release `x`" in ran("release", "compare", before["id"], "x", "-w", site, code=1).stderr
 
 
+# --- what is not as it was written --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(birdsite, tmp_path: Path) -> Path:
+    """A copy of birdsite's workspace whose release stands in it twice; tests damage the second one."""
+    import shutil
+
+    site, id = tmp_path / "site", birdsite.release.id
+    shutil.copytree(birdsite.ws.folder, site)
+    for room in ("releases", "private"):
+        shutil.copytree(site / room / id, site / room / f"{id}-b")
+    return site
+
+
+def _ids(site: Path) -> tuple[str, str]:
+    [one, other] = sorted(path.name for path in (site / "releases").iterdir() if not path.name.startswith("."))
+    return one, other
+
+
+def _edited(manifest: Path, change: Any) -> None:
+    said = json.loads(manifest.read_bytes())
+    manifest.write_text(json.dumps(change(said)))
+
+
+def _without(said: Any, *path: str) -> Any:
+    holder = said
+    for key in path[:-1]:
+        holder = holder[key]
+    del holder[path[-1]]
+    return said
+
+
+BROKEN = {
+    "a list": lambda said: [],
+    "no statement": lambda said: _without(said, "predicate"),
+    "a text for a statement": lambda said: {**said, "predicate": "x"},
+    "no layout": lambda said: _without(said, "predicate", "layout"),
+    "no files": lambda said: {**said, "predicate": {**said["predicate"], "layout": {"bits": 0, "shards": 7}}},
+    "files of another make": lambda said: {**said, "predicate": {**said["predicate"], "layout": {"shards": [7, [], None]}}},
+    "a number of another make": lambda said: {
+        **said, "predicate": {**said["predicate"], "layout": {"shards": [{"key": [], "file": {}}]}},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
+def test_a_statement_of_another_make_is_damage(two: Path, tmp_path: Path, change: Any) -> None:
+    before, after = _ids(two)
+    _edited(two / "releases" / after / "manifest.json", change)
+    for args in (
+        ("compare", before, after), ("compare", after, before), ("export", after, "--to", tmp_path / "rows.jsonl"),
+    ):  # fmt: skip
+        told = ran("release", *args, "-w", two, code=1).stderr
+        assert "a release is damaged" in told
+        assert after in told
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said["predicate"]["layout"].update(shards=[]),
+        lambda said: said["predicate"]["layout"]["shards"].append({"key": 9, "file": "../../secret.parquet"}),
+    ],
+)
+def test_an_export_reads_the_files_of_the_statement_and_no_other(two: Path, tmp_path: Path, change: Any) -> None:
+    _, after = _ids(two)
+    _edited(two / "releases" / after / "manifest.json", lambda said: change(said) or said)
+    told = ran("release", "export", after, "--to", tmp_path / "rows.jsonl", "-w", two, code=1).stderr
+    assert "a release is damaged" in told
+
+
+@pytest.mark.parametrize("name", ["decisions", "index"])
+@pytest.mark.parametrize("damage", ["cut", "torn", "columns", "empty"])
+def test_a_private_file_that_is_damaged_is_named(two: Path, name: str, damage: str) -> None:
+    import duckdb
+
+    before, after = _ids(two)
+    file = next((two / "private" / after / name).glob("*.parquet"))
+    data = file.read_bytes()
+    if damage == "columns":
+        file.unlink()
+        duckdb.execute(f"COPY (SELECT 'my secret words' AS x) TO '{file}' (FORMAT parquet)")
+    else:
+        torn = data[:200] + bytes(len(data) - 1_000) + data[-800:]
+        file.write_bytes({"cut": data[: len(data) // 2], "torn": torn, "empty": b""}[damage])
+    told = ran("release", "compare", before, after, "-w", two, code=1).stderr
+    assert "a release is damaged" in told
+    assert str(file) in told
+    assert "secret" not in told
+
+
+def test_a_decision_that_nobody_knows_is_told(two: Path) -> None:
+    import duckdb
+
+    before, after = _ids(two)
+    [*files] = (two / "private" / after / "decisions").glob("*.parquet")
+    for file in files:
+        duckdb.execute(
+            f"COPY (SELECT * REPLACE (77::UTINYINT AS outcome) FROM '{file}') TO '{file}.new' (FORMAT parquet)"
+        )
+        Path(f"{file}.new").rename(file)
+    assert "not known" in ran("release", "compare", before, after, "-w", two, code=1).stderr
+
+
+# --- folders ------------------------------------------------------------------------------------------------------------
+
+
+def test_releases_in_another_folder_are_found_by_its_name(fresh: Path, tmp_path: Path) -> None:
+    job, elsewhere = fresh / "jobs" / "first-model.toml", tmp_path / "elsewhere"
+    here = document("release", "build", job, "-w", fresh)["release"]
+    there = document("release", "build", job, "-w", fresh, "--to", elsewhere)["release"]
+    assert [one["id"] for one in document("release", "list", "-w", fresh)] == [here]
+    assert [one["id"] for one in document("release", "list", "-w", fresh, "--in", elsewhere)] == [there]
+    both = ("--in", fresh / "releases", "--in", elsewhere, "--in", elsewhere)
+    assert [one["id"] for one in document("release", "list", "-w", fresh, *both)] == [here, there]
+    assert "no release" in ran("release", "show", there, "-w", fresh, code=1).stderr
+    assert document("release", "compare", here, there, "-w", fresh, *both)["left"] == 0
+    ran("release", "list", "--in", tmp_path / "nowhere", code=2)
+
+
+def test_whoever_was_given_a_release_reads_it_without_a_workspace(birdsite, tmp_path: Path) -> None:
+    room, id = birdsite.release.public.parent, birdsite.release.id
+    assert document("release", "show", id, "--in", room, "-w", tmp_path)["predicate"]["id"] == id
+    written = document("release", "export", id, "--in", room, "-w", tmp_path, "--to", tmp_path / "rows.jsonl")
+    assert written["rows"] == birdsite.release.governed.released
+
+
+def test_a_release_that_stands_in_two_folders_has_to_be_chosen(birdsite, tmp_path: Path) -> None:
+    import shutil
+
+    room, id = birdsite.release.public.parent, birdsite.release.id
+    shutil.copytree(room, tmp_path / "copies")
+    told = ran("release", "show", id, "--in", room, "--in", tmp_path / "copies", code=1).stderr
+    assert f"two releases `{id}`" in told
+
+
+@pytest.mark.parametrize("inside", ["rows.jsonl", "{id}/rows.jsonl", "{id}/data/rows.jsonl", "../releases/rows.jsonl"])
+def test_an_export_is_never_written_among_releases(two: Path, inside: str) -> None:
+    before, _ = _ids(two)
+    to = two / "releases" / inside.format(id=before)
+    told = ran("release", "export", before, "--to", to, "-w", two, code=1).stderr
+    assert "hint: name one" in told
+    assert not to.exists()
+
+
+def test_an_export_is_never_written_into_another_release(two: Path, tmp_path: Path) -> None:
+    import shutil
+
+    before, after = _ids(two)
+    shutil.move(two / "releases" / after, tmp_path / after)
+    told = ran("release", "export", before, "--to", tmp_path / after / "rows.jsonl", "-w", two, code=1).stderr
+    assert "a release holds what was published" in told
+
+
+def test_resume_says_what_the_machine_refuses(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aboveboard import release
+
+    def full(*_: object) -> list[str]:
+        raise OSError(28, "No space left on device", "releases")
+
+    ran("release", "build", fresh / "jobs" / "first-model.toml", "-w", fresh)
+    monkeypatch.setattr(release, "finish", full)
+    assert "the file system refused: no space left" in ran("release", "resume", "-w", fresh, code=1).stderr
+
+
+# --- keys, audit, steps, explain ----------------------------------------------------------------------------------------
+
+
 def test_keys_are_made_once_and_watched(fresh: Path) -> None:
     assert "there are keys already" in ran("init", fresh, "--keys", code=1).stderr
     (fresh / "keys" / "order.key").unlink()

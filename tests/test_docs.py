@@ -328,6 +328,30 @@ def test_the_tour_reads_a_release_with_everybodys_tools(
     assert str(birdsite.release.governed.released) in said or library != "datasets"
 
 
+def test_the_tour_leaves_out_what_was_withdrawn(birdsite: Built, tmp_path: Path) -> None:
+    from aboveboard import reading
+
+    folder = tmp_path / "release"
+    shutil.copytree(birdsite.release.public, folder)
+    rows = list(reading.rows(folder))
+    withdrawn = [
+        rows[0],
+        next(row for row in rows if row["parts"]),
+        next(row for row in rows if not row["text"].isascii()),
+    ]
+    gone = {manifest.leaf(row) for row in withdrawn}
+    for tombstones in (set(), gone):
+        (folder / "tombstones.json").write_text(json.dumps({"tombstones": sorted(one.hex() for one in tombstones)}))
+        found: dict[str, Any] = {"release": folder}
+        exec(dict(blocks("docs/tour.md", "python"))["duckdb"], found)  # noqa: S102 - our own page
+        nonces = {nonce for (nonce,) in found["con"].execute("SELECT nonce FROM rows").fetchall()}
+        assert nonces == {row["nonce"] for row in rows if manifest.leaf(row) not in tombstones}
+    for one in example("rows.json")[:2]:  # the third has no list of parts, as no released row has
+        values = [*list(one["row"].values())[:3], json.dumps(one["row"]["parts"])]
+        [(canonical,)] = found["con"].execute(f"SELECT canonical(r) FROM ({_RELEASED}) AS r", values).fetchall()
+        assert canonical == one["bytes"]
+
+
 def test_the_files_of_a_release_are_those_documented(birdsite: Built) -> None:
     import duckdb
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -92,7 +93,158 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
         refused(exports.pack(tmp_path / form / "export", {"a": bytes(11)}, form), "at most|11 bytes")
 
 
-@pytest.mark.parametrize("name", ["x.tar.gz", "x.tgz", "x.tar"])
+@pytest.mark.parametrize("twin", ["./data/a.js", "data//a.js", "data/./a.js", "././data/a.js"])
+def test_a_name_written_in_two_ways_is_one_name(tmp_path: Path, twin: str) -> None:
+    refused(zipped(tmp_path / "x.zip", ("data/a.js", b"1"), (twin, b"1")), "a name twice")
+    refused(tarred(tmp_path / "x.tar.gz", tarfile.TarInfo("data/a.js"), tarfile.TarInfo(twin)), "a name twice")
+    with container.opened(zipped(tmp_path / "y.zip", (twin, b"1"))) as found:
+        assert (found.names, found.read("data/a.js")) == (["data/a.js"], b"1")
+
+
+def _put(folder: Path, kind: str) -> None:
+    """Something that is no file of the export, among its files."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "a.json").write_text("1")
+    odd = folder / "data" / "odd.json"
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to({"folder": folder / "data", "nothing": folder / "gone", "itself": odd, "out": "/dev"}[kind])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "nothing", "itself", "out"])
+def test_what_is_no_file_in_a_folder_is_refused(tmp_path: Path, kind: str) -> None:
+    _put(tmp_path / "export", kind)
+    refused(tmp_path / "export", r"a link, pipe or device in the export \(file odd\.json\)")
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize("kind", ["pipe", "folder", "nothing", "itself", "out"])
+def test_a_read_stops_at_what_is_no_file(tmp_path: Path, kind: str) -> None:
+    _put(tmp_path / "export", kind)
+    with pytest.raises(SourceError, match="a link, pipe or device"):
+        exports.read_at(tmp_path, "lines", tmp_path / "export")
+
+
+def test_a_link_to_a_file_of_the_export_is_that_file(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("1")
+    (tmp_path / "b.json").symlink_to(tmp_path / "a.json")
+    with container.opened(tmp_path) as found:
+        assert [found.read(name) for name in found.names] == [b"1", b"1"]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "export" / "closed").mkdir(parents=True)
+    scandir = os.scandir
+
+    def closed(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    refused(tmp_path / "export", r"cannot be read \(file closed\)")
+
+
+def test_names_that_are_no_text_are_refused_and_not_repeated(tmp_path: Path) -> None:
+    raw = b"caf\xe9-anna.json"
+    (tmp_path / "export").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path / "export") + b"/" + raw)).write_text("1")
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo(os.fsdecode(raw)))
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + raw)).write_text("1")
+    for path in (tmp_path / "export", tmp_path / "x.tar", Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + raw))):
+        with pytest.raises(SourceError, match="no UTF-8") as raised, container.opened(path) as found:
+            assert found.names == []
+        assert "anna" not in str(raised.value)
+        str(raised.value).encode()
+
+
+def test_a_zip_whose_names_are_no_utf8_is_told(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.zip", ("\u00e9\u00e9.json", b"1"))
+    path.write_bytes(path.read_bytes().replace("\u00e9\u00e9".encode(), b"\xff\xff\xff\xff"))
+    refused(path, "damaged")
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    member = zipfile.ZipInfo("x")
+    member.create_system, member.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(member, "/etc/passwd")
+    refused(tmp_path / "x.zip", "a link or a device")
+
+
+def test_a_folder_that_holds_bytes_is_no_folder(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.zip", ("a.jsonX", b"1"))
+    path.write_bytes(path.read_bytes().replace(b"a.jsonX", b"a.json/"))
+    refused(path, "a link or a device")
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.ZIP", "export"])
+def test_the_head_of_a_zip_is_a_damaged_zip(tmp_path: Path, name: str) -> None:
+    whole = zipped(tmp_path / "whole.zip", ("a", os.urandom(4_000)), ("b", b"2"))
+    (tmp_path / name).write_bytes(whole.read_bytes()[:200])
+    refused(tmp_path / name, "damaged")
+
+
+def test_a_tar_that_was_cut_between_two_files_is_damaged(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for name in ("a", "b"):
+            archive.addfile(tarfile.TarInfo(name))
+    whole = (tmp_path / "x.tar").read_bytes()
+    for damage in (whole[:512], whole[:700], whole[:512] + b"x" * 512 + whole[1024:]):
+        (tmp_path / "x.tar").write_bytes(damage)
+        refused(tmp_path / "x.tar", "damaged")
+
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+def _archives() -> dict[str, bytes]:
+    """Archives of three files in every form, as bytes."""
+    found = {}
+    for method in METHODS:
+        held = io.BytesIO()
+        with zipfile.ZipFile(held, "w", method) as archive:
+            for n in range(3):
+                archive.writestr(f"d/{n}.json", b"words" * 50)
+        found[f"{method}.zip"] = held.getvalue()
+    for packed in ("", "gz", "bz2", "xz"):
+        held = io.BytesIO()
+        with tarfile.open(fileobj=held, mode=f"w:{packed}") as archive:
+            for n in range(3):
+                member = tarfile.TarInfo(f"d/{n}.json")
+                member.size = 600
+                archive.addfile(member, io.BytesIO(b"w" * 600))
+        found[f"x.tar.{packed}".strip(".")] = held.getvalue()
+    return found
+
+
+ARCHIVES = _archives()
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_damage_anywhere_is_an_error_and_never_fewer_files(tmp_path: Path, name: str) -> None:
+    rng, whole = random.Random(name), ARCHIVES[name]
+    for turn in range(60):
+        data = bytearray(whole[: rng.randrange(len(whole))] if turn % 3 == 0 else whole)
+        for _ in range(rng.randint(1, 5) if turn % 3 else 0):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        (tmp_path / name).write_bytes(data)
+        try:
+            with container.opened(tmp_path / name) as found:
+                assert len([found.read(one) for one in found.names]) == 3
+        except SourceError:
+            continue
+
+
+def test_an_error_of_a_reader_is_not_one_of_the_archive(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.zip", ("a", b"1"))
+    with pytest.raises(ValueError, match="of the reader"), container.opened(path):
+        raise ValueError("of the reader")
+
+
+@pytest.mark.parametrize("name", ["x.tar.gz", "x.tgz", "x.tar", "x.zip"])
 def test_a_broken_archive_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"no archive")
     refused(tmp_path / name, "damaged")

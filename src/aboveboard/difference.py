@@ -74,9 +74,7 @@ def compare(before: Path, after: Path, private: Path, engine: Engine) -> Differe
     )  # fmt: skip
 
 
-def _counted(
-    rooms: Sequence[tuple[str, Path]], engine: Engine
-) -> tuple[tuple[int, int, int], tuple[Move, ...]]:  # fmt: skip
+def _counted(rooms: Sequence[tuple[str, Path]], engine: Engine) -> tuple[tuple[int, int, int], tuple[Move, ...]]:
     """Rows that stayed, left and came, and the moves of records."""
     import duckdb
 

@@ -984,3 +984,55 @@ def test_damage_to_addresses_never_makes_a_message_public(tmp_path: Path, seed: 
     reading = read(tmp_path, *items, ids_verified=True)
     assert {row["audience_at"] for row in reading.rows} <= {None, "private"}
     assert not released(reading, tmp_path)
+
+
+# --- values of the wrong make -----------------------------------------------------------------------------------
+
+DIGITS = "9" * 5_000
+
+
+def test_a_row_that_breaks_the_html_parser_is_quarantined(tmp_path: Path) -> None:
+    found = read(tmp_path, create(1), create(2, content=f"&#{DIGITS};"), create(3))
+    assert [one["reason"] for one in found.quarantine] == ["the HTML cannot be read"]
+    assert {uri(1), uri(3)} <= {row["record_id"] for row in found.rows}
+
+
+def test_an_id_of_thousands_of_digits_carries_no_time(tmp_path: Path) -> None:
+    row = one(tmp_path, create(1, id=f"{ME}/statuses/{DIGITS}"))
+    assert row["collected_at"] is None
+
+
+WRONG: tuple[Any, ...] = (
+    None, True, -1, 10**400, 1.5, float("inf"), "", [], {}, [[]], [{}], {"id": []}, {"type": {}}, f"&#{DIGITS};", "\ud800",
+    f"{ME}/statuses/{DIGITS}", "http://[", "0001-01-01T00:00:00+23:59", {"href": [{}]}, "<!x[", "\u00b2", 2**53 + 1,
+)  # fmt: skip
+
+
+def _bent(value: Any, rng: random.Random) -> Any:
+    """A document in which some values are of another make."""
+    if rng.random() < 0.08:
+        return copy.deepcopy(rng.choice(WRONG))
+    if isinstance(value, dict):
+        return {name: _bent(inner, rng) for name, inner in value.items()}
+    return [_bent(inner, rng) for inner in value] if isinstance(value, list) else value
+
+
+def test_values_of_the_wrong_make_are_a_row_or_a_fault_and_never_a_crash() -> None:
+    from aboveboard.sources import activitypub
+    from aboveboard.sources.activitypub_parts import Context
+
+    rng = random.Random(7)
+    tag = [{"type": "Mention", "href": OTHER, "name": "@anna"}, {"type": "Link", "mediaType": "text/html", "href": "q"}]
+    whole = [
+        create(1, tag=tag, quote="q", mediaType="text/html", location={"latitude": 1, "longitude": 2}),
+        create(2, "Update", updated=PUBLISHED, oneOf=[{"name": "a"}]), boost(3), boost(4, note(5)), ACTOR,
+        {"id": "u", "type": "Undo", "actor": ME, "object": {"type": "Like", "id": "x"}},
+        {"id": "1", "account": {"id": "2", "acct": "a"}, "visibility": "public", "content": "<p>x</p>", "mentions": [],
+         "created_at": PUBLISHED, "uri": f"{HOST}/1", "media_attachments": [{"url": "x"}], "poll": {"options": [{}]},
+         "quote": {"state": "accepted", "quoted_status": {"id": "4", "account": {"id": "5"}}}},
+    ]  # fmt: skip
+    for _ in range(4_000):
+        for item in activitypub._flat(_bent(rng.choice(whole), rng), 0):
+            list(activitypub._described(item))
+            row = activitypub._row("f", 0, item, "", ME, Context({}, "m.example"))
+            assert (row.record is None) != (row.fault is None)

@@ -75,3 +75,11 @@ def test_a_few_lone_brackets_are_fine_and_length_is_bounded() -> None:
     assert shown("<3 " * (MOST_BROKEN // 2)).text.startswith("<3 <3")
     with pytest.raises(Unreadable):
         shown("x" * (LONGEST + 1))
+
+
+@pytest.mark.parametrize(
+    "html", ["&#" + "9" * 5_000 + ";", "<p>&#" + "9" * 5_000, "<a href='&#" + "1" * 5_000 + ";'>x</a>"]
+)
+def test_a_reference_to_a_character_of_thousands_of_digits_is_refused(html: str) -> None:
+    with pytest.raises(Unreadable, match="cannot be read"):
+        shown(html)

@@ -210,7 +210,8 @@ def _published(rooms: Sequence[Path]) -> list[Path]:
     """The published releases of these folders, oldest first."""
     from aboveboard.release import published
 
-    found = (path for room in dict.fromkeys(room.resolve() for room in rooms) for path in published(room))
+    distinct = {room.resolve(): room for room in rooms}.values()
+    found = (path for room in distinct for path in published(room))
     return sorted(found, key=lambda path: path.name)
 
 

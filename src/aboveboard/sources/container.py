@@ -200,8 +200,12 @@ END_BYTES = 22 + 0xFFFF
 
 
 def _is_odd(member: zipfile.ZipInfo) -> bool:
-    """Whether a member says, as archives made on Unix do, that it is neither a file nor a folder."""
-    return stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR) and member.create_system == 3
+    """Whether a member says, as archives made on Unix do, that it is neither file nor folder, or is both at once."""
+    made = stat.S_IFMT(member.external_attr >> 16) if member.create_system == UNIX else 0
+    return made not in (0, stat.S_IFREG, stat.S_IFDIR) or (member.is_dir() and member.file_size > 0)
+
+
+UNIX = 3
 
 
 class _Tar:
