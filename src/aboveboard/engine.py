@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aboveboard import choice, steps
 from aboveboard.errors import EngineError
 from aboveboard.gate import Gate
-from aboveboard.plan import Plan, texts
+from aboveboard.plan import CHOICE_BITS, Plan, texts
 
 if TYPE_CHECKING:
     import duckdb
@@ -104,8 +104,17 @@ class Session(AbstractContextManager["Session"]):
         self.fragments = self.plan.fragments()
         for name, schema in _SMALL.items():
             self.load(name, _rows(getattr(self.plan, name)(), schema))
-        self.run("people")
         self._choices()
+        self.run("people")
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """A number that does not fit among a person's would be read as another one."""
+        if self.count("choices_known") >= 1 << CHOICE_BITS:
+            raise EngineError(
+                "people said more different things than one judgement can hold apart",
+                hint="retire versions that no record falls under any more",
+            )
 
     def _choices(self) -> None:
         from aboveboard.ledger.flatten import Scope, flatten

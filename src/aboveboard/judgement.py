@@ -61,7 +61,7 @@ class Judgement:
         """The first ``n`` decisions, in source order: look before you build."""
         found: list[Decision] = []
         for session in self._sessions():
-            found += [_decision(row) for row in _dicts(session.con, f"SELECT * FROM decisions LIMIT {n - len(found)}")]
+            found += [_decision(row) for row in _dicts(session.con, f"SELECT * FROM decisions ORDER BY ordinal LIMIT {n - len(found)}")]
             if len(found) >= n:
                 break
         return found
@@ -204,7 +204,7 @@ class Judgement:
             )
             first = "" if self.limit is None else f" WHERE s.ordinal < {int(self.limit)}"
             con.execute(
-                "CREATE OR REPLACE TEMP TABLE records AS"
+                "CREATE OR REPLACE TEMP VIEW records AS"
                 f" SELECT * FROM ({resolved('staged', 'relations')}{first}) WHERE {chosen}"
             )
             yield "records"

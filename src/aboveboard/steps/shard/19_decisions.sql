@@ -1,15 +1,15 @@
 -- One decision per source row: outcome, decisive reason, every reason as bits, clause and policy versions.
 WITH obliged AS (
   SELECT
-    v.ordinal,
-    s.record_id,
-    s.source,
+    c.ordinal,
+    c.record_id,
+    c.source,
     v.lo,
     v.hi | CASE
       WHEN v.against THEN 0::UBIGINT
       WHEN coalesce(r.incomplete, FALSE) THEN @xform.redaction_incomplete
-      WHEN s.kind = 'repost' THEN @xform.nothing_left
-      WHEN NOT coalesce(r.attachment_kept, FALSE) AND NOT m.something_left THEN @xform.nothing_left
+      WHEN v.kind = 'repost' THEN @xform.nothing_left
+      WHEN NOT coalesce(r.attachment_kept, FALSE) AND NOT coalesce(m.something_left, c.something_said) THEN @xform.nothing_left
       ELSE 0::UBIGINT END AS hi,
     v.signals_hold,
     v.cited,
@@ -19,11 +19,11 @@ WITH obliged AS (
     coalesce(r.any_removed, FALSE) AS any_removed,
     r.removed,
     r.cuts
-  FROM verdicts AS v
-  JOIN records AS s USING (ordinal)
+  FROM circumstances AS c
+  JOIN cases_judged AS v USING (situation, traits, person, company)
   LEFT JOIN removals AS r USING (ordinal)
   LEFT JOIN remainders AS m USING (ordinal)
-  WHERE v.part = 0
+  WHERE c.part = 0
 ),
 grounded AS (
   SELECT
@@ -68,4 +68,3 @@ SELECT
   getvariable('version_names')[version_then + 1] AS policy_at_collection,
   getvariable('version_name_now') AS policy_now
 FROM producing
-ORDER BY ordinal
