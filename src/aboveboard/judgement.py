@@ -199,17 +199,21 @@ class Judgement:
         shards = [(source, shard) for source in self.judged for shard in source.shards]
         for source, shard in shards[:limit]:
             con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
-            con.execute(
-                f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
-            )
-            first = "" if self.limit is None else f" WHERE s.ordinal < {int(self.limit)}"
+            con.execute(_RELATIONS.format(source=text(source.name)))
+            first = "TRUE" if self.limit is None else f"ordinal < {int(self.limit)}"
             con.execute(
                 "CREATE OR REPLACE TEMP VIEW records AS"
-                f" SELECT * FROM ({resolved('staged', 'relations')}{first}) WHERE {chosen}"
+                f" SELECT * FROM ({resolved('staged', 'relations')}) WHERE {first} AND ({chosen})"
             )
             yield "records"
 
 
+_RELATIONS = """
+CREATE OR REPLACE TEMP TABLE relations AS
+SELECT * FROM all_relations
+WHERE source = {source} AND ordinal BETWEEN (SELECT min(ordinal) FROM staged) AND (SELECT max(ordinal) FROM staged)
+"""
+"""What is owed to others in one shard."""
 _DECISIONS = """
 SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at
 FROM decisions AS d JOIN records AS r USING (ordinal)

@@ -6,10 +6,11 @@ SELECT
   CASE WHEN created_at <= getvariable('as_of') AND (collected IS NULL OR created_at <= collected) THEN created_at END
     AS made_at,
   {{situation}} AS situation,
-  CASE WHEN len(parts) > 0 THEN parts END AS parts,
+  parts,
   CASE WHEN len(parts) > 0 THEN length(text) END AS text_length,
   -- The first letter mostly answers; only where it is no plain letter or digit the whole text is looked at.
   CASE WHEN unicode(text) BETWEEN 97 AND 122 OR unicode(text) BETWEEN 48 AND 57
          OR unicode(text) BETWEEN 65 AND 90 OR unicode(text) BETWEEN 12353 AND 65000 THEN TRUE
+       WHEN NOT contains(getvariable('blank'), left(text, 1)) THEN TRUE
        ELSE coalesce(ltrim(text, getvariable('blank')) <> '', FALSE) END AS something_said
 FROM (SELECT *, CASE WHEN collected_at <= getvariable('as_of') THEN collected_at END AS collected FROM records)

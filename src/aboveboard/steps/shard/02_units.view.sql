@@ -1,7 +1,7 @@
 -- One row a part: the main part of every record (0) and its other parts (1, 2, ...).
 SELECT
   ordinal, 0 AS part, source, record_id, situation, subject, collected, made_at, something_said,
-  parts IS NOT NULL AS has_parts, 'main' AS part_kind, categories, labels, audience_at, audience_now, parties, signals,
+  coalesce(len(parts) > 0, FALSE) AS has_parts, 'main' AS part_kind, categories, labels, audience_at, audience_now, parties, signals,
   source_state, CAST(NULL AS INTEGER) AS span_start, CAST(NULL AS INTEGER) AS span_end, FALSE AS fits,
   FALSE AS whole_field, FALSE AS has_content
 FROM situations
@@ -17,5 +17,5 @@ FROM (
   SELECT ordinal, situation, subject, collected, made_at, text_length, unnest(parts) AS p,
     generate_subscripts(parts, 1) AS part
   FROM situations
-  WHERE parts IS NOT NULL
+  WHERE len(parts) > 0
 )

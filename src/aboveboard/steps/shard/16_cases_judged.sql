@@ -12,7 +12,7 @@ FROM (
   FROM (
     SELECT
       r.case_id, r.situation, r.traits, r.person, r.company, r.main, r.kind, r.version_then, r.cited, r.lo, r.hi | coalesce(o.hi, 0::UBIGINT) AS hi, r.signals_cell = 1 AS signals_hold
-    FROM reasons_of_parts AS r
+    FROM reasons_of_cases AS r
     LEFT JOIN reasons_of_others AS o USING (case_id)
   )
 )
