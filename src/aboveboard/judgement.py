@@ -192,7 +192,7 @@ class Judgement:
     def _resolved(
         self, con: duckdb.DuckDBPyConnection, limit: int | None = None, chosen: str = "TRUE"
     ) -> Iterator[str]:
-        """Each shard with its relations, as the table ``records``; ``chosen`` says which of them."""
+        """Each shard with its relations, as the view ``records``; ``chosen`` says which of them."""
         con.execute(
             f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})"
         )
@@ -200,11 +200,10 @@ class Judgement:
         for source, shard in shards[:limit]:
             con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
             con.execute(_RELATIONS.format(source=text(source.name)))
+            [(owing,)] = con.execute("SELECT count(*) FROM relations").fetchall()
+            rows = resolved("staged", "relations" if owing else None)
             first = "TRUE" if self.limit is None else f"ordinal < {int(self.limit)}"
-            con.execute(
-                "CREATE OR REPLACE TEMP VIEW records AS"
-                f" SELECT * FROM ({resolved('staged', 'relations')}) WHERE {first} AND ({chosen})"
-            )
+            con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM ({rows}) WHERE {first} AND ({chosen})")
             yield "records"
 
 

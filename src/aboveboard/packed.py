@@ -49,14 +49,17 @@ def among(name: str, column: str, words: Iterable[str]) -> Field:
     return Field(name, number, (len(mattering) + 1).bit_length(), f"{listed}[{{}}]")
 
 
-def pack(fields: Sequence[Field]) -> str:
-    """The number of all fields as SQL; they stand in it from the lowest bit up. An EngineError if they do not fit."""
+def pack(fields: Sequence[Field], chosen: Sequence[Field] | None = None) -> str:
+    """The number of all fields (or of the chosen ones, in their places) as SQL; they stand in it from the lowest bit up.
+
+    An EngineError if they do not fit.
+    """
     if sum(field.bits for field in fields) > ROOM:
         raise EngineError(
             "the policy asks about too many different words or moments for one judgement",
             hint="retire versions and licences that no record falls under any more",
         )
-    return "(" + " | ".join(f"(({f.number})::BIGINT << {place})" for f, place in _places(fields)) + ")"
+    return "(" + " | ".join(f"(({f.number})::BIGINT << {place})" for f, place in _places(fields) if f in (chosen or fields)) + ")"
 
 
 def told(fields: Sequence[Field], column: str) -> str:

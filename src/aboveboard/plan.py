@@ -227,14 +227,17 @@ class Plan:
             "carrying_now": self.carrying_now,
             "carried.candidates_now": self._carried("candidates_now"),
             "carried.candidates_then": self._carried("candidates_then"),
-            "carried.then_alone": self._carried("candidates_then_", road="0"),
+            "carried.then_alone": self._carried("candidates_then_", self._stands("0"), self._reaching()),
+            "stands": self._stands("road"),
+            "reaching": self._reaching(),
             "is_signal": _IS_SIGNAL,
             "signal_speaks": self._signal_speaks(),
             "signal_bit": _SIGNAL_BIT,
             "collected_key": _COLLECTED_KEY,
             "situation": packed.pack(self._situation()),
             "situation_told": packed.told(self._situation(), "situation"),
-            "traits": packed.pack(_traits()),
+            "words": packed.pack(_traits(), _traits()[:5]),
+            "numbers": packed.pack(_traits(), _traits()[5:]),
             "traits_told": packed.told(_traits(), "traits"),
             "person": packed.pack(self._person()),
             "person_joins": self._person_joins(),
@@ -266,15 +269,13 @@ class Plan:
     @property
     def carrying_now(self) -> str:
         """Today's clauses that carry a part by themselves, as a mask: the one that is cited is among them."""
-        reach = self.bits.reaching("greatest(rank_at, rank_now)")
-        within = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
-        mask = f"candidates_now & holds & {ubigint(self.bits.names)} & {reach} & {self._based('road')}"
-        return f"CASE WHEN {within} THEN {mask} ELSE 0::UBIGINT END"
+        mask = f"candidates_now & holds & {ubigint(self.bits.names)} & reaching & {self._based('stands')}"
+        return f"CASE WHEN {_WITHIN} THEN {mask} ELSE 0::UBIGINT END"
 
-    def _based(self, road: str) -> str:
+    def _based(self, stands: str) -> str:
         """The clauses whose basis holds for the primary subject: all after a yes, after silence those that stand."""
         every = ubigint(2**64 - 1)
-        return f"(CASE choice WHEN 'given' THEN {every} WHEN 'silent' THEN {self._stands(road)} ELSE 0::UBIGINT END)"
+        return f"(CASE choice WHEN 'given' THEN {every} WHEN 'silent' THEN {stands} ELSE 0::UBIGINT END)"
 
     def _version_then(self) -> str:
         versions = self.gate.policy.versions
@@ -343,15 +344,15 @@ class Plan:
                 undated.append(f"flag({applies} AND collected IS NULL, @policy.collection_time_missing)")
         return " | ".join(pieces) or ubigint(0), " | ".join(undated) or ubigint(0)
 
-    def _carried(self, candidates: str, road: str = "road") -> str:
+    def _carried(self, candidates: str, stands: str = "stands", reaching: str = "reaching") -> str:
         """Whether one clause by itself carries the part: condition, audience, recipient and basis together."""
-        reach = self.bits.reaching("greatest(rank_at, rank_now)")
-        within = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
-        return (
-            f"({within} AND ({candidates} & holds & {ubigint(self.bits.names)} & {reach} & {self._based(road)}) <> 0)"
-        )
+        names = ubigint(self.bits.names)
+        return f"({_WITHIN} AND ({candidates} & holds & {names} & {reaching} & {self._based(stands)}) <> 0)"
 
-    def _stands(self, road: str = "road") -> str:
+    def _reaching(self) -> str:
+        return self.bits.reaching("greatest(rank_at, rank_now)")
+
+    def _stands(self, road: str) -> str:
         """The clauses that stand when nothing was said: the opt-out ones where the regime lets them."""
         interest, legal = self.bits.based("legitimate_interest"), self.bits.based("legal_obligation")
         opt_out = interest | self.bits.based("contract")
@@ -530,7 +531,7 @@ class Plan:
         )
 
     def _unanswered(self, candidates: str) -> str:
-        return f"{candidates} <> 0 AND ({candidates} & ({self._stands()})) = 0"
+        return f"{candidates} <> 0 AND ({candidates} & stands) = 0"
 
     def _waiting(self, candidates: str) -> str:
         opt_out = self.bits.based("legitimate_interest") | self.bits.based("contract")
@@ -734,13 +735,13 @@ def _mask(things: Sequence[Any], is_one: Any) -> int:
 
 
 def _traits() -> list[Field]:
-    """What a part is: its kind, whose eyes it was for, its kind of data, its labels and signals."""
+    """What a part is: its kind, whose eyes it was for, where its words come from; its labels and other people."""
     return [
-        packed.whether("main", "u.part = 0"),
-        packed.one_of("part_kind", "u.part_kind", literals(vocabulary.PART_KINDS)),
-        packed.one_of("audience_at", "u.audience_at", literals(vocabulary.AUDIENCES)),
-        packed.one_of("audience_now", "u.audience_now", literals(vocabulary.AUDIENCES)),
-        packed.one_of("source_state", "u.source_state", literals(vocabulary.SOURCE_STATES)),
+        packed.whether("main", "part = 0"),
+        packed.one_of("part_kind", "part_kind", literals(vocabulary.PART_KINDS)),
+        packed.one_of("audience_at", "audience_at", literals(vocabulary.AUDIENCES)),
+        packed.one_of("audience_now", "audience_now", literals(vocabulary.AUDIENCES)),
+        packed.one_of("source_state", "source_state", literals(vocabulary.SOURCE_STATES)),
         packed.whether("unnamed", "u.unnamed"),
         Field("set_number", "coalesce(u.set_id + 1, 0)", SET_BITS),
         Field("mark", "u.mark", packed.ROOM - SET_BITS - 14),
@@ -844,6 +845,7 @@ LEFT JOIN choices_known AS c ON c.choice = u.answer
 LEFT JOIN choices_known AS x ON x.choice = u.explicit
 LEFT JOIN choices_known AS sh ON sh.choice = u.shared"""
 """What the numbers of a person stand for."""
+_WITHIN = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
 _COLLECTED_KEY = (
     "CASE WHEN collected IS NULL THEN getvariable('undated') ELSE greatest(collected, getvariable('beginning')) END"
 )

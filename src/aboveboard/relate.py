@@ -61,14 +61,16 @@ def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
     con.execute(f"CREATE TEMP VIEW staged AS SELECT * FROM read_parquet([{files}])")
 
 
-def resolved(staged: str, relations: str) -> str:
-    """The query that gives ``record.RESOLVED_COLUMNS`` from a staged relation and the relations.
+def resolved(staged: str, relations: str | None) -> str:
+    """The query that gives ``record.RESOLVED_COLUMNS`` from a staged relation and the relations (None: there are none).
 
     Most records stand for themselves. They are read as they are; only what owes something to others is put together.
     """
-    alone = _columns({name: f"'{value}'" for name, value in _ALONE.items()})
+    alone = f"SELECT\n  {_columns({name: text(word) for name, word in _ALONE.items()})}\nFROM {staged} AS s"
+    if relations is None:
+        return alone
     return (
-        f"SELECT\n  {alone}\nFROM {staged} AS s\nANTI JOIN {relations} AS r USING (source, ordinal)\nUNION ALL\n"
+        f"{alone}\nANTI JOIN {relations} AS r USING (source, ordinal)\nUNION ALL\n"
         f"SELECT\n  {_columns(_RESOLVED)}\nFROM {staged} AS s\nJOIN {relations} AS r USING (source, ordinal)"
     )
 

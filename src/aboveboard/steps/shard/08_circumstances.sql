@@ -2,10 +2,9 @@
 -- Nothing else about it can change what is judged, so that parts with the same four are one case.
 SELECT
   u.ordinal, u.part, u.source, u.record_id, u.situation, u.collected, u.something_said, u.has_parts,
-  {{traits}} AS traits,
+  u.words | {{numbers}} AS traits,
   {{person}} AS person,
-  u.company,
-  CASE WHEN u.part > 0 THEN u.part_kind END AS part_kind, u.span_start, u.span_end, u.fits, u.whole_field, u.has_content
+  u.company
 FROM (
   SELECT
     u.*, {{collected_key}} AS collected_key, cs.set_id, cs.job_scope, cs.share_scope, cs.explicit_scope,

@@ -51,4 +51,4 @@ SELECT
              CASE road WHEN 1 THEN @allow.renewed_consent WHEN 2 THEN @allow.notice_elapsed
                        ELSE CASE WHEN choice = 'given' THEN @allow.explicit_consent ELSE @allow.policy_clause END END
            ELSE 0::UBIGINT END AS hi
-FROM clauses_matching
+FROM (SELECT *, {{stands}} AS stands, {{reaching}} AS reaching FROM clauses_matching)

@@ -6,8 +6,11 @@ SELECT
 FROM (
   SELECT case_id, {{person_lo}} AS lo, {{person_hi}} AS hi
   FROM (
-    SELECT p.*, m.reach, m.candidates_now, m.candidates_then, m.road
-    FROM people AS p JOIN clauses_matching AS m USING (case_id)
+    SELECT *, {{stands}} AS stands
+    FROM (
+      SELECT p.*, m.reach, m.candidates_now, m.candidates_then, m.road
+      FROM people AS p JOIN clauses_matching AS m USING (case_id)
+    )
   )
 ) AS p
 GROUP BY case_id
