@@ -1,7 +1,8 @@
 -- One row a part: the main part of every record (0) and its other parts (1, 2, ...).
 SELECT
   ordinal, 0 AS part, source, record_id, situation, subject, collected, made_at, something_said,
-  coalesce(len(parts) > 0, FALSE) AS has_parts, words, categories, labels, signals, parties
+  -- No other part can leave it, and there is something to read.
+  something_said AND coalesce(len(parts) = 0, TRUE) AS plain, words, categories, labels, signals, parties
 FROM situations
 UNION ALL
 SELECT

@@ -1,7 +1,7 @@
 -- Every part as four numbers: the record it is in, what it is, its primary subject, the other people in it.
 -- Nothing else about it can change what is judged, so that parts with the same four are one case.
 SELECT
-  u.ordinal, u.part, u.source, u.record_id, u.situation, u.collected, u.something_said, u.has_parts,
+  u.ordinal, u.part, u.source, u.record_id, u.situation, u.collected, u.something_said, u.plain,
   u.words | {{numbers}} AS traits,
   {{person}} AS person,
   u.company
