@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aboveboard import choice, steps
 from aboveboard.errors import EngineError
 from aboveboard.gate import Gate
-from aboveboard.plan import CHOICE_BITS, Plan, texts
+from aboveboard.plan import CHOICE_BITS, SET_BITS, Plan, texts
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,6 +80,8 @@ class Session(AbstractContextManager["Session"]):
 
     def __init__(self, con: duckdb.DuckDBPyConnection, gate: Gate, sets: Sequence[Sequence[str | None]]) -> None:
         self.con, self.gate = con, gate
+        # Looking for what two expressions share costs more than it saves: the long ones judge few rows, the cases.
+        con.execute("SET disabled_optimizers = 'common_subexpressions'")
         self._people(sets)
 
     def __exit__(
@@ -109,7 +111,12 @@ class Session(AbstractContextManager["Session"]):
         self._check_room()
 
     def _check_room(self) -> None:
-        """A number that does not fit among a person's would be read as another one."""
+        """INVARIANT: a number must fit where it stands, or one case would be read as another.
+
+        The others (of standings, of marks) stand at the upper end, where DuckDB itself refuses what is too large.
+        """
+        if len(self.plan.sets) >= (1 << SET_BITS) - 1:
+            raise EngineError("there are too many different lists of categories", hint="map them to fewer")
         if self.count("choices_known") >= 1 << CHOICE_BITS:
             raise EngineError(
                 "people said more different things than one judgement can hold apart",

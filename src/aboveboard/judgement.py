@@ -61,7 +61,10 @@ class Judgement:
         """The first ``n`` decisions, in source order: look before you build."""
         found: list[Decision] = []
         for session in self._sessions():
-            found += [_decision(row) for row in _dicts(session.con, f"SELECT * FROM decisions ORDER BY ordinal LIMIT {n - len(found)}")]
+            found += [
+                _decision(row)
+                for row in _dicts(session.con, f"SELECT * FROM decisions ORDER BY ordinal LIMIT {n - len(found)}")
+            ]
             if len(found) >= n:
                 break
         return found

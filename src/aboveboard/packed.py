@@ -59,7 +59,11 @@ def pack(fields: Sequence[Field], chosen: Sequence[Field] | None = None) -> str:
             "the policy asks about too many different words or moments for one judgement",
             hint="retire versions and licences that no record falls under any more",
         )
-    return "(" + " | ".join(f"(({f.number})::BIGINT << {place})" for f, place in _places(fields) if f in (chosen or fields)) + ")"
+    return (
+        "("
+        + " | ".join(f"(({f.number})::BIGINT << {place})" for f, place in _places(fields) if f in (chosen or fields))
+        + ")"
+    )
 
 
 def told(fields: Sequence[Field], column: str) -> str:
@@ -75,4 +79,3 @@ def _field(one: Field, place: int, column: str) -> str:
 
 def _places(fields: Sequence[Field]) -> list[tuple[Field, int]]:
     return [(one, sum(before.bits for before in fields[:n])) for n, one in enumerate(fields)]
-

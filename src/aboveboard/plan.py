@@ -403,7 +403,9 @@ class Plan:
 
         INVARIANT: each test stays true once it is, so that equal counts mean equal answers to every one of them.
         """
-        moments: list[datetime | None] = [m for v in self.gate.policy.versions for m in (v.effective_from, v.effective_to)]
+        moments: list[datetime | None] = [
+            m for v in self.gate.policy.versions for m in (v.effective_from, v.effective_to)
+        ]
         moments += [promise.until for promise in self.gate.commitments]
         moments += [m for e in self.gate.policy.embargoes for m in (e.collected_from, e.collected_to)]
         tests = [f"collected >= {moment(m)}" for m in sorted({m for m in moments if m is not None})]

@@ -14,6 +14,7 @@ SELECT
        WHEN NOT contains(getvariable('blank'), left(text, 1)) THEN TRUE
        ELSE coalesce(ltrim(text, getvariable('blank')) <> '', FALSE) END AS something_said
 FROM (
-  SELECT *, CASE WHEN collected_at <= getvariable('as_of') THEN collected_at END AS collected, 0 AS part, 'main' AS part_kind
+  SELECT
+    *, CASE WHEN collected_at <= getvariable('as_of') THEN collected_at END AS collected, 0 AS part, 'main' AS part_kind
   FROM records
 )

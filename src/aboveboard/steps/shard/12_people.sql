@@ -2,6 +2,8 @@
 SELECT u.*, {{person_columns}}
 FROM (
   SELECT *, {{person_told}}
-  FROM (SELECT d.* EXCLUDE (person), unnest(c.people) AS person FROM cases_described AS d JOIN companies AS c USING (company))
+  FROM (
+    SELECT d.* EXCLUDE (person), unnest(c.people) AS person FROM cases_described AS d JOIN companies AS c USING (company)
+  )
 ) AS u
 {{person_known}}

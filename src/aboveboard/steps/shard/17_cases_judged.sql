@@ -11,7 +11,8 @@ FROM (
       OR (hi & {{unknown_hi}}) <> 0 OR (signals_hold AND (hi & {{by_regime_hi}}) <> 0) AS against
   FROM (
     SELECT
-      r.case_id, r.situation, r.traits, r.person, r.company, r.main, r.kind, r.version_then, r.cited, r.lo, r.hi | coalesce(o.hi, 0::UBIGINT) AS hi, r.signals_cell = 1 AS signals_hold
+      r.case_id, r.situation, r.traits, r.person, r.company, r.main, r.kind, r.version_then,
+      r.cited, r.lo, r.hi | coalesce(o.hi, 0::UBIGINT) AS hi, r.signals_cell = 1 AS signals_hold
     FROM reasons_of_cases AS r
     LEFT JOIN reasons_of_others AS o USING (case_id)
   )
