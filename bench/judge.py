@@ -75,9 +75,20 @@ kind = "'geotag'"
 categories = "['user.location.precise']"
 content = "geo"
 """
+MENTIONS = """
+[[parts]]
+when = "mentioned IS NOT NULL"
+kind = "'mention'"
+categories = "'user.content.public'"
+parties = "{subject: mentioned, role: 'mentioned'}"
+place = "'span'"
+start = "0"
+end = "4"
+"""
+"""With ``--people`` two of five posts begin with the name of somebody else, who may say no."""
 
 
-def generate(folder: Path, rows: int) -> None:
+def generate(folder: Path, rows: int, mentions: bool = False) -> None:
     """Posts, facts and choices of a platform with one account for every twenty posts, from hashes of counters."""
     import duckdb
 
@@ -94,7 +105,8 @@ COPY (
     TIMESTAMP '2019-01-01' + to_seconds((hash(i, 6) % 190000000)::INT) AS received_at, received_at AS written_at,
     CASE WHEN hash(i, 7) % 20 < 17 THEN 'public' WHEN hash(i, 7) % 20 < 19 THEN 'followers' END AS visibility,
     CASE WHEN hash(i, 8) % 50 = 0 THEN 'deleted' ELSE 'published' END AS state,
-    CASE WHEN hash(i, 9) % 50 = 0 THEN '53.3,-6.2' END AS geo
+    CASE WHEN hash(i, 9) % 50 = 0 THEN '53.3,-6.2' END AS geo,
+    CASE WHEN {mentions} AND hash(i, 10) % 5 < 2 THEN 'u:' || (hash(i, 11) % {people}) END AS mentioned
   FROM range({rows}) t(i)
 ) TO '{folder}/posts.parquet' (FORMAT parquet, COMPRESSION zstd)""")
     con.execute(f"""
@@ -115,7 +127,7 @@ COPY (
     NULL::VARCHAR AS notice, NULL::VARCHAR AS language, 1::BIGINT AS vocabulary, NULL::VARCHAR AS value
   FROM range(1, {people // 4}) t(i)
 ) TO '{folder}/events.parquet' (FORMAT parquet)""")
-    (folder / "posts.toml").write_text(MAP)
+    (folder / "posts.toml").write_text(MAP + (MENTIONS if mentions else ""))
 
 
 class Kept:
@@ -229,6 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--people", action="store_true", help="40 %% of the posts mention somebody")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--one", nargs=2, metavar=("MEASURE", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -236,7 +249,7 @@ def main() -> None:
         print(json.dumps(measure(asked.one[0], Path(asked.one[1]), asked.threads)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder), asked.rows)
+        generate(Path(folder), asked.rows, asked.people)
         report(Path(folder), asked.rows, asked.repeat, asked.threads)
 
 

@@ -8,11 +8,7 @@ SELECT
   {{situation}} AS situation,
   {{words}} AS words,
   CASE WHEN len(parts) > 0 THEN length(text) END AS text_length,
-  -- The first letter mostly answers; only where it means nothing the whole text is looked at.
-  CASE WHEN unicode(text) BETWEEN 97 AND 122 OR unicode(text) BETWEEN 48 AND 57
-         OR unicode(text) BETWEEN 65 AND 90 OR unicode(text) BETWEEN 12353 AND 65000 THEN TRUE
-       WHEN NOT contains(getvariable('blank'), left(text, 1)) THEN TRUE
-       ELSE coalesce(ltrim(text, getvariable('blank')) <> '', FALSE) END AS something_said
+  says(text) AS something_said
 FROM (
   SELECT
     *, CASE WHEN collected_at <= getvariable('as_of') THEN collected_at END AS collected, 0 AS part, 'main' AS part_kind

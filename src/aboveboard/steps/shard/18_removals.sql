@@ -4,12 +4,13 @@ SELECT
   bit_or(v.lo) AS part_lo,
   bit_or(v.hi) AS part_hi,
   bool_or(v.removed) AS any_removed,
-  list(c.part ORDER BY c.part) FILTER (v.removed) AS removed,
+  list_sort(list(c.part) FILTER (v.removed)) AS removed,
   -- What has to go must be found: a span inside the text, or a field that claims no place in it.
   bool_or(v.removed AND NOT p.fits AND NOT p.whole_field) AS incomplete,
   bool_or(NOT v.removed AND p.has_content) AS attachment_kept,
-  list({'from': p.span_start, 'to': p.span_end, 'kind': p.p.part_kind} ORDER BY p.span_start, p.span_end DESC, p.part)
-    FILTER (v.removed AND p.fits) AS cuts
+  list_transform(
+    list_sort(list({'from': p.span_start, 'to': -p.span_end, 'part': p.part, 'kind': p.p.part_kind}) FILTER (v.removed AND p.fits)),
+    lambda cut: {'from': cut."from", 'to': -cut."to", 'kind': cut.kind}) AS cuts
 FROM circumstances AS c
 JOIN parts_placed AS p USING (ordinal, part)
 JOIN cases_judged AS v

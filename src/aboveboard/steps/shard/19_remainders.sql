@@ -18,4 +18,4 @@ between_spans AS (
   UNION ALL
   SELECT ordinal, substring(any_value(text), max(stop) + 1) FROM spans GROUP BY ordinal
 )
-SELECT ordinal, bool_or(ltrim(piece, getvariable('blank')) <> '') AS something_left FROM between_spans GROUP BY ordinal
+SELECT ordinal, bool_or(says(piece)) AS something_left FROM between_spans GROUP BY ordinal
