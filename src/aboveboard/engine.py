@@ -165,10 +165,13 @@ class Session(AbstractContextManager["Session"]):
 
 
 _MACROS = (
-    # Whether a text says anything. Its first letter mostly answers; only where that is blank too, all of it is looked at.
-    "says(x) AS CASE WHEN unicode(x) BETWEEN 97 AND 122 OR unicode(x) BETWEEN 48 AND 57 OR unicode(x) BETWEEN 65 AND 90"
-    " OR unicode(x) BETWEEN 12353 AND 65000 OR NOT contains(getvariable('blank'), left(ltrim(x, ' @'), 1)) THEN TRUE"
-    " ELSE coalesce(ltrim(x, getvariable('blank')) <> '', FALSE) END",
+    # Whether a text says anything. Its first letter mostly answers; only where it is blank, all of it is looked at.
+    "says(x) AS CASE WHEN x IS NULL OR x = '' THEN FALSE"
+    " WHEN unicode(x) BETWEEN 97 AND 122 OR unicode(x) BETWEEN 48 AND 57 OR unicode(x) BETWEEN 65 AND 90"
+    " OR unicode(x) BETWEEN 12353 AND 65000 THEN TRUE"
+    " WHEN NOT contains(getvariable('blank'), left(x, 1)) THEN TRUE"
+    " WHEN NOT contains(getvariable('blank'), left(ltrim(x), 1)) THEN TRUE"
+    " ELSE ltrim(x, getvariable('blank')) <> '' END",
     # A NULL condition never sets a reason: what is unknown has to be asked for by name.
     "flag(cond, bits) AS CASE WHEN cond THEN bits ELSE 0::UBIGINT END",
     # The netstring of a text, or a dash where there is none (docs/formats/manifest.md).
