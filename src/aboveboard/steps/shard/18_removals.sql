@@ -9,7 +9,8 @@ SELECT
   bool_or(v.removed AND NOT p.fits AND NOT p.whole_field) AS incomplete,
   bool_or(NOT v.removed AND p.has_content) AS attachment_kept,
   list_transform(
-    list_sort(list({'from': p.span_start, 'to': -p.span_end, 'part': p.part, 'kind': p.p.part_kind}) FILTER (v.removed AND p.fits)),
+    list_sort(list({'from': p.span_start, 'to': -p.span_end, 'part': p.part, 'kind': p.p.part_kind})
+              FILTER (v.removed AND p.fits)),
     lambda cut: {'from': cut."from", 'to': -cut."to", 'kind': cut.kind}) AS cuts
 FROM circumstances AS c
 JOIN parts_placed AS p USING (ordinal, part)
