@@ -91,6 +91,8 @@ class Session(AbstractContextManager["Session"]):
 
     def judge(self) -> None:
         """Judge the relation ``records``; leaves the table ``decisions``, one row a row of it."""
+        for step in steps.read("shard"):  # two shards at a time would take twice the memory
+            self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
         self.run("shard")
         rows, decided = (self.count(table) for table in ("records", "decisions"))
         if rows != decided:  # INVARIANT: every source row exactly once (law 7)
