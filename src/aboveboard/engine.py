@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aboveboard import choice, steps
 from aboveboard.errors import EngineError
 from aboveboard.gate import Gate
-from aboveboard.plan import Plan, texts
+from aboveboard.plan import CHOICE_BITS, SET_BITS, Plan, texts
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,6 +81,8 @@ class Session(AbstractContextManager["Session"]):
 
     def __init__(self, con: duckdb.DuckDBPyConnection, gate: Gate, sets: Sequence[Sequence[str | None]]) -> None:
         self.con, self.gate = con, gate
+        # Looking for what two expressions share costs more than it saves: the long ones judge few rows, the cases.
+        con.execute("SET disabled_optimizers = 'common_subexpressions'")
         self._people(sets)
 
     def __exit__(
@@ -90,6 +92,8 @@ class Session(AbstractContextManager["Session"]):
 
     def judge(self) -> None:
         """Judge the relation ``records``; leaves the table ``decisions``, one row a row of it."""
+        for step in steps.read("shard"):  # two shards at a time would take twice the memory
+            self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
         self.run("shard")
         rows, decided = (self.count(table) for table in ("records", "decisions"))
         if rows != decided:  # INVARIANT: every source row exactly once (law 7)
@@ -105,8 +109,22 @@ class Session(AbstractContextManager["Session"]):
         self.fragments = self.plan.fragments()
         for name, schema in _SMALL.items():
             self.load(name, _rows(getattr(self.plan, name)(), schema))
-        self.run("people")
         self._choices()
+        self.run("people")
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """INVARIANT: a number must fit where it stands, or one case would be read as another.
+
+        The others (of standings, of marks) stand at the upper end, where DuckDB itself refuses what is too large.
+        """
+        if len(self.plan.sets) >= (1 << SET_BITS) - 1:
+            raise EngineError("there are too many different lists of categories", hint="map them to fewer")
+        if self.count("choices_known") >= 1 << CHOICE_BITS:
+            raise EngineError(
+                "people said more different things than one judgement can hold apart",
+                hint="retire versions that no record falls under any more",
+            )
 
     def _choices(self) -> None:
         from aboveboard.ledger.flatten import Scope, flatten
@@ -150,6 +168,13 @@ class Session(AbstractContextManager["Session"]):
 
 
 _MACROS = (
+    # Whether a text says anything. Its first letter mostly answers; only where it is blank, all of it is looked at.
+    "says(x) AS CASE WHEN x IS NULL OR x = '' THEN FALSE"
+    " WHEN unicode(x) BETWEEN 97 AND 122 OR unicode(x) BETWEEN 48 AND 57 OR unicode(x) BETWEEN 65 AND 90"
+    " OR unicode(x) BETWEEN 12353 AND 65000 THEN TRUE"
+    " WHEN NOT contains(getvariable('blank'), left(x, 1)) THEN TRUE"
+    " WHEN NOT contains(getvariable('blank'), left(ltrim(x), 1)) THEN TRUE"
+    " ELSE ltrim(x, getvariable('blank')) <> '' END",
     # A NULL condition never sets a reason: what is unknown has to be asked for by name.
     "flag(cond, bits) AS CASE WHEN cond THEN bits ELSE 0::UBIGINT END",
     # The netstring of a text, or a dash where there is none (docs/formats/manifest.md).

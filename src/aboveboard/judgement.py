@@ -65,7 +65,10 @@ class Judgement:
         """The first ``n`` decisions, in source order: look before you build."""
         found: list[Decision] = []
         for session in self._sessions():
-            found += [_decision(row) for row in _dicts(session.con, f"SELECT * FROM decisions LIMIT {n - len(found)}")]
+            found += [
+                _decision(row)
+                for row in _dicts(session.con, f"SELECT * FROM decisions ORDER BY ordinal LIMIT {n - len(found)}")
+            ]
             if len(found) >= n:
                 break
         return found
@@ -239,7 +242,7 @@ class Judgement:
         )
 
     def _resolved(self, con: duckdb.DuckDBPyConnection, chosen: str = "TRUE") -> Iterator[str]:
-        """Each shard with its relations, as the table ``records``; ``chosen`` says which of them."""
+        """Each shard with its relations, as the view ``records``; ``chosen`` says which of them."""
         self._relations(con)
         for source, shard in self._places:
             self._records(con, source, shard, chosen)
@@ -251,15 +254,13 @@ class Judgement:
         )
 
     def _records(self, con: duckdb.DuckDBPyConnection, source: Staged, shard: Path, chosen: str = "TRUE") -> None:
+        """One shard with its relations, as the view ``records``: what a step does not look at is never read."""
         con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
-        con.execute(
-            f"CREATE OR REPLACE TEMP VIEW relations AS SELECT * FROM all_relations WHERE source = {text(source.name)}"
-        )
-        first = "" if self.limit is None else f" WHERE s.ordinal < {int(self.limit)}"
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE records AS"
-            f" SELECT * FROM ({resolved('staged', 'relations')}{first}) WHERE {chosen}"
-        )
+        con.execute(_RELATIONS.format(source=text(source.name)))
+        [(owing,)] = con.execute("SELECT count(*) FROM relations").fetchall()
+        rows = resolved("staged", "relations" if owing else None)
+        first = "TRUE" if self.limit is None else f"ordinal < {int(self.limit)}"
+        con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM ({rows}) WHERE {first} AND ({chosen})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +321,12 @@ def _share(memory: str, workers: int) -> str:
 _MEGABYTES = {"K": 0.001, "M": 1, "G": 1_000, "T": 1_000_000}
 
 
+_RELATIONS = """
+CREATE OR REPLACE TEMP TABLE relations AS
+SELECT * FROM all_relations
+WHERE source = {source} AND ordinal BETWEEN (SELECT min(ordinal) FROM staged) AND (SELECT max(ordinal) FROM staged)
+"""
+"""What is owed to others in one shard."""
 _DECISIONS = """
 SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at
 FROM decisions AS d JOIN records AS r USING (ordinal)

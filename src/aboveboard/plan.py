@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from aboveboard import choice, vocabulary
+from aboveboard import choice, packed, vocabulary
 from aboveboard.errors import EngineError
 from aboveboard.gate import EXPLICIT, FLOOR, SHARING, THREE_YEARS, Gate, licence_codes
+from aboveboard.packed import Field
 from aboveboard.policy import Clause, Condition, Embargo, Period, PolicyVersion
 from aboveboard.reasons import BY_CODE, HIGH, LOW, Effect, masks
 from aboveboard.redaction import BLANK
@@ -25,6 +26,11 @@ UNDATED = datetime(1, 1, 1, tzinfo=UTC)
 """The instant that stands for an unknown collection time; everything known is later."""
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 FOREVER = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
+CHOICE_BITS = 11
+"""Room for the number of a choice among a person's numbers."""
+SET_BITS = 24
+"""Room for the number of a list of labels among a part's."""
 
 Row = Mapping[str, Any]
 
@@ -221,12 +227,26 @@ class Plan:
             "carrying_now": self.carrying_now,
             "carried.candidates_now": self._carried("candidates_now"),
             "carried.candidates_then": self._carried("candidates_then"),
-            "carried.then_alone": self._carried("candidates_then_", road="0"),
+            "carried.then_alone": self._carried("candidates_then_", self._stands("0"), self._reaching()),
+            "stands": self._stands("road"),
+            "reaching": self._reaching(),
             "is_signal": _IS_SIGNAL,
             "signal_speaks": self._signal_speaks(),
             "signal_bit": _SIGNAL_BIT,
-            "person_columns": self._person_columns(),
+            "collected_key": _COLLECTED_KEY,
+            "situation": packed.pack(self._situation()),
+            "situation_told": packed.told(self._situation(), "situation"),
+            "words": packed.pack(_traits(), _traits()[:5]),
+            "numbers": packed.pack(_traits(), _traits()[5:]),
+            "traits_told": packed.told(_traits(), "traits"),
+            "person": packed.pack(self._person()),
             "person_joins": self._person_joins(),
+            "person_told": packed.told(self._person(), "person"),
+            "person_known": _PERSON_KNOWN,
+            "person_columns": self._person_columns(),
+            "interaction_passed": self._interaction_passed(),
+            "told_passed": self._told_passed(),
+            "said": self._said(),
             "person_lo": self._person_lo(),
             "person_hi": self._person_hi(),
         }
@@ -249,15 +269,13 @@ class Plan:
     @property
     def carrying_now(self) -> str:
         """Today's clauses that carry a part by themselves, as a mask: the one that is cited is among them."""
-        reach = self.bits.reaching("greatest(rank_at, rank_now)")
-        within = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
-        mask = f"candidates_now & holds & {ubigint(self.bits.names)} & {reach} & {self._based('road')}"
-        return f"CASE WHEN {within} THEN {mask} ELSE 0::UBIGINT END"
+        mask = f"candidates_now & holds & {ubigint(self.bits.names)} & reaching & {self._based('stands')}"
+        return f"CASE WHEN {_WITHIN} THEN {mask} ELSE 0::UBIGINT END"
 
-    def _based(self, road: str) -> str:
+    def _based(self, stands: str) -> str:
         """The clauses whose basis holds for the primary subject: all after a yes, after silence those that stand."""
         every = ubigint(2**64 - 1)
-        return f"(CASE choice WHEN 'given' THEN {every} WHEN 'silent' THEN {self._stands(road)} ELSE 0::UBIGINT END)"
+        return f"(CASE choice WHEN 'given' THEN {every} WHEN 'silent' THEN {stands} ELSE 0::UBIGINT END)"
 
     def _version_then(self) -> str:
         versions = self.gate.policy.versions
@@ -326,15 +344,15 @@ class Plan:
                 undated.append(f"flag({applies} AND collected IS NULL, @policy.collection_time_missing)")
         return " | ".join(pieces) or ubigint(0), " | ".join(undated) or ubigint(0)
 
-    def _carried(self, candidates: str, road: str = "road") -> str:
+    def _carried(self, candidates: str, stands: str = "stands", reaching: str = "reaching") -> str:
         """Whether one clause by itself carries the part: condition, audience, recipient and basis together."""
-        reach = self.bits.reaching("greatest(rank_at, rank_now)")
-        within = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
-        return (
-            f"({within} AND ({candidates} & holds & {ubigint(self.bits.names)} & {reach} & {self._based(road)}) <> 0)"
-        )
+        names = ubigint(self.bits.names)
+        return f"({_WITHIN} AND ({candidates} & holds & {names} & {reaching} & {self._based(stands)}) <> 0)"
 
-    def _stands(self, road: str = "road") -> str:
+    def _reaching(self) -> str:
+        return self.bits.reaching("greatest(rank_at, rank_now)")
+
+    def _stands(self, road: str) -> str:
         """The clauses that stand when nothing was said: the opt-out ones where the regime lets them."""
         interest, legal = self.bits.based("legitimate_interest"), self.bits.based("legal_obligation")
         opt_out = interest | self.bits.based("contract")
@@ -347,15 +365,95 @@ class Plan:
         speaks = [p for p in vocabulary.PURPOSES if vocabulary.covers(p, self.gate.job.purpose)]
         return f"({_IS_SIGNAL}) AND (s.purpose IS NULL OR s.purpose IN {texts(speaks)})"
 
+    # --- what makes two parts one case ---
+
+    def _situation(self) -> list[Field]:
+        """What a record is as a whole, and between which of the moments that matter it was collected."""
+        return [
+            packed.one_of("kind", "kind", literals(vocabulary.KINDS)),
+            packed.one_of("origin", "origin", literals(vocabulary.ORIGINS)),
+            packed.one_of("upstream", "upstream", literals(vocabulary.UPSTREAMS)),
+            packed.one_of("lifecycle", "lifecycle", literals(vocabulary.LIFECYCLES)),
+            packed.one_of("integrity", "integrity", literals(vocabulary.INTEGRITIES)),
+            packed.one_of("duplicate", "duplicate", literals(vocabulary.DUPLICATES)),
+            packed.one_of("edition", "edition", literals(vocabulary.EDITIONS)),
+            packed.whether("has_subject", "subject IS NOT NULL"),
+            packed.whether("parts_known", "parts IS NOT NULL"),
+            packed.among("licence", "licence", literals(self.gate.licences)),
+            *self._asked(),
+            self._era(),
+        ]
+
+    def _asked(self) -> list[Field]:
+        """Fields of open lists that conditions of the policy ask about; nothing asks about the others."""
+        conditions = [c.when for v in self.gate.policy.versions for c in v.clauses if c.when is not None]
+        leaves = [leaf for condition in conditions for leaf in _leaves(condition)]
+        return [
+            packed.among(name, column, literals(w for leaf in leaves if leaf.field == asked for w in leaf.value))
+            if any(leaf.field == asked for leaf in leaves)
+            else Field(name, "0", 0, "CAST(NULL AS VARCHAR)")
+            for name, column, asked in (
+                ("source", "nullif(source, '')", "record.source"),
+                ("language", "language", "record.language"),
+            )
+        ]
+
+    def _era(self) -> Field:
+        """How many of the moments that matter to some rule had passed at collection; 0: nobody knows.
+
+        INVARIANT: each test stays true once it is, so that equal counts mean equal answers to every one of them.
+        """
+        moments: list[datetime | None] = [
+            m for v in self.gate.policy.versions for m in (v.effective_from, v.effective_to)
+        ]
+        moments += [promise.until for promise in self.gate.commitments]
+        moments += [m for e in self.gate.policy.embargoes for m in (e.collected_from, e.collected_to)]
+        tests = [f"collected >= {moment(m)}" for m in sorted({m for m in moments if m is not None})]
+        rules = [rule for rule in self.bits.retentions if rule.since == "collected"]
+        tests += [f"{interval('collected', rule.period)} > getvariable('as_of')" for rule in rules]
+        number = f"CASE WHEN collected IS NULL THEN 0 ELSE {_passed(tests)} END"
+        return Field("era", number, (len(tests) + 1).bit_length())
+
+    def _person(self) -> list[Field]:
+        """How somebody stands and what they said, as the numbers of the tables that know it."""
+        when_made = f"""CASE WHEN NOT {_bool(self.gate.job.age_gated)} THEN 0 ELSE
+      CASE WHEN sf.minor_until IS NULL THEN 0 WHEN u.made_at < sf.minor_until OR u.collected < sf.minor_until THEN 2
+           WHEN u.made_at IS NULL THEN 1 ELSE 0 END
+      | CASE WHEN sf.age_gap_until IS NOT NULL AND (u.made_at IS NULL OR u.made_at < sf.age_gap_until) THEN 1 ELSE 0 END
+      END"""
+        return [
+            packed.whether("consented_elsewhere", "e.subject IS NOT NULL" if self.elsewhere() else "FALSE"),
+            packed.whether("contract_excludes", "k.subject IS NOT NULL"),
+            Field("shared", "coalesce(sh.choice, 0)" if self.shares else "0", CHOICE_BITS),
+            Field("explicit", "coalesce(x.choice, 0)" if self.asks_explicitly else "0", CHOICE_BITS),
+            Field("answer", "coalesce(c.choice, 0)", CHOICE_BITS),
+            Field("when_made", when_made, 2),
+            Field("standing", "coalesce(sf.standing, 0)", packed.ROOM - 3 * CHOICE_BITS - 4),
+        ]
+
+    def _person_joins(self) -> str:
+        """Where these numbers are looked up, for somebody at the time of collection."""
+        joins = [
+            _during("people_in_force", "sf", ""),
+            _during("answers_in_force", "c", "c.scope_id = u.job_scope AND "),
+            "LEFT JOIN contracts_in_force AS k ON k.scope_id = u.job_scope AND k.subject = u.subject",
+        ]
+        if self.asks_explicitly:
+            joins.append(_during("answers_in_force", "x", "x.scope_id = u.explicit_scope AND "))
+        if self.shares:
+            joins.append(_during("answers_in_force", "sh", "sh.scope_id = u.share_scope AND "))
+        if self.elsewhere():
+            joins.append(_during("consents_elsewhere", "e", "e.set_id = u.set_id AND "))
+        return "\n".join(joins)
+
     def _person_columns(self) -> str:
         """How a person stands; somebody nobody knows anything about has every fact unknown."""
-        told = "n.shown_at" if self.notice_road else "CAST(NULL AS TIMESTAMP)"
+        told = "sf.shown_at" if self.notice_road else "CAST(NULL AS TIMESTAMP)"
         here = _base(
             strictest([self.gate.regimes.named(self.gate.job.regime), self.gate.regimes.at(self.gate.establishment)])
         )
         lost = _base(self.gate.regimes.strictest())
         unknown = {q: max(here[q], lost[q]) for q in here}
-        explicitly = "x.state = 'given'" if self.asks_explicitly else "FALSE"
         renewed = _RENEWED.format("c")
         if self.asks_explicitly:
             renewed += f" AND (NOT u.sensitive OR {_RENEWED.format('x')})"
@@ -369,8 +467,8 @@ class Plan:
   coalesce(sf.protected_gap_between, TRUE) AS protected_gap,
   coalesce(sf.age_at, 1) AS age_at,
   coalesce(sf.age, 1) AS age,
-  sf.minor_until,
-  sf.age_gap_until,
+  u.when_made & 2 <> 0 AS minor_when_made,
+  u.when_made & 1 <> 0 AS age_unknown_when_made,
   sf.residency_at,
   sf.residency,
   CASE WHEN sf.last_interaction <= getvariable('as_of') THEN sf.last_interaction END AS last_interaction,
@@ -378,35 +476,38 @@ class Plan:
   coalesce(sf.unlisted, {unknown["unlisted"]}) AS unlisted,
   coalesce(sf.signals, {unknown["signal_unknown"]}) AS signals_cell,
   coalesce(sf.residency_holds, {_bool(here["unknown_residency"] == 1)}) AS residency_holds,
-  z.subject IS NOT NULL AS suppressed,
+  coalesce(sf.suppressed, FALSE) AS suppressed,
   coalesce(c.state, 'silent') AS choice,
   c.method,
-  coalesce({explicitly}, FALSE) AS said_explicitly,
-  {"coalesce(sh.state, 'silent')" if self.shares else "'silent'"} AS sharing,
-  k.subject IS NOT NULL AS contract_excludes,
-  {"e.subject IS NOT NULL" if self.elsewhere() else "FALSE"} AS consented_elsewhere,
+  coalesce(x.state = 'given', FALSE) AS said_explicitly,
+  coalesce(sh.state, 'silent') AS sharing,
   coalesce(sf.protected_at = 0 AND sf.protected = 0 AND NOT sf.protected_between AND NOT sf.protected_gap_between, FALSE)
     AS open_throughout,
   coalesce({renewed}, FALSE) AS renewed,
   CASE WHEN coalesce(sf.abroad, FALSE) AND sf.age_at = 0 AND sf.age = 0 AND NOT coalesce(u.sensitive, TRUE)
         AND coalesce(c.state, 'silent') IN ('silent', 'given') THEN {told} END AS told_at"""
 
-    def _person_joins(self) -> str:
-        joins = [
-            _during("subjects_in_force", "sf", ""),
-            _during("choices_in_force", "c", "c.scope_id = u.job_scope AND "),
-            "LEFT JOIN contracts_in_force AS k ON k.scope_id = u.job_scope AND k.subject = u.subject",
-            "LEFT JOIN suppressed AS z ON z.subject = u.subject",
-        ]
-        if self.asks_explicitly:
-            joins.append(_during("choices_in_force", "x", "x.scope_id = u.explicit_scope AND "))
-        if self.shares:
-            joins.append(_during("choices_in_force", "sh", "sh.scope_id = u.share_scope AND "))
-        if self.elsewhere():
-            joins.append(_during("consents_elsewhere", "e", "e.set_id = u.set_id AND "))
-        if self.notice_road:
-            joins.append("LEFT JOIN notices_now AS n ON n.subject = u.subject")
-        return "\n".join(joins)
+    def _interaction_passed(self) -> str:
+        """The same as an era for the last interaction of an account."""
+        periods = [THREE_YEARS, *(rule.period for rule in self.bits.retentions if rule.since == "last_interaction")]
+        tests = [f"{interval('f.last_interaction', period)} > getvariable('as_of')" for period in periods]
+        return f"CASE WHEN f.last_interaction <= getvariable('as_of') THEN {_passed(tests)} ELSE 0 END"
+
+    def _told_passed(self) -> str:
+        """Whether somebody was told, and whether their time to say no is over."""
+        if not self.notice_road or self.gate.now is None:
+            return "0"
+        over = interval("n.shown_at", self.gate.now.notice_window)
+        return f"CASE WHEN n.shown_at IS NULL THEN 0 WHEN {over} > getvariable('as_of') THEN 2 ELSE 1 END"
+
+    def _said(self) -> str:
+        """A choice without whose it is: since when matters only to a yes about older data, beside an announcement."""
+        since = {m for row in self.category_sets() for m in row["declared_since"] if m is not None}
+        tests = [f"since >= {moment(m.replace(tzinfo=UTC))}" for m in sorted(since)]
+        return (
+            "{'state': state, 'past': past, 'method': CASE WHEN method IN ('parental', 'estate') THEN method END,"
+            f" 'since': CASE WHEN past THEN {_passed(tests)} END}}"
+        )
 
     def _person_lo(self) -> str:
         return """
@@ -432,7 +533,7 @@ class Plan:
         )
 
     def _unanswered(self, candidates: str) -> str:
-        return f"{candidates} <> 0 AND ({candidates} & ({self._stands()})) = 0"
+        return f"{candidates} <> 0 AND ({candidates} & stands) = 0"
 
     def _waiting(self, candidates: str) -> str:
         opt_out = self.bits.based("legitimate_interest") | self.bits.based("contract")
@@ -452,10 +553,8 @@ class Plan:
       | flag(age >= 2, @age.minor_policy)
       | flag(age = 1 OR (collected IS NOT NULL AND age_at = 1), @age.age_unknown)
       | flag(age_at >= 2, @age.was_minor_at_creation)
-      | CASE WHEN minor_until IS NULL THEN 0::UBIGINT
-             WHEN made_at < minor_until OR collected < minor_until THEN @age.was_minor_at_creation
-             WHEN made_at IS NULL THEN @age.age_unknown ELSE 0::UBIGINT END
-      | flag(age_gap_until IS NOT NULL AND (made_at IS NULL OR made_at < age_gap_until), @age.age_unknown)
+      | flag(minor_when_made, @age.was_minor_at_creation)
+      | flag(age_unknown_when_made, @age.age_unknown)
     ELSE 0::UBIGINT END
     | flag(residency_holds, @jur.residency_unknown)
     | {self._embargo()}
@@ -637,6 +736,30 @@ def _mask(things: Sequence[Any], is_one: Any) -> int:
     return sum(1 << place for place, thing in enumerate(things) if is_one(thing))
 
 
+def _traits() -> list[Field]:
+    """What a part is: its kind, whose eyes it was for, where its words come from; its labels and other people."""
+    return [
+        packed.whether("main", "part = 0"),
+        packed.one_of("part_kind", "part_kind", literals(vocabulary.PART_KINDS)),
+        packed.one_of("audience_at", "audience_at", literals(vocabulary.AUDIENCES)),
+        packed.one_of("audience_now", "audience_now", literals(vocabulary.AUDIENCES)),
+        packed.one_of("source_state", "source_state", literals(vocabulary.SOURCE_STATES)),
+        packed.whether("unnamed", "u.unnamed"),
+        Field("set_number", "coalesce(u.set_id + 1, 0)", SET_BITS),
+        Field("mark", "u.mark", packed.ROOM - SET_BITS - 14),
+    ]
+
+
+def _leaves(condition: Condition) -> list[Condition]:
+    """The questions that a condition is made of."""
+    return [leaf for child in condition.children for leaf in _leaves(child)] if condition.children else [condition]
+
+
+def _passed(tests: Sequence[str]) -> str:
+    """How many of these tests hold, and one."""
+    return " + ".join(["1", *(f"({test})::INTEGER" for test in tests)])
+
+
 def _during(table: str, alias: str, also: str) -> str:
     """The row of a table of intervals that holds at a unit's time of collection."""
     return (
@@ -699,6 +822,10 @@ def texts(values: Iterable[str]) -> str:
     return "(" + (", ".join(map(text, values)) or "NULL") + ")"
 
 
+def literals(values: Iterable[str]) -> list[str]:
+    return [text(value) for value in values]
+
+
 def _bool(value: bool) -> str:
     return "TRUE" if value else "FALSE"
 
@@ -714,6 +841,17 @@ COUNTS_FROM = """greatest(getvariable('beginning'),
 
 _RENEWED = "({0}.state = 'given' AND {0}.past AND {0}.since >= u.declared_since)"
 """Whether a choice in force is a yes to older data, given since the unbroken run of versions was announced."""
+
+_PERSON_KNOWN = """LEFT JOIN standings_known AS sf ON sf.standing = u.standing
+LEFT JOIN choices_known AS c ON c.choice = u.answer
+LEFT JOIN choices_known AS x ON x.choice = u.explicit
+LEFT JOIN choices_known AS sh ON sh.choice = u.shared"""
+"""What the numbers of a person stand for."""
+_WITHIN = "rank_at IS NOT NULL AND rank_now IS NOT NULL AND greatest(rank_at, rank_now) <= cap"
+_COLLECTED_KEY = (
+    "CASE WHEN collected IS NULL THEN getvariable('undated') ELSE greatest(collected, getvariable('beginning')) END"
+)
+"""The time of collection as intervals hold it."""
 
 _EFFECTS = {
     "deny_lo": ubigint(_effect(Effect.DENY)[0]),

@@ -7,7 +7,7 @@ relation have no row and stand for themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,10 +61,22 @@ def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
     con.execute(f"CREATE TEMP VIEW staged AS SELECT * FROM read_parquet([{files}])")
 
 
-def resolved(staged: str, relations: str) -> str:
-    """The query that gives ``record.RESOLVED_COLUMNS`` from a staged relation and the relations."""
-    columns = ",\n  ".join(f'{_RESOLVED.get(name, f"s.{name}")} AS "{name}"' for name in record.RESOLVED_COLUMNS)
-    return f"SELECT\n  {columns}\nFROM {staged} AS s\nLEFT JOIN {relations} AS r USING (source, ordinal)"
+def resolved(staged: str, relations: str | None) -> str:
+    """The query that gives ``record.RESOLVED_COLUMNS`` from a staged relation and the relations (None: there are none).
+
+    Most records stand for themselves. They are read as they are; only what owes something to others is put together.
+    """
+    alone = f"SELECT\n  {_columns({name: text(word) for name, word in _ALONE.items()})}\nFROM {staged} AS s"
+    if relations is None:
+        return alone
+    return (
+        f"{alone}\nANTI JOIN {relations} AS r USING (source, ordinal)\nUNION ALL\n"
+        f"SELECT\n  {_columns(_RESOLVED)}\nFROM {staged} AS s\nJOIN {relations} AS r USING (source, ordinal)"
+    )
+
+
+def _columns(made: Mapping[str, str]) -> str:
+    return ",\n  ".join(f'{made.get(name, f"s.{name}")} AS "{name}"' for name in record.RESOLVED_COLUMNS)
 
 
 def _rank(column: str) -> str:
@@ -127,6 +139,8 @@ _DERIVED = "(r.derived IS NOT NULL)"
 _REPOSTED = "(s.kind = 'repost' AND r.quoted IS NOT NULL)"
 _PART = "struct_pack(" + ", ".join(f'"{name}" := {_quoting(name)}' for name in record.PART_FIELDS) + ")"
 
+_ALONE = {"duplicate": "unique", "edition": "latest", "source_state": "own"}
+"""What is said of a record that no relation speaks of."""
 _RESOLVED = {
     "subject": f"CASE WHEN {_DERIVED} THEN coalesce(s.subject, r.derived.subject) ELSE s.subject END",
     "created_at": _earlier("created_at"),
@@ -138,9 +152,9 @@ _RESOLVED = {
     "audience_now": _audience("s.audience_now", _DERIVED, "r.derived.rank_now"),
     "parties": f"CASE WHEN {_DERIVED} THEN {_union('s.parties', 'TRUE', 'r.derived.parties')}"
     f" WHEN {_REPOSTED} THEN {_union('s.parties', 'TRUE', 'r.quoted.parties')} ELSE s.parties END",
-    "duplicate": "CASE WHEN r.ordinal IS NULL THEN 'unique' ELSE r.duplicate END",
-    "edition": "CASE WHEN r.ordinal IS NULL THEN 'latest' ELSE r.edition END",
-    "source_state": "CASE WHEN r.ordinal IS NULL THEN 'own' ELSE r.source_state END",
+    "duplicate": "r.duplicate",
+    "edition": "r.edition",
+    "source_state": "r.source_state",
     "parts": f"CASE WHEN len(s.parts) > 0 THEN list_transform(s.parts, lambda p: {_PART}) ELSE s.parts END",
 }
 """How each column that may depend on another record is resolved."""

@@ -1,4 +1,4 @@
--- Every reason that lies in a part or in its primary subject, as bits; and whether it has a ground.
+-- Every reason that lies in a case or in its primary subject, as bits; and whether it has a ground.
 SELECT
   * EXCLUDE (record_lo, record_hi),
   CASE WHEN {{carrying_now}} <> 0 THEN {{carrying_now}} ELSE candidates_now END AS cited,
@@ -15,7 +15,7 @@ SELECT
     | CASE WHEN len(signals) > 0 THEN
         flag(list_bool_or(list_transform(signals, lambda s: NOT ({{is_signal}}))), @integrity.schema_unknown)
       ELSE 0::UBIGINT END
-    | flag(part > 0 AND coalesce(part_kind NOT IN {{part_kinds}}, TRUE), @integrity.schema_unknown)
+    | flag(NOT main AND coalesce(part_kind NOT IN {{part_kinds}}, TRUE), @integrity.schema_unknown)
     | flag(source_state = 'deleted', @life.deleted_by_parent)
     | flag(coalesce(source_state NOT IN ('own', 'present', 'deleted'), TRUE), @life.state_unknown)
     | flag(rank_at IS NULL OR rank_now IS NULL, @vis.audience_unknown)
@@ -51,4 +51,4 @@ SELECT
              CASE road WHEN 1 THEN @allow.renewed_consent WHEN 2 THEN @allow.notice_elapsed
                        ELSE CASE WHEN choice = 'given' THEN @allow.explicit_consent ELSE @allow.policy_clause END END
            ELSE 0::UBIGINT END AS hi
-FROM clauses_matching
+FROM (SELECT *, {{stands}} AS stands, {{reaching}} AS reaching FROM clauses_matching)

@@ -1,9 +1,8 @@
--- Which clauses may carry a part: of the version now and of the version at collection, unless the widening is lifted.
+-- Which clauses may carry a case: of the version now and of the version at collection, unless the widening is lifted.
 -- Clauses are bits; `candidates_*` hold what may apply, `certain_*` what surely does.
 WITH asked AS (
   SELECT
-    p.*,
-    coalesce(c.unnamed, FALSE) OR p.parties IS NULL AS unnamed,
+    p.* EXCLUDE (renewed, told_at, open_throughout),
     p.renewed AND coalesce(c.all_renewed, TRUE) AS all_renewed,
     p.told_at IS NOT NULL AND coalesce(c.all_told, TRUE) AS all_told,
     greatest(p.told_at, c.last_told) AS last_told,
@@ -21,7 +20,7 @@ WITH asked AS (
     {{rank_at}} AS rank_at,
     {{rank_now}} AS rank_now
   FROM primaries AS p
-  LEFT JOIN consents_of_others AS c USING (ordinal, part)
+  LEFT JOIN consents_of_others AS c USING (case_id)
   LEFT JOIN terms AS n ON n.set_id = p.set_id AND n.version = getvariable('version_now')
   LEFT JOIN terms AS t ON t.set_id = p.set_id AND t.version = p.version_then
 ),

@@ -1,29 +1,32 @@
--- One decision per source row: outcome, decisive reason, every reason as bits, clause and policy versions.
-WITH obliged AS (
+-- Each way to end once: every case of a main part by itself, and every record that may lose parts or says nothing.
+-- Outcome, decisive reason, every reason as bits, clause and policy versions.
+WITH met AS (
   SELECT
-    v.ordinal,
-    s.record_id,
-    s.source,
-    v.lo,
-    v.hi | CASE
-      WHEN v.against THEN 0::UBIGINT
-      WHEN coalesce(r.incomplete, FALSE) THEN @xform.redaction_incomplete
-      WHEN s.kind = 'repost' THEN @xform.nothing_left
-      WHEN NOT coalesce(r.attachment_kept, FALSE) AND NOT m.something_left THEN @xform.nothing_left
-      ELSE 0::UBIGINT END AS hi,
-    v.signals_hold,
-    v.cited,
-    v.version_then,
-    coalesce(r.part_lo, 0::UBIGINT) AS part_lo,
-    coalesce(r.part_hi, 0::UBIGINT) AS part_hi,
-    coalesce(r.any_removed, FALSE) AS any_removed,
-    r.removed,
-    r.cuts
-  FROM verdicts AS v
-  JOIN records AS s USING (ordinal)
+    case_id AS ending, v.* EXCLUDE (removed), 0::UBIGINT AS part_lo, 0::UBIGINT AS part_hi, FALSE AS any_removed, FALSE AS incomplete,
+    FALSE AS attachment_kept, TRUE AS something_left, CAST(NULL AS INTEGER[]) AS removed, NULL AS cuts
+  FROM cases_judged AS v
+  WHERE main
+  UNION ALL
+  SELECT
+    -1 - c.ordinal, v.* EXCLUDE (removed), coalesce(r.part_lo, 0::UBIGINT), coalesce(r.part_hi, 0::UBIGINT), coalesce(r.any_removed, FALSE),
+    coalesce(r.incomplete, FALSE), coalesce(r.attachment_kept, FALSE), coalesce(m.something_left, c.something_said),
+    r.removed, r.cuts
+  FROM circumstances AS c
+  JOIN cases_judged AS v USING (situation, traits, person, company)
   LEFT JOIN removals AS r USING (ordinal)
   LEFT JOIN remainders AS m USING (ordinal)
-  WHERE v.part = 0
+  WHERE c.part = 0 AND NOT c.plain
+),
+obliged AS (
+  SELECT
+    ending, lo, signals_hold, cited, version_then, part_lo, part_hi, any_removed, removed, cuts,
+    hi | CASE
+      WHEN against THEN 0::UBIGINT
+      WHEN incomplete THEN @xform.redaction_incomplete
+      WHEN kind = 'repost' THEN @xform.nothing_left
+      WHEN NOT attachment_kept AND NOT something_left THEN @xform.nothing_left
+      ELSE 0::UBIGINT END AS hi
+  FROM met
 ),
 grounded AS (
   SELECT
@@ -52,9 +55,7 @@ producing AS (
   FROM judged
 )
 SELECT
-  ordinal,
-  source,
-  record_id,
+  ending,
   outcome::UTINYINT AS outcome,
   CASE WHEN by_lo <> 0 THEN getvariable('low_ids')[bit_count(xor(by_lo, by_lo - 1))]
        ELSE getvariable('high_ids')[bit_count(xor(by_hi, by_hi - 1))] END::USMALLINT AS decisive,
@@ -68,4 +69,3 @@ SELECT
   getvariable('version_names')[version_then + 1] AS policy_at_collection,
   getvariable('version_name_now') AS policy_now
 FROM producing
-ORDER BY ordinal

@@ -1,4 +1,0 @@
--- Everybody else who may say no in a part; an exporter may not, an unknown role may.
-SELECT ordinal, part, party.subject AS subject
-FROM (SELECT ordinal, part, unnest(parties) AS party FROM units WHERE len(parties) > 0)
-WHERE party.role IS DISTINCT FROM 'exporter'
