@@ -95,7 +95,7 @@ def pack(path: Path, files: Mapping[str, bytes | str], form: str = "folder") -> 
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    target.write_bytes(gzip.compress(held.getvalue()))
+    target.write_bytes(gzip.compress(held.getvalue(), mtime=0))
     return target
 
 

@@ -901,7 +901,7 @@ def test_files_are_told_by_their_names(tmp_path: Path) -> None:
     files = {
         "a.json": json.dumps([status(0)]), "b.jsonl": lines(status(1)), "c.ndjson": lines(status(2)), "d.JSON": "[]",
         "e.jsonl.gz": gzip.compress(lines(status(3)).encode()), "f.json.gz": gzip.compress(json.dumps(status(4)).encode()),
-        "readme.txt": "x", "g.json.bak": "{}", "h.gz": gzip.compress(b"{}"), "json": "{}",
+        "readme.txt": "x", "g.json.bak": "{}", "h.gz": gzip.compress(b"{}", mtime=0), "json": "{}",
     }  # fmt: skip
     reading = exports.read(tmp_path, "x_api", files)
     assert {row["record_id"] for row in reading.rows} == {id_of(n) for n in range(5)}
@@ -970,8 +970,8 @@ def test_a_torn_line_is_one_fault_and_a_trailing_comma_a_whole_refusal(tmp_path:
     ("name", "data"),
     [("a.json", b""), ("a.json", b"\xff\xfe\x00"), ("a.jsonl", b"\xc3\x28"), ("a.jsonl", b"{\n}\n"), ("a.json", b"NaN"),
      ("a.json", b"[" * 100_000), ("a.json", b'{"id": 1, "id": 2}'), ("a.json.gz", b"{}"),
-     ("a.jsonl.gz", gzip.compress(b"{}")[:-5]),
-     ("a.json.gz", gzip.compress(b" " * 30_000_000)), ("a.json", b"1" * 5000)],
+     ("a.jsonl.gz", gzip.compress(b"{}", mtime=0)[:-5]),
+     ("a.json.gz", gzip.compress(b" " * 30_000_000, mtime=0)), ("a.json", b"1" * 5000)],
 )  # fmt: skip
 def test_files_that_cannot_be_trusted_are_refused_by_name(tmp_path: Path, name: str, data: bytes) -> None:
     with pytest.raises(SourceError) as error:
