@@ -28,6 +28,7 @@ SENTENCES = {
     Outcome.REFUSE: "It is not used.",
 }
 QUOTING = frozenset({"quote", "parent_quote", "mention"})
+QUOTING_KINDS = frozenset({"quote", "repost"})
 ABOUT_OTHERS = frozenset({"unidentified_person", "quote_authorisation_revoked"})
 """Labels that say something about somebody else."""
 
@@ -161,12 +162,20 @@ def explain(record: Record, gate: Gate, towards: str | None = None) -> Explanati
         raise AboveboardError(
             f"this record is not by or about `{towards}`", hint="a person is told of the records that are their own"
         )
+    if record.kind == "derived" and _is_others(record.main):
+        # What it inherits (audience, labels, signals, times) cannot be told apart any more by whose it was.
+        raise AboveboardError(
+            "this was made from several people's records: nothing of it can be told without telling of them",
+            hint="explain the records that it was made from, each to its own person",
+        )
     own = _without_others(record)
     return Explanation(own, gate, decide(own, gate), towards, _has_others(record))
 
 
 def _has_others(record: Record) -> bool:
-    return bool(record.parts is None or any(map(_is_others, record.parts)) or _is_others(record.main))
+    """Whether other people are in it. A quote or repost always has some, whatever they have done since."""
+    others = any(map(_is_others, (record.main, *(record.parts or ()))))
+    return record.parts is None or record.kind in QUOTING_KINDS or others
 
 
 def _is_others(part: Part) -> bool:
