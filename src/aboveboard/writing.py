@@ -160,18 +160,15 @@ FROM hashed ORDER BY shard, place
 
 
 PEOPLE = """
-SELECT DISTINCT subject, source, ordinal
+SELECT DISTINCT unnest(who) AS subject, source, ordinal
 FROM (
-  SELECT r.subject, r.source, r.ordinal FROM hashed AS h JOIN records AS r USING (ordinal)
-  UNION ALL
-  SELECT unnest(list_transform(r.parties, lambda p: p.subject)), r.source, r.ordinal
-  FROM hashed AS h JOIN records AS r USING (ordinal)
-  UNION ALL
-  SELECT unnest(flatten(list_transform(r.parts, lambda p: list_transform(p.parties, lambda q: q.subject)))),
-         r.source, r.ordinal
+  SELECT r.source, r.ordinal, list_filter(list_concat(
+    [r.subject],
+    list_transform(r.parties, lambda p: p.subject),
+    flatten(list_transform(r.parts, lambda p: list_transform(p.parties, lambda q: q.subject)))
+  ), lambda s: s IS NOT NULL) AS who
   FROM hashed AS h JOIN records AS r USING (ordinal)
 )
-WHERE subject IS NOT NULL
 ORDER BY subject, ordinal
 """
 """Everybody who has a part in a released row, whatever the role: whom a no of theirs would touch."""
