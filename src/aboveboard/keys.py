@@ -8,7 +8,6 @@ release. What each is for, and what its loss or theft means, is `KINDS`; the des
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -65,10 +64,6 @@ class Keys:
     def secret(self, name: str) -> bytes:
         """The 32 bytes of a key."""
         return self._secrets[name]
-
-    def mac(self, name: str, message: bytes) -> bytes:
-        """HMAC-SHA-256 of a message under a key (RFC 2104)."""
-        return hmac.digest(self.secret(name), message, "sha256")
 
     def fingerprint(self, name: str) -> str:
         return fingerprint(name, self.secret(name))
