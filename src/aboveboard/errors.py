@@ -58,6 +58,16 @@ class ReleaseError(AboveboardError):
     """A release that cannot be built, staged, published or found."""
 
 
+class LogError(AboveboardError):
+    """A log that cannot be opened or appended to, or that moved on meanwhile."""
+
+
+class VerificationError(AboveboardError):
+    """A proof that is false, or evidence that contradicts itself; the sentence names the step that failed."""
+
+    exit_code = 5
+
+
 class WorkspaceError(AboveboardError):
     """A folder that is not a workspace, or a workspace whose settings do not hold together."""
 
