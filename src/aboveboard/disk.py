@@ -59,6 +59,40 @@ def move(source: Path, target: Path) -> None:
     settle(target.parent)
 
 
+def place(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Have a file with these bytes on the disk, in place of one that may be there: a reader sees the one or the other.
+
+    Folders on the way to it are made, durably too. Only whoever holds the lock of the folder may call it: two at once
+    would share the file that is renamed.
+    """
+    folders(path.parent)
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    write(new, data, mode=mode)
+    new.replace(path)
+    settle(path.parent)
+
+
+def folders(folder: Path) -> None:
+    """Make a folder and those above it, each of them durable."""
+    if folder.is_dir():
+        return
+    folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    settle(folder.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file until the context ends, having waited for whoever held it. The file stays."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def leased(parent: Path, prefix: str) -> Iterator[Path]:
     """A fresh name below ``parent`` that is ours while we live. The folder itself is made by whoever wants it."""
