@@ -131,7 +131,7 @@ def laid_out(at: Setting, out: Path) -> Run:
 def release(at: Setting, out: Path, workers: int = 1) -> Run:
     """``Judgement.write`` as it is: judged, redacted, scrubbed, laid out, hashed, with decisions and index."""
     judgement = _written(at, out, workers)
-    return lambda: judgement.write(out / "data", out / "private").records
+    return lambda: judgement.write(out / "public", out / "private").records
 
 
 def workers_2(at: Setting, out: Path) -> Run:

@@ -19,7 +19,7 @@ HOUSE = ROOT / "src" / "aboveboard"
 CONTRACT = ROOT / ".importlinter"
 
 PURE = {
-    "__future__", "base64", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib", "hmac",
+    "__future__", "base64", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib", "hmac", "struct",
     "itertools", "json", "re", "rfc8785", "tomllib", "typing", "unicodedata", "zoneinfo", "cryptography",
 }  # fmt: skip
 """What a dry room may import: words, numbers, digests, signatures and parsers of bytes that it is given."""

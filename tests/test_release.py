@@ -98,7 +98,15 @@ def test_files_are_named_by_what_is_in_them(birdsite) -> None:
     bound = {subject["name"] for subject in statement["subject"]}
     public = birdsite.release.public
     there = {path.relative_to(public).as_posix() for path in public.rglob("*") if path.is_file()}
-    assert there == bound | {"manifest.json"}
+    proofs = {name for name in there if name.startswith("proof/")}  # made after the statement: the log speaks of it
+    buckets = {
+        name for name in there if name.startswith("subjects/") and name != "subjects/top.bin"
+    }  # bound by top.bin
+    top = (public / "subjects" / "top.bin").read_bytes()
+    assert [hashlib.sha256((public / name).read_bytes()).digest() for name in sorted(buckets)] == [
+        top[at : at + 32] for at in range(0, len(top), 32)
+    ]
+    assert there - proofs - buckets == bound | {"manifest.json"}
 
 
 def test_mentions_never_leave_by_name(birdsite) -> None:
@@ -128,8 +136,14 @@ def test_messages_never_reach_any_output(birdsite) -> None:
 
 def test_the_public_part_tells_nothing_of_what_was_refused(birdsite) -> None:
     made = birdsite.release
-    public = b"".join(p.read_bytes() for p in made.public.rglob("*") if p.is_file() and p.suffix != ".parquet")
-    written = public.decode("utf-8") + repr(_released(made.public))
+    files = [p for p in made.public.rglob("*") if p.is_file() and p.suffix != ".parquet"]
+    hashes = [p for p in files if p.suffix == ".bin" or "rows" in p.parts]  # hashes and what is encrypted
+    public = b"".join(p.read_bytes() for p in files if p not in hashes)
+    written = (
+        public.decode("utf-8")
+        + b"".join(p.read_bytes() for p in hashes).decode("latin-1")
+        + repr(_released(made.public))
+    )
     refused = [row for row in _decisions(made.private) if OUTCOMES[row["outcome"]] in ("refuse", "hold")]
     assert not [row["record_id"] for row in refused if f"{row['record_id']}" in written and len(row["record_id"]) > 8]
     assert not [code for code in BY_CODE if code in written]
@@ -217,7 +231,8 @@ class _Judge:
         self.during = during
         self.folded: list[tuple[int, tuple[str, ...]]] = []
 
-    def write(self, data: Path, private: Path, progress: object = None) -> Governed:
+    def write(self, public: Path, private: Path, progress: object = None) -> Governed:
+        data = public / "data"
         data.mkdir(parents=True)
         (data / "x.parquet").write_bytes(b"rows")
         self.during()
@@ -579,7 +594,7 @@ def test_the_files_do_not_tell_what_the_shards_were(tmp_path: Path) -> None:
     for name, rows in (("whole", 400), ("small", 37), ("halves", 200)):
         folder = tmp_path / name
         staged = _split(from_records(_posts(400), folder / "in"), rows)
-        governed = _judged([staged], folder, most=1).write(folder / "data", folder / "private")
+        governed = _judged([staged], folder, most=1).write(folder / "public", folder / "private")
         assert governed.released == 300
         assert [p.name for p in (folder / "private").iterdir() if p.name == "parts"] == []
         found.append(governed.shards)
@@ -603,7 +618,7 @@ def test_each_file_holds_its_people_in_the_order_of_the_key(tmp_path: Path) -> N
     assert governed.released == 400
     assert {shard.key for shard in governed.shards} == {0, 1, 2, 3}
     for shard in governed.shards:
-        table = pq.read_table(tmp_path / "d" / Path(shard.name).name)
+        table = pq.read_table(tmp_path / "d" / shard.name)
         assert table.column_names == list(manifest.RELEASED_COLUMNS)
         index = pq.read_table(tmp_path / "p" / "index" / f"{shard.key:05d}.parquet").to_pylist()
         places = []
@@ -664,7 +679,7 @@ def test_identifiers_leave_text_and_what_stands_beside_it(tmp_path: Path) -> Non
         replace(_posts(10)[0], id="b", main=Part(content="nothing here")),
     ]  # fmt: skip
     governed = _judged([from_records(posts, tmp_path / "in")], tmp_path).write(tmp_path / "d", tmp_path / "p")
-    [table] = [pq.read_table(path) for path in (tmp_path / "d").iterdir()]
+    [table] = [pq.read_table(path) for path in (tmp_path / "d" / "data").iterdir()]
     rows = {row["text"]: row for row in table.to_pylist()}
     pseudonym = identifiers.replace("@Bo", KEYS.secret("pseudonym"))
     written = rows[f"write to [email] or ask {pseudonym}"]
@@ -703,7 +718,7 @@ def test_a_late_no_takes_the_rows_of_everybody_it_touches(tmp_path: Path) -> Non
     no = Event(subject="bo", type="refused", recorded_at=NOW, effective_at=NOW, purpose="train_ai_system", position=1)
     facts = [one for rows in judged.gate.snapshot.facts.values() for one in rows]
     gate = replace(judged.gate, snapshot=choice.people([no], facts))
-    [table] = [pq.read_table(path) for path in (tmp_path / "d").iterdir()]
+    [table] = [pq.read_table(path) for path in (tmp_path / "d" / "data").iterdir()]
     leaves = {manifest.leaf(row): row["text"] for row in table.to_pylist()}
     assert {leaves[leaf] for leaf in judged.fold(gate, ["bo"], tmp_path / "p")} == {"a bird", "so true: a bird"}
     assert judged.fold(judged.gate, ["bo"], tmp_path / "p") == []
@@ -721,7 +736,7 @@ def test_large_files_keep_their_bytes_whatever_stands_before_them(tmp_path: Path
         half = 1 << (layout.MAX_BITS - 1)
         with engine.connect() as con:
             writing.copy_rows(con, _MANY.format(before=before, half=half), folder / "parts" / "0.parquet", 8_192)
-        made.append(writing.cut(engine, folder / "parts", folder / "data", folder / "index", 1).shards)
+        made.append(writing.cut(engine, folder / "parts", folder, folder / "index", 1).shards)
     assert [shard.key for shard in made[0]] == [shard.key for shard in made[1]] == [0, 1]
     assert made[0][0].sha256 != made[1][0].sha256
     assert made[0][1] == made[1][1]
@@ -752,7 +767,7 @@ def test_nothing_released_is_no_file(tmp_path: Path) -> None:
     kids = [replace(one, subject="kid") for one in _posts(20)]
     governed = _judged([from_records(kids, tmp_path / "in")], tmp_path).write(tmp_path / "d", tmp_path / "p")
     assert (governed.shards, governed.records) == ((), 20)
-    assert list((tmp_path / "d").iterdir()) == []
+    assert list((tmp_path / "d" / "data").iterdir()) == []
 
 
 def test_only_the_chosen_sources_are_judged_and_counted(tmp_path: Path) -> None:
@@ -851,7 +866,7 @@ def test_canaries_never_come_out(
 ) -> None:
     judged = _judged([from_records(_canaries(), tmp_path / "in")], tmp_path / "in")
     governed = judged.write(tmp_path / "data", tmp_path / "private")
-    rows = [row for file in (tmp_path / "data").glob("*.parquet") for row in pq.read_table(file).to_pylist()]
+    rows = [row for file in (tmp_path / "data" / "data").glob("*.parquet") for row in pq.read_table(file).to_pylist()]
     assert governed.released == len(rows) == 5
     written = b"".join(
         p.read_bytes() for p in (*tmp_path.glob("data/*"), *tmp_path.glob("private/**/*")) if p.is_file()
@@ -882,9 +897,9 @@ def test_an_export_leaves_out_what_was_withdrawn(tmp_path: Path) -> None:
     withdrawn: list[bytes] = []
 
     class Folding:
-        def write(self, data: Path, private: Path, progress: object = None) -> Governed:
-            governed = judged.write(data, private)
-            [file] = data.iterdir()
+        def write(self, public: Path, private: Path, progress: object = None) -> Governed:
+            governed = judged.write(public, private)
+            [file] = (public / "data").iterdir()
             withdrawn.append(manifest.leaf(pq.read_table(file).to_pylist()[3]))
             return governed
 

@@ -33,8 +33,9 @@ HERE = Path(__file__).resolve().parent
 KILLS = 50 if os.environ.get("CI") else 8
 
 WRITES = (
-    "staging", "quarantine", "decisions", "part", "people", "data", "index", "first-seen", "salt", "commit",
-    "README.md", "croissant.json", "tombstones.json", "manifest.json", "exact-counts.json", "entry", "publish private",
+    "staging", "quarantine", "accounts", "decisions", "openings", "part", "people", "data", "index", "rows", "subjects",
+    "first-seen", "salt", "commit", "log object", "README.md", "croissant.json", "tombstones.json", "manifest.json",
+    "exact-counts.json", "entry", "log entries", "log tile", "log next", "log checkpoint", "proof", "publish private",
     "publish public",
 )  # fmt: skip
 """Every write in a build, in the order in which it first happens."""
@@ -114,6 +115,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pq.write_table(pa.Table.from_pylist(people).append_column("valid_from", since), folder / "facts.parquet")
     (folder / "private").mkdir(mode=0o700)
     workspace.make_keys(folder)
+    ws = open_workspace(folder)
+    assert ws.evidence.origin  # the log is there, empty: its later writes are the ones that a build makes
+    ws.ledger.close()
     return folder
 
 
@@ -215,7 +219,7 @@ def test_what_was_committed_is_published_by_resume(small: Path) -> None:
     assert build(small, "publish public", "before", "die").returncode == 9
     assert release.published(small / "releases") == []
     ws = open_workspace(small)
-    [name] = release.finish(ws.ledger, ws.private.resolve())
+    [name] = release.finish(ws.ledger, ws.private.resolve(), ws.evidence)
     ws.ledger.close()
     whole(small, small / "releases" / name)
 
@@ -223,7 +227,7 @@ def test_what_was_committed_is_published_by_resume(small: Path) -> None:
 def test_what_was_not_committed_is_never_published(small: Path) -> None:
     assert build(small, "commit", "before", "die").returncode == 9
     ws = open_workspace(small)
-    assert release.finish(ws.ledger, ws.private.resolve()) == []
+    assert release.finish(ws.ledger, ws.private.resolve(), ws.evidence) == []
     ws.ledger.close()
 
 
@@ -233,7 +237,7 @@ def test_a_staged_release_that_somebody_changed_is_not_published(small: Path) ->
     (staged / "manifest.json").write_bytes((staged / "manifest.json").read_bytes() + b" ")
     ws = open_workspace(small)
     with pytest.raises(ReleaseError, match="not the one that was committed"):
-        release.finish(ws.ledger, ws.private.resolve())
+        release.finish(ws.ledger, ws.private.resolve(), ws.evidence)
     ws.ledger.close()
 
 

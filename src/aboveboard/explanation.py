@@ -157,7 +157,7 @@ class Explanation:
 def explain(record: Record, gate: Gate, towards: str | None = None) -> Explanation:
     """Why ``record`` is judged as it is; ``towards`` a person, only what is theirs to know."""
     if towards is None:
-        return Explanation(record, gate, decide(record, gate), others=_has_others(record))
+        return Explanation(record, gate, decide(record, gate), others=has_others(record))
     if towards != record.subject:  # whose else it is, and why, is not theirs to know
         raise AboveboardError(
             f"this record is not by or about `{towards}`", hint="a person is told of the records that are their own"
@@ -169,10 +169,10 @@ def explain(record: Record, gate: Gate, towards: str | None = None) -> Explanati
             hint="explain the records that it was made from, each to its own person",
         )
     own = _without_others(record)
-    return Explanation(own, gate, decide(own, gate), towards, _has_others(record))
+    return Explanation(own, gate, decide(own, gate), towards, has_others(record))
 
 
-def _has_others(record: Record) -> bool:
+def has_others(record: Record) -> bool:
     """Whether other people are in it. A quote or repost always has some, whatever they have done since."""
     others = any(map(_is_others, (record.main, *(record.parts or ()))))
     return record.parts is None or record.kind in QUOTING_KINDS or others

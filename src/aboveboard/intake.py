@@ -7,12 +7,16 @@ now claims a later one stops the build. Until there is a log of what was receive
 
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aboveboard import disk, writing
+from aboveboard import disk, merkle, writing
+from aboveboard.descriptor import net
 from aboveboard.engine import Engine
 from aboveboard.errors import SourceError
+from aboveboard.manifest import Received
 from aboveboard.plan import text
 from aboveboard.relate import Related
 
@@ -45,12 +49,36 @@ def refuse_redated(engine: Engine, related: Related, private: Path) -> None:
         )  # fmt: skip
 
 
-def remember(engine: Engine, related: Related, private: Path, into: Path) -> None:
-    """Keep, in the private part of a release, the first receipt of every record that is new."""
-    with engine.connect() as con, disk.step("first-seen"):
+def remember(engine: Engine, related: Related, private: Path, into: Path, key: bytes) -> Received | None:
+    """Keep, in the private part of a release, the first receipt of every record that is new; returns what can be said of
+    them in public, if there are any. ``key`` hides their ids (``leaf``)."""
+    with engine.connect() as con:
         query = _NEW if _views(con, related, private) else "FROM own ORDER BY record_id"
-        writing.copy_rows(con, query, into / FILE)
-        disk.settle(into / FILE)
+        with disk.step("first-seen"):
+            writing.copy_rows(con, query, into / FILE)
+            disk.settle(into / FILE)
+        con.execute("SET VARIABLE uid_key = ?", [key.hex()])
+        kept = f"read_parquet({text(str(into / FILE))})"
+        leaves = writing.joined(con.sql(_LEAVES.format(kept=kept)).to_arrow_table()["leaf"])
+        [(first, last)] = con.execute(f"SELECT min(collected_at), max(collected_at) FROM {kept}").fetchall()
+    if not leaves:
+        return None
+    root, count = merkle.root_of(leaves), len(leaves) // merkle.WIDTH
+    return Received(root.hex(), count, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+
+
+def leaf(key: bytes, source: str, record_id: str, collected: datetime) -> bytes:
+    """The leaf of one receipt: SHA-256 over 0x00, the keyed id of the record, and the moment in microseconds since 1970."""
+    named = hashlib.sha256(key.hex().encode() + net(source) + net(record_id)).digest()
+    return merkle.leaf_hash(named + net(collected))
+
+
+_LEAVES = """
+SELECT unhex(sha256(
+  '\x00'::BLOB || unhex(sha256(getvariable('uid_key') || net(source) || net(record_id)))
+  || encode(net(epoch_us(collected_at)::VARCHAR)))) AS leaf
+FROM {kept} ORDER BY leaf
+"""
 
 
 def _views(con: duckdb.DuckDBPyConnection, related: Related, private: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,13 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import disk, intake, manifest, pool, reasons, steps, writing
+from aboveboard import commitments, disk, intake, manifest, pool, reasons, steps, writing
 from aboveboard.engine import Engine, Session, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
 from aboveboard.layout import MAX_BITS
 from aboveboard.plan import text
-from aboveboard.reasons import BY_ID, OUTCOMES, Effect, Outcome
+from aboveboard.reasons import BY_ID, OUTCOMES, Outcome
 from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
 from aboveboard.relate import Related, resolved
 from aboveboard.sources import Staged
@@ -53,6 +54,8 @@ class Judgement:
     """At most ``2**most`` public files: what the layout of earlier releases says."""
     workers: int = 1
     """How many processes write; they give the same bytes as one."""
+    people: commitments.SubjectKeys | None = None
+    """Who keeps a key for each person; without them nothing is committed to and nobody is told of their rows."""
     seen: Path | None = None
     """Where the private parts of earlier releases are, which remember when each record was first received."""
 
@@ -103,8 +106,9 @@ class Judgement:
             _weigh(session.con, losses)
         return _tallies(tallies), _losses(losses)
 
-    def write(self, data: Path, private: Path, progress: Progress | None = None) -> manifest.Governed:
-        """Released rows into ``data``, decisions, quarantine and index into ``private``; returns what came out."""
+    def write(self, public: Path, private: Path, progress: Progress | None = None) -> manifest.Governed:
+        """Released rows, their trees and the subject map into ``public``; decisions, quarantine, index and openings into
+        ``private``; returns what came out."""
         if self.keys is None:
             raise EngineError(
                 "a judgement without keys writes nothing", hint="give Judgement the keys of the workspace"
@@ -112,9 +116,11 @@ class Judgement:
         if self.seen is not None:
             intake.refuse_redated(self.engine, self.related, self.seen)
         decisions, parts, index, people = (private / name for name in ("decisions", "parts", "index", "people"))
+        data = public / "data"
         for folder in (data, decisions, parts, index, people):
             folder.mkdir(parents=True, exist_ok=True)
         self._keep_quarantine(private / "quarantine")
+        salt = self._settle_accounts(private)
         tallies: Counter[tuple[str, str, str]] = Counter()
         masked: Counter[str] = Counter()
         told = _Told(progress, sum(source.rows for source in self.judged))
@@ -123,11 +129,13 @@ class Judgement:
                 tallies.update(one.tallies)
                 masked.update(one.masked)
                 told.more(one.rows)
-            made = writing.cut(self.engine, parts, data, index, self.most)
+            made = writing.cut(self.engine, parts, public, index, self.most)
         finally:
             shutil.rmtree(parts, ignore_errors=True)  # they hold text
+        mapped = self._map_subjects(public, private, salt)
+        received = None
         if self.seen is not None:
-            intake.remember(self.engine, self.related, self.seen, private)
+            received = intake.remember(self.engine, self.related, self.seen, private, self.keys.secret("uid"))
         for folder in (data, decisions, index, people, private / "quarantine", private):
             disk.settle(folder)
         return manifest.Governed(
@@ -142,7 +150,29 @@ class Judgement:
             languages=dict(made.languages),
             masked=dict(masked),
             refused=tuple(asdict(one) for source in self.judged for one in source.refused),
+            map=mapped,
+            received=received,
         )
+
+    def _settle_accounts(self, private: Path) -> bytes:
+        """Who is in scope, with a key for each that opens this release and no other; returns the salt of these keys."""
+        salt = secrets.token_bytes(32)
+        if self.people is not None:
+            folder = private / commitments.OPENINGS
+            (folder / "records").mkdir(parents=True)
+            with disk.step("accounts"):
+                commitments.settle_accounts(
+                    self.engine, self.gate.snapshot, self._subjects(), self.people, salt, folder
+                )
+        return salt
+
+    def _map_subjects(self, public: Path, private: Path, salt: bytes) -> manifest.Map | None:
+        if self.people is None or self.keys is None:
+            return None
+        made = commitments.map_subjects(self.engine, private, public / "subjects", self.keys.secret("index"), salt)
+        for folder in (private / commitments.OPENINGS / "records", private / commitments.OPENINGS):
+            disk.settle(folder)
+        return made
 
     def involved(self, subjects: Sequence[str], private: Path) -> list[bytes]:
         """The leaves of all written rows in which one of these people has a part; ``private`` is where they lie."""
@@ -176,7 +206,7 @@ class Judgement:
         if self.workers > 1 and len(self._places) > 1:
             yield from self._laid_by_others(private)
             return
-        with self._sitting() as session:
+        with self._sitting(private) as session:
             for place in range(len(self._places)):
                 yield self._lay(session, place, private)
 
@@ -192,6 +222,9 @@ class Judgement:
         _count(session.con, tallies)
         writing.copy(session.con, _DECISIONS, private / "decisions", "decisions")
         file = f"{place:05d}.parquet"
+        if self.people is not None:
+            with disk.step("openings"):
+                commitments.commit(session, private / commitments.OPENINGS / "records" / file)
         with disk.step("part"):
             writing.copy_rows(session.con, writing.PART, private / "parts" / file, writing.PART_GROUP)
         with disk.step("people"):
@@ -203,7 +236,8 @@ class Judgement:
         """The same by a pool of processes, each with a session of its own: shards need nothing of each other."""
         alone = replace(self.engine, threads=1, memory=_share(self.engine.memory, self.workers))
         with kept_people(self.gate.snapshot, private) as people:
-            worker = replace(self, engine=alone, gate=replace(self.gate, snapshot=people), workers=1)
+            settled = None if self.people is None else commitments.Settled()
+            worker = replace(self, engine=alone, gate=replace(self.gate, snapshot=people), workers=1, people=settled)
             yield from pool.run(_start, (worker, private), _work, range(len(self._places)), self.workers)
 
     @property
@@ -212,8 +246,11 @@ class Judgement:
         return [(source, shard) for source in self.judged for shard in source.shards]
 
     @contextmanager
-    def _sitting(self) -> Iterator[Session]:
+    def _sitting(self, private: Path | None = None) -> Iterator[Session]:
+        """A session for this judgement; one that writes is given the private part, where the accounts are."""
         with self.engine.sit(self.gate, self.related.sets) as session:
+            if private is not None and self.people is not None:
+                commitments.sit(session, private / commitments.OPENINGS)
             if self.keys is not None:
                 writing.settle_people(session.con, self._subjects(), self.keys)
             self._relations(session.con)
@@ -296,7 +333,7 @@ class _Worker:
 
     def work(self, place: int) -> Laid:
         if self.session is None:
-            self.sitting = self.judgement._sitting()
+            self.sitting = self.judgement._sitting(self.private)
             self.session = self.sitting.__enter__()
         return self.judgement._lay(self.session, place, self.private)
 
@@ -327,8 +364,8 @@ SELECT * FROM all_relations
 WHERE source = {source} AND ordinal BETWEEN (SELECT min(ordinal) FROM staged) AND (SELECT max(ordinal) FROM staged)
 """
 """What is owed to others in one shard."""
-_DECISIONS = """
-SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at
+_DECISIONS = f"""
+SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at, r.subject, {commitments.OTHERS} AS shared
 FROM decisions AS d JOIN records AS r USING (ordinal)
 ORDER BY d.source, d.ordinal
 """
@@ -370,22 +407,13 @@ def _weigh(con: duckdb.DuckDBPyConnection, into: Counter[tuple[str, str]]) -> No
     for lo, hi, decisive, records in con.execute(
         "SELECT reasons_lo, reasons_hi, decisive, count(*) FROM decisions WHERE outcome > 1 GROUP BY ALL"
     ).fetchall():
-        against = [c for c in reasons.codes(lo, hi) if c in _AGAINST]
-        against = [c for c in against if c not in _ECHOES] or against
+        against = [c for c in reasons.codes(lo, hi) if c in reasons.AGAINST]
+        # A rule's cost is counted once, also where another reason says more about it.
+        against = [c for c in against if c not in reasons.ECHOES] or against
         into[BY_ID[decisive].code, "decisive"] += records
         for code in against:
             into[code, "against"] += records
             into[code, "alone"] += records if len(against) == 1 else 0
-
-
-_AGAINST = {r.code for r in BY_ID.values() if r.effect in (Effect.DENY, Effect.UNKNOWN, Effect.BY_REGIME)}
-
-
-_ECHOES = frozenset(
-    {"allow.none", "subj.objected", "subj.consent_refused", "subj.consent_withdrawn", "vis.public_after_collection",
-     "policy.category_purpose_mismatch"}
-)  # fmt: skip
-"""Reasons that only come with another one and say more about it: a rule's cost is counted once."""
 
 
 def _tallies(found: Counter[tuple[str, str, str]]) -> list[manifest.Tally]:

@@ -208,6 +208,19 @@ class Log:
                     disk.place(path, statement)
         return digest
 
+    def statement(self, digest: str) -> bytes:
+        """A statement that was kept, by its SHA-256; raises LogError where it is not there, or not what it was."""
+        path = self.folder / OBJECTS / digest
+        try:
+            found = path.read_bytes()
+        except FileNotFoundError:
+            found = b""
+        if hashlib.sha256(found).hexdigest() != digest:
+            raise LogError(
+                "a statement of the log is lost or damaged", file=path, hint="bring it back from your backup"
+            )
+        return found
+
     def append(self, entries: Sequence[bytes], expected_size: int) -> range:
         """Append entries to a log of ``expected_size``, sign the new checkpoint, and say where they stand.
 

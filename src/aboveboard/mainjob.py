@@ -65,7 +65,7 @@ class Prepared:
         most = bits_of(self.workspace.ledger.releases())
         return Judgement(
             self.engine, self.related, gate, self.limit, self.sources, self.keys, most, self.workers,
-            self.workspace.private,
+            self.workspace.ledger, self.workspace.private,
         )  # fmt: skip
 
     @property
@@ -141,6 +141,7 @@ def build(
             environment=environment(),
             bound=bound(ws),
             keys={name: ws.keys.fingerprint(name) for name in KINDS},
+            log=ws.evidence,
             sources=ready.judged,
             notes=() if limit is None else (f"Only the first {limit:,} rows of each source were judged.",),
             progress=told,

@@ -14,11 +14,16 @@ from typing import Any
 
 import rfc8785
 
+from aboveboard import merkle
+from aboveboard.subjectmap import SCHEME
+
 STATEMENT = "https://in-toto.io/Statement/v1"
 RELEASE = "https://aboveboard.dev/release/v2"
 SHARD_DOMAIN = b"aboveboard/shard/v1\x00"
 ROWS_DOMAIN = b"aboveboard/rows/v2\x00"
 TOMBSTONES = "tombstones.json"
+MAP_TOP = "subjects/top.bin"
+EMPTY = merkle.EMPTY.hex()
 FEW = 10
 """Public counts below this are not told; others are rounded to it."""
 
@@ -35,13 +40,48 @@ RELEASED_COLUMNS = {
 @dataclass(frozen=True, slots=True)
 class Shard:
     """One file of released rows: its place in the layout, its name inside the release, its SHA-256, how many rows it
-    holds, and the digest of those rows in their order."""
+    holds, the digest of those rows in their order, the root of the tree over them, and the SHA-256 of the files of that
+    tree's hashes, by name."""
 
     key: int
     name: str
     sha256: str
     rows: int
     rows_digest: str
+    root: str = EMPTY
+    tiles: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """The subject map of a release: the salt of its keys, how many bits of an index name a bucket, the SHA-256 of the
+    bucket's digests one behind another, and the roots. The exact counts are private: accounts, and released rows whose
+    people are one person (``alone``) or several (``shared``)."""
+
+    salt: str
+    bits: int
+    top_sha256: str
+    root: str
+    shared_root: str
+    accounts: int
+    alone: int
+    shared: int
+
+    def public(self) -> Mapping[str, Any]:
+        """What everybody may know of it."""
+        return {
+            "scheme": SCHEME, "salt": self.salt, "bits": self.bits, "root": self.root, "shared_root": self.shared_root,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The first-party records that no release before had seen: the root over them, how many, when first and last."""
+
+    root: str
+    records: int
+    first: datetime
+    last: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +123,8 @@ class Governed:
     languages: Mapping[str, int] = field(default_factory=dict)
     masked: Mapping[str, int] = field(default_factory=dict)
     refused: tuple[Mapping[str, str], ...] = ()
+    map: Map | None = None
+    received: Received | None = None
 
     @property
     def released(self) -> int:
@@ -139,6 +181,8 @@ class Manifest:
     def statement(self) -> bytes:
         """The manifest as an unsigned in-toto Statement v1 in canonical JSON (RFC 8785)."""
         files = [(s.name, s.sha256) for s in self.shards]
+        files += [tile for shard in self.shards for tile in shard.tiles]
+        files += [(MAP_TOP, self.governed.map.top_sha256)] if self.governed.map else []
         files += [(TOMBSTONES, self.tombstones.sha256), *self.described.items()]
         return rfc8785.dumps(
             {
@@ -159,9 +203,14 @@ class Manifest:
                     },
                     "layout": {
                         "bits": self.governed.bits,
-                        "shards": [{"key": s.key, "file": s.name, "rows_digest": s.rows_digest} for s in self.shards],
+                        "shards": [
+                            {"key": s.key, "file": s.name, "rows_digest": s.rows_digest, "root": s.root}
+                            for s in self.shards
+                        ],
                     },
                     "rows_digest": self.rows_digest,
+                    "rows_root": rows_root(self.shards),
+                    "subjects": None if self.governed.map is None else self.governed.map.public(),
                     "file_digest": file_digest(self.shards),
                     "source_digest": self.source_digest,
                     "bound": dict(self.bound),
@@ -222,6 +271,22 @@ def rows_digest(shards: Iterable[Shard]) -> str:
     for shard in sorted(shards, key=lambda s: s.key):
         whole.update(shard.key.to_bytes(4, "big") + shard.rows.to_bytes(8, "big") + bytes.fromhex(shard.rows_digest))
     return whole.hexdigest()
+
+
+def shard_leaf(key: int, rows: int, root: bytes) -> bytes:
+    """What stands for a file in the tree over all files: its number, how many rows, and the root of its own tree."""
+    return merkle.leaf_hash(key.to_bytes(4, "big") + rows.to_bytes(8, "big") + root)
+
+
+def rows_root(shards: Iterable[Shard]) -> str:
+    """The root over the trees of all files, by their numbers: what a row is proven to be in."""
+    ordered = sorted(shards, key=lambda shard: shard.key)
+    return merkle.root_of([shard_leaf(one.key, one.rows, bytes.fromhex(one.root)) for one in ordered]).hex()
+
+
+def tile_name(key: int, level: int) -> str:
+    """The file with the hashes of one level of tiles of a file's tree (every eighth level of the tree)."""
+    return f"rows/{key:05d}/{level}"
 
 
 def file_digest(shards: Iterable[Shard]) -> str:

@@ -14,6 +14,8 @@ from aboveboard.errors import VerificationError
 
 WIDTH = 32
 """Bytes in a hash."""
+TILE_HEIGHT = 8
+"""Every so many levels are kept: a tile is 256 hashes of one level and all that follows from them."""
 EMPTY = sha256(b"").digest()
 """The root of a tree without leaves."""
 
@@ -51,7 +53,12 @@ def levels(leaves: bytes | Sequence[bytes]) -> list[bytes]:
 
 def root_of(leaves: bytes | Sequence[bytes]) -> bytes:
     """The root over leaf hashes (see ``levels``); ``EMPTY`` where there are none."""
-    return _folded(level[-WIDTH:] for level in levels(leaves) if len(level) // WIDTH % 2)
+    return root_in(levels(leaves))
+
+
+def root_in(found: Sequence[bytes]) -> bytes:
+    """The root of a tree whose complete subtrees are these ``levels``."""
+    return _folded(level[-WIDTH:] for level in found if len(level) // WIDTH % 2)
 
 
 def node_of(leaves: bytes | Sequence[bytes]) -> Node:

@@ -256,6 +256,17 @@ FROM_OTHER_PEOPLE = frozenset(
     {"subj.co_subject_denied", "subj.co_subject_unknown", "subj.quote_authorisation_revoked", "life.deleted_by_parent"}
 )
 
+AGAINST = frozenset(r.code for r in BY_ID.values() if r.effect in (Effect.DENY, Effect.UNKNOWN, Effect.BY_REGIME))
+"""What can keep a record out."""
+ECHOES = frozenset(
+    {"allow.none", "subj.objected", "subj.consent_refused", "subj.consent_withdrawn", "vis.public_after_collection",
+     "policy.category_purpose_mismatch"}
+)  # fmt: skip
+"""Reasons that only come with another one and say more about it."""
+OWN = AGAINST - ECHOES - FROM_OTHER_PEOPLE - {"xform.nothing_left", "xform.redaction_incomplete"}
+"""What keeps a record out on account of the record and its own person, whoever else is in it: where nothing is left, or a
+part cannot be cut out, it may be another's part."""
+
 
 def reason(code: str) -> Reason:
     """The reason with this code, or VocabularyError with near misses."""

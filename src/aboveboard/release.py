@@ -21,11 +21,13 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from aboveboard import croissant, disk, reading, vocabulary
+from aboveboard import statement as saying
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import Gate
 from aboveboard.manifest import RELEASED_COLUMNS, TOMBSTONES, Governed, Manifest, Tombstones, salted, told
 from aboveboard.policy import PolicyVersion
 from aboveboard.reasons import Outcome
+from aboveboard.statement import Due
 
 ROUNDS = 3
 """How often late choices are folded in before the ledger is held; what comes after is folded while it is."""
@@ -40,8 +42,9 @@ Progress = Callable[[int, int], None]
 class Judge(Protocol):
     """Whoever judges all records under a gate and writes them. The same inputs and keys give the same files."""
 
-    def write(self, data: Path, private: Path, progress: Progress | None = None) -> Governed:
-        """Released rows into ``data``, decisions into ``private``; both durable when it returns."""
+    def write(self, public: Path, private: Path, progress: Progress | None = None) -> Governed:
+        """Released rows, their trees and the subject map into ``public``, decisions and what opens the rest into
+        ``private``; both durable when it returns."""
 
     def involved(self, subjects: Sequence[str], private: Path) -> Sequence[bytes]:
         """The leaves of the rows it wrote in which these people have a part. Quick: the ledger is held meanwhile."""
@@ -60,6 +63,16 @@ class Commit(Protocol):
     def enter(self, release: Mapping[str, str | int]) -> None:
         """Commit a release with the end of the transaction; the same id twice is an error."""
 
+    def logged(self, digest: str) -> int | None:
+        """Where the statement with this SHA-256 stands in the log; None where it is not in it."""
+
+    def log(self, entry: bytes) -> int:
+        """Put an entry behind the last one of the log with the end of the transaction; returns its place."""
+
+    @property
+    def size(self) -> int:
+        """The place of the next entry of the log."""
+
 
 class Ledger(Protocol):
     """The ledger as a release sees it; positions only grow."""
@@ -75,6 +88,26 @@ class Ledger(Protocol):
 
     def expiring(self, after: datetime, upto: datetime) -> Sequence[str]:
         """Whose recorded words run out in ``(after, upto]``."""
+
+
+class Log(Protocol):
+    """The log in which a release is entered: it follows what the ledger committed, and never runs ahead of it."""
+
+    @property
+    def origin(self) -> str:
+        """The name of the log."""
+
+    def due(self) -> Sequence[Due]:
+        """What has to stand in the log before a release can: keys and policy versions, in their order."""
+
+    def put(self, document: bytes) -> None:
+        """Keep a statement under its digest; durable when it returns. Twice is once."""
+
+    def publish(self, public: Path, places: Mapping[str, int]) -> None:
+        """Bring the log on the disk to what the ledger says, and write the proofs of these entries into a release.
+
+        Durable when it returns; the same call again gives the same, or the proofs under a later checkpoint.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +152,7 @@ def build(
     environment: Mapping[str, str],
     bound: Mapping[str, str] | None = None,
     keys: Mapping[str, str] | None = None,
+    log: Log | None = None,
     sources: Sequence[str] = (),
     notes: Sequence[str] = (),
     progress: Progress | None = None,
@@ -127,25 +161,26 @@ def build(
 
     ``gate()`` binds the gate to the present moment and the ledger's head. ``bound`` are digests of what else the
     judgement depends on (regimes, licences), ``sources`` the names of those that are judged, both for the statement;
-    ``keys`` are the fingerprints of the keys, which have to be those of the releases before.
+    ``keys`` are the fingerprints of the keys, which have to be those of the releases before. ``log`` is where the release
+    is entered; without one it is the platform's word and nobody can check it.
     Raises ReleaseError with nothing published.
     """
     with in_plain_words():
         to, private = to.resolve(), private.resolve()
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
         to.mkdir(parents=True, exist_ok=True)
-        finish(ledger, private)
+        finish(ledger, private, log)
         _clear(ledger, private)
         _refuse_other_keys(ledger, keys or {})
         first = gate()
         _refuse_hopeless(first)
         with disk.leased(private, STAGING) as hidden:
             work = _Work(
-                judge(first), gate, first, ledger, to / hidden.name, hidden, environment, bound or {}, keys or {}, sources,
+                judge(first), gate, first, ledger, to / hidden.name, hidden, environment, bound or {}, keys or {}, log, sources,
                 notes,
             )  # fmt: skip
             made = _committed(work, progress)
-            _publish(to, private, made.id, hidden.name)
+            _publish(to, private, made.id, hidden.name, log)
         return Release(made.id, to / made.id, private / made.id, made, made.governed)
 
 
@@ -185,6 +220,7 @@ class _Work:
     environment: Mapping[str, str]
     bound: Mapping[str, str]
     keys: Mapping[str, str]
+    log: Log | None
     sources: Sequence[str]
     notes: Sequence[str]
 
@@ -241,7 +277,7 @@ def _stage(work: _Work, progress: Progress | None) -> tuple[Governed, bytes]:
         # Whoever clears up after us finds the public part by this note: other workspaces may publish into its folder.
         disk.write(work.hidden / PUBLIC, str(work.shown.parent).encode())
         work.shown.mkdir()
-    governed = work.judge.write(work.shown / "data", work.hidden, progress)
+    governed = work.judge.write(work.shown, work.hidden, progress)
     salt = secrets.token_bytes(32)
     with disk.step("salt"):
         disk.write(work.hidden / "salt", salt)
@@ -284,11 +320,40 @@ def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: se
         tombstones = Tombstones(tuple(sorted(leaves)))
         manifest = _manifest(work, governed, salt, commit.head, tombstones)
         _refuse_twin(work, manifest.id)
+        manifest = replace(manifest, log=_enter_due(work, commit, manifest))
         statement = _write_public(work.shown, manifest)
         _write_private(work.hidden, manifest)
         with disk.step("entry"):
+            _enter_release(work, commit, statement)
             commit.enter(_entry(work, manifest, statement))
     return manifest
+
+
+def _enter_due(work: _Work, commit: Commit, manifest: Manifest) -> Mapping[str, Any] | None:
+    """Enter what has to stand in the log before this release; says where all of it stands, the release too."""
+    if work.log is None:
+        return None
+    places: dict[str, int] = {}
+    for due in (*work.log.due(), *_stated(manifest)):
+        work.log.put(due.document)
+        found = commit.logged(due.digest)
+        places[due.name] = commit.log(due.entry(work.first.as_of)) if found is None else found
+    return {"origin": work.log.origin, "index": commit.size, "before": places}
+
+
+def _enter_release(work: _Work, commit: Commit, statement: bytes) -> None:
+    if work.log is not None:
+        work.log.put(statement)
+        commit.log(saying.release(statement).entry(work.first.as_of))
+
+
+def _stated(manifest: Manifest) -> Iterator[Due]:
+    """What a release itself brings: which choices count, and what was received that no release before had seen."""
+    governed = manifest.governed
+    if governed.map is not None:
+        yield saying.epoch(manifest.judged, manifest.as_of, governed.map.public(), told(governed.map.accounts))
+    if (received := governed.received) is not None:
+        yield saying.intake(received.root, told(received.records), received.first, received.last, manifest.id)
 
 
 def _entry(work: _Work, manifest: Manifest, statement: bytes) -> Mapping[str, str | int]:
@@ -351,7 +416,7 @@ NOTES = (
     "and account numbers and IP addresses that have a known shape were masked. Names and what people tell of themselves "
     "in other words stay.",
     "Rows listed in tombstones.json must not be used: people withdrew them while the release was being written.",
-    "This statement is not signed yet. It covers what was built here; it cannot show that nothing else was trained on.",
+    "This covers what this platform sends through aboveboard; it cannot show that nothing else was trained on.",
 )
 
 
@@ -421,6 +486,9 @@ def _write_private(folder: Path, manifest: Manifest) -> None:
         "released": governed.released,
         "quarantined": governed.quarantined,
         "tombstones": len(manifest.tombstones.leaves),
+        "accounts": governed.map and governed.map.accounts,
+        "rows_of_one_person": governed.map and governed.map.alone,
+        "rows_of_several": governed.map and governed.map.shared,
         "source_digest": governed.source_digest,
         "masked": dict(governed.masked),
         "shards": [asdict(shard) for shard in governed.shards],
@@ -432,8 +500,9 @@ def _write_private(folder: Path, manifest: Manifest) -> None:
         disk.settle(folder)
 
 
-def _publish(to: Path, private: Path, name: str, staged: str) -> None:
-    """Private part first, then the public one: what is visible always has its evidence behind it."""
+def _publish(to: Path, private: Path, name: str, staged: str, log: Log | None) -> None:
+    """The log, the private part, then the public one: what is visible always has its evidence behind it."""
+    _prove(to / staged, log)
     if not (private / name).exists():
         (private / staged / PUBLIC).unlink(missing_ok=True)
         with disk.step("publish private"):
@@ -442,7 +511,17 @@ def _publish(to: Path, private: Path, name: str, staged: str) -> None:
         disk.move(to / staged, to / name)
 
 
-def finish(ledger: Ledger, private: Path) -> list[str]:
+def _prove(public: Path, log: Log | None) -> None:
+    """Write the proofs of a committed release beside it."""
+    said = json.loads((public / "manifest.json").read_bytes())["predicate"]["log"]
+    if said is None:
+        return
+    if log is None:
+        raise ReleaseError("the release was entered in a log", folder=public, hint="give the log in which it stands")
+    log.publish(public, {**said["before"], "release": said["index"]})
+
+
+def finish(ledger: Ledger, private: Path, log: Log | None = None) -> list[str]:
     """Publish what was committed by a build that died before it could; returns the ids. Safe to call at any time.
 
     Raises ReleaseError where what was staged is not what was committed: nothing of it is then shown.
@@ -455,7 +534,7 @@ def finish(ledger: Ledger, private: Path) -> list[str]:
         with disk.taken(private / staged) as ours:
             if ours and not (to / name).exists():
                 _refuse_damaged(to / staged, private, entry)
-                _publish(to, private, name, staged)
+                _publish(to, private, name, staged, log)
                 finished.append(name)
     return finished
 

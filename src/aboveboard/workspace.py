@@ -27,8 +27,10 @@ from aboveboard.regime import Regime, Regimes
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aboveboard.evidence import Evidence
     from aboveboard.keys import Keys
     from aboveboard.ledger import Ledger, LedgerSnapshot
+    from aboveboard.note import Signer
     from aboveboard.sources.facts import FactsTable
 
 FILE = "aboveboard.toml"
@@ -38,8 +40,9 @@ _KEYS = {
     "ledger": ("url",),
     "facts": ("path",),
     "engine": ("threads", "memory"),
+    "log": ("origin",),
 }
-_TABLES = {"workspace", "policy", "ledger", "facts", "sources", "regions", "regime", "licence", "engine"}
+_TABLES = {"workspace", "policy", "ledger", "facts", "sources", "regions", "regime", "licence", "engine", "log"}
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,38 @@ class Workspace:
         from aboveboard import keys
 
         return keys.read(self.keys_folder)
+
+    @property
+    def origin(self) -> str:
+        """The name of the platform's log: a URL without its scheme, by which everybody knows it ([log] origin)."""
+        from aboveboard.note import is_name
+
+        said = self._table("log").get("origin", f"{self.name}.example/log")
+        if not isinstance(said, str) or not is_name(said):
+            raise self._setting("origin", said, "a URL without its scheme, such as example.com/log, without spaces")
+        return said
+
+    @property
+    def log_folder(self) -> Path:
+        return self.folder / "log"
+
+    def signer(self, key: str) -> Signer:
+        """The key that signs checkpoints (``log``) or receipts (``receipt``), under the name of the log."""
+        from aboveboard.note import Signer
+
+        name = self.origin if key == "log" else f"{self.origin}/{key}"
+        return Signer(name, self.keys.secret(key))
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The log of this workspace, made empty when it is not there yet."""
+        from aboveboard import statement, subjectmap
+        from aboveboard.evidence import Evidence
+        from aboveboard.log import Log
+
+        vkeys = {name: str(self.signer(name).key) for name in ("log", "receipt")}
+        keys = statement.keys(subjectmap.key_commitment(self.keys.secret("index")), vkeys)
+        return Evidence(self.ledger, Log.make(self.log_folder, self.signer("log")), self.policy, (keys,))
 
     @property
     def releases(self) -> Path:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aboveboard import disk, identifiers, manifest
+from aboveboard import disk, identifiers, manifest, merkle
 from aboveboard.engine import Engine, Session
 from aboveboard.errors import EngineError
 from aboveboard.layout import MAX_BITS, Layout, fitting
@@ -174,8 +174,8 @@ ORDER BY subject, ordinal
 """Everybody who has a part in a released row, whatever the role: whom a no of theirs would touch."""
 
 
-def cut(engine: Engine, parts: Path, data: Path, index: Path, most: int = MAX_BITS) -> Cut:
-    """The public files, one for each part of the layout that has rows, and beside each a private index.
+def cut(engine: Engine, parts: Path, public: Path, index: Path, most: int = MAX_BITS) -> Cut:
+    """The public files (below ``data``) and the hashes of their trees (below ``rows``), one for each part of the layout that has rows, and beside each a private index.
 
     There are at most ``2**most`` files, and fewer where one would hold too few people. A few files' worth of rows are
     taken at a time, and what does not fit into memory spills.
@@ -191,7 +191,7 @@ def cut(engine: Engine, parts: Path, data: Path, index: Path, most: int = MAX_BI
         down = MAX_BITS - made.bits
         for first, last in _groups(con, down):
             con.execute(_GROUP.format(first=first << down, last=((last + 1) << down) - 1, down=down))
-            made.shards += [_file(con, key, data, index) for key in _keys(con)]
+            made.shards += [_file(con, key, public, index) for key in _keys(con)]
             _tally(con, made)
     return made
 
@@ -226,17 +226,38 @@ def _keys(con: duckdb.DuckDBPyConnection) -> list[int]:
     return [key for (key,) in con.execute("SELECT DISTINCT shard FROM laid ORDER BY shard").fetchall()]
 
 
-def _file(con: duckdb.DuckDBPyConnection, key: int, data: Path, index: Path) -> manifest.Shard:
+def _file(con: duckdb.DuckDBPyConnection, key: int, public: Path, index: Path) -> manifest.Shard:
     columns = ", ".join(manifest.RELEASED_COLUMNS)
     con.execute(_FILE.format(key=key))
-    name, sha256, rows = copy(con, f"SELECT {columns} FROM file", data, "data")
+    name, sha256, rows = copy(con, f"SELECT {columns} FROM file", public / "data", "data")
     with disk.step("index"):
         copy_rows(con, "SELECT source, ordinal, leaf FROM file", index / f"{key:05d}.parquet")
         disk.settle(index / f"{key:05d}.parquet")
-    found = con.execute("SELECT leaf FROM file")
-    blocks = iter(lambda: found.fetchmany(65_536), [])
-    digest = manifest.shard_digest(leaf for block in blocks for (leaf,) in block)
-    return manifest.Shard(key, f"data/{name}", sha256, rows, digest)
+    leaves = joined(con.sql("SELECT leaf FROM file").to_arrow_table()["leaf"])
+    levels = merkle.levels(leaves)
+    tiles = _tiles(levels, key, public)
+    root = merkle.root_in(levels).hex()
+    return manifest.Shard(key, f"data/{name}", sha256, rows, manifest.shard_digest([leaves]), root, tiles)
+
+
+def joined(column: pa.ChunkedArray) -> bytes:
+    """Values of one width, one behind another."""
+    import pyarrow as pa
+
+    whole = pa.concat_arrays(column.cast(pa.binary()).chunks) if column.num_chunks else pa.array([], pa.binary())
+    return b"" if not len(whole) else memoryview(whole.buffers()[2])[: merkle.WIDTH * len(whole)].tobytes()
+
+
+def _tiles(levels: Sequence[bytes], key: int, public: Path) -> tuple[tuple[str, str], ...]:
+    """Keep every eighth level of a tree, so that a row is proven without reading the others; their names and SHA-256."""
+    made = []
+    with disk.step("rows"):
+        for place, hashes in enumerate(levels[:: merkle.TILE_HEIGHT]):
+            name = manifest.tile_name(key, place)
+            (public / name).parent.mkdir(parents=True, exist_ok=True)
+            disk.write(public / name, hashes)
+            made.append((name, hashlib.sha256(hashes).hexdigest()))
+    return tuple(made)
 
 
 def _tally(con: duckdb.DuckDBPyConnection, made: Cut) -> None:

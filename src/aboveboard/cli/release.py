@@ -175,7 +175,7 @@ def resume(workspace: str, as_json: bool) -> None:
 
     ws = open_workspace(workspace)
     with in_plain_words():
-        finished = finish(ws.ledger, ws.private.resolve()) if ws.has_ledger else []
+        finished = finish(ws.ledger, ws.private.resolve(), ws.evidence) if ws.has_ledger else []
     emit(
         {"finished": finished},
         as_json,

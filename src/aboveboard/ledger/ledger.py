@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import database, releases
+from aboveboard.ledger import database, entries, releases, subjects
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
     FIELDS,
@@ -171,6 +171,27 @@ class Ledger:
         """Whose recorded words run out in ``(after, upto]``."""
         with database.reading(self._engine) as connection:
             return releases.expiring(connection, micros(after), micros(upto))
+
+    def entries(self, place: int = 0) -> Sequence[entries.Entry]:
+        """The entries of the log from a place on, in order."""
+        with database.reading(self._engine) as connection:
+            return entries.since(connection, place)
+
+    def entries_of(self, kind: str) -> Sequence[entries.Entry]:
+        """The entries of the log of one type, in order."""
+        with database.reading(self._engine) as connection:
+            return entries.of_type(connection, kind)
+
+    def subject_keys(self, asked: pa.Table) -> pa.Table:
+        """``subject`` and ``key`` for everybody, made for each ``subject`` asked for that has none yet."""
+        with database.writing(self._engine) as connection:
+            subjects.make(connection, asked)
+            return subjects.read(connection)
+
+    def subject_key(self, subject: str) -> bytes | None:
+        """The key of one person; None where there is none, or none any more."""
+        with database.reading(self._engine) as connection:
+            return subjects.one(connection, subject)
 
     def now(self) -> datetime:
         """The moment an event appended now would carry, at the earliest."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, insert, select
 
+from aboveboard.ledger import entries
 from aboveboard.ledger.events import events
 
 releases = Table(
@@ -51,6 +52,19 @@ class Commit:
     def enter(self, release: Mapping[str, str | int]) -> None:
         """Commit a release with the end of the transaction."""
         self.connection.execute(insert(releases), dict(release))
+
+    @property
+    def size(self) -> int:
+        """How many entries the log has: the place of the next one."""
+        return entries.count(self.connection)
+
+    def logged(self, digest: str) -> int | None:
+        """Where the statement with this SHA-256 stands in the log; None where it is not in it."""
+        return entries.place_of(self.connection, digest)
+
+    def log(self, entry: bytes) -> int:
+        """Put an entry into the log with the end of the transaction; returns its place."""
+        return entries.add(self.connection, entry).place
 
 
 def committed(connection: Connection) -> Sequence[Mapping[str, str | int]]:

@@ -1,0 +1,334 @@
+"""Commits to every released record, and states to every account what of theirs is in a release.
+
+``settle_accounts`` gives each account in scope its release key, ``commit`` makes the commitments of one judged shard with
+what opens them, ``map_subjects`` makes the subject map from all of them. The bytes are those of ``descriptor`` and
+``subjectmap``, which a test holds it to; what opens a commitment lies in the private part and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from aboveboard import descriptor, disk, explanation, manifest, merkle, steps, subjectmap, writing
+from aboveboard.choice import Snapshot
+from aboveboard.engine import Engine, Session, people_tables
+from aboveboard.errors import EngineError
+from aboveboard.plan import text, texts
+from aboveboard.reasons import OWN, masks
+from aboveboard.record import PART_FIELDS
+from aboveboard.vocabulary import ROLES_WITHOUT_VETO
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+OPENINGS = "openings"
+ACCOUNTS = "accounts.parquet"
+BATCH = 65_536
+
+
+class SubjectKeys(Protocol):
+    """Whoever keeps a key for every person (``ledger.Ledger``)."""
+
+    def subject_keys(self, subjects: pa.Table) -> pa.Table:
+        """``subject`` and ``key`` (32 bytes) for each ``subject``, made where there is none yet; durable on return."""
+
+
+class Settled:
+    """For a process of its own: everybody has a key already."""
+
+    def subject_keys(self, subjects: pa.Table) -> pa.Table:
+        raise NotImplementedError("the accounts of a release are settled before its shards are handed out")
+
+
+# --- accounts -----------------------------------------------------------------------------------------------------
+
+
+def settle_accounts(
+    engine: Engine, snapshot: Snapshot, authors: str, keys: SubjectKeys, release_salt: bytes, folder: Path
+) -> None:
+    """Write who is in scope, each with the release key and the digest of what is known: ``accounts.parquet``.
+
+    In scope is everybody a record is by or about (``authors``, a subquery with the column ``subject``), everybody who
+    ever said anything, and everybody of whom something is attested.
+    """
+    with engine.connect() as con:
+        for name, table in zip(("events", "facts"), people_tables(snapshot), strict=True):
+            con.register(f"_{name}", table)
+            con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM _{name}")
+            con.unregister(f"_{name}")
+        for name in ("events", "facts"):
+            writing.copy_rows(con, f"SELECT * FROM {name}", folder / f"{name}.parquet")
+            disk.settle(folder / f"{name}.parquet")
+        con.execute(_SCOPE.format(authors=authors))
+        known = con.sql("SELECT subject FROM scope ORDER BY subject").to_arrow_table()
+        con.register("_keys", keys.subject_keys(known))
+        con.execute("SET VARIABLE release_salt = ?", [release_salt])
+        con.execute(_KNOWN.format(event=_struct(_EVENT, "e"), account=_struct(_ACCOUNT, "f")))
+        writing.copy_rows(con, _ACCOUNTS, folder / ACCOUNTS)
+        disk.settle(folder / ACCOUNTS)
+
+
+_SCOPE = """
+CREATE TEMP TABLE scope AS
+SELECT DISTINCT subject
+FROM (SELECT subject FROM ({authors}) UNION ALL SELECT subject FROM events UNION ALL SELECT subject FROM facts)
+WHERE subject IS NOT NULL
+"""
+_KNOWN = """
+CREATE TEMP TABLE known AS
+SELECT
+  s.subject,
+  sha256('aboveboard/person/v1\\x00'::BLOB || encode(net(coalesce(e.said, '')) || net(coalesce(f.attested, ''))))
+    AS person
+FROM scope AS s
+LEFT JOIN (SELECT subject, string_agg({event}, '' ORDER BY position) AS said FROM events AS e GROUP BY subject) AS e
+  USING (subject)
+LEFT JOIN (
+  SELECT subject, string_agg(one, '' ORDER BY encode(one)) AS attested
+  FROM (SELECT subject, {account} AS one FROM facts AS f) GROUP BY subject
+) AS f USING (subject)
+"""
+_ACCOUNTS = """
+SELECT subject, unhex(sha256('aboveboard/release-key/v1\\x00'::BLOB || key || getvariable('release_salt'))) AS release_key,
+  person
+FROM known JOIN _keys USING (subject) ORDER BY subject
+"""
+_MOMENTS = frozenset(
+    {"past_from", "past_to", "effective_at", "recorded_at", "expires_at", "valid_from", "last_interaction"}
+)
+_FLAGS = frozenset({"verified", "effective_verified", "protected"})
+_NUMBERS = frozenset({"position", "vocabulary"})
+_EVENT, _ACCOUNT = descriptor.EVENT_FIELDS, descriptor.ACCOUNT_FIELDS
+
+
+def _struct(fields: tuple[str, ...], of: str) -> str:
+    """The netstring of the netstrings of some columns."""
+    told = (_net(_column(of, name), _kind(name)) for name in fields)
+    return f"net({' || '.join(told)})"
+
+
+def _kind(name: str) -> str:
+    for kinds, kind in ((_MOMENTS, "TIMESTAMP"), (_FLAGS, "BOOLEAN"), (_NUMBERS, "BIGINT")):
+        if name in kinds:
+            return kind
+    return "VARCHAR"
+
+
+# --- one judged shard ---------------------------------------------------------------------------------------------
+
+
+def sit(session: Session, folder: Path) -> None:
+    """Give a session the accounts of its release."""
+    session.con.execute(
+        f"CREATE OR REPLACE TEMP TABLE openers AS SELECT * FROM read_parquet({text(str(folder / ACCOUNTS))})"
+    )
+
+
+def commit(session: Session, file: Path) -> None:
+    """After ``writing.lay``: write what opens the commitments of the shard's released rows."""
+    session.load("shapes", _shapes(session.con))
+    for step in steps.read("commit"):
+        session.make(step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
+    hashed, committed = (session.count(table) for table in ("hashed", "committed"))
+    if hashed != committed:  # INVARIANT: no row goes out that nobody can open
+        raise EngineError(f"{hashed} rows were laid and {committed} were committed to", hint="please report this")
+    writing.copy_rows(session.con, _OPENINGS, file)
+    disk.settle(file)
+
+
+def _shapes(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Of texts with other parts in them, only which letters are blank: enough to find the spans and judge again."""
+    import pyarrow as pa
+
+    asked = "SELECT h.ordinal, r.text FROM hashed AS h JOIN records AS r USING (ordinal) WHERE len(r.parts) > 0"
+    rows = con.execute(asked).fetchall()
+    shapes = [None if said is None else descriptor.shape(said) for _, said in rows]
+    return pa.table({"ordinal": pa.array([at for at, _ in rows], pa.int64()), "shape": pa.array(shapes, pa.string())})
+
+
+def _column(of: str, name: str) -> str:
+    return f'{of}."{name}"'
+
+
+def _net(expression: str, kind: str) -> str:
+    """``descriptor.net`` of a column, by its type."""
+    if kind.endswith("[]"):
+        told = _net("x", kind.removesuffix("[]"))
+        listed = f"coalesce(array_to_string(list_transform({expression}, lambda x: {told}), ''), '')"
+        return f"CASE WHEN {expression} IS NULL THEN '-' WHEN len({expression}) = 0 THEN '0:,' ELSE net({listed}) END"
+    if kind.startswith("STRUCT"):
+        inner = [name.split()[0].strip('"') for name in kind.removeprefix("STRUCT(").removesuffix(")").split(", ")]
+        told_each = " || ".join(f"net({_column(expression, name)})" for name in inner)
+        return f"net({told_each})"
+    written = {"TIMESTAMP": "epoch_us({})::VARCHAR", "BIGINT": "{}::VARCHAR", "INTEGER": "{}::VARCHAR",
+               "BOOLEAN": "({})::INTEGER::VARCHAR"}  # fmt: skip
+    return f"net({written.get(kind, '{}').format(expression)})"
+
+
+def _facts() -> str:
+    """``descriptor.facts`` of the row ``r`` of ``records``."""
+    told = (_parts() if name == "parts" else _net(_column("r", name), kind) for name, kind in descriptor.FACTS.items())
+    return " || ".join(told)
+
+
+def _parts() -> str:
+    names = ("kind", "categories", "labels", "audience_at", "audience_now", "parties", "signals", "source_state",
+             "place", "start", "end")  # fmt: skip
+    told = [_net(_column("p", name), PART_FIELDS[name]) for name in names]
+    told.append("net(CASE WHEN p.content IS NULL THEN '0' ELSE '1' END)")
+    one = f"net({' || '.join(told)})"
+    listed = f"coalesce(array_to_string(list_transform(r.parts, lambda p: {one}), ''), '')"
+    return f"CASE WHEN r.parts IS NULL THEN '-' WHEN len(r.parts) = 0 THEN '0:,' ELSE net({listed}) END"
+
+
+def _others() -> str:
+    """``explanation.has_others`` of the row ``r`` of ``records``."""
+    main, part = _others_in("r", "'main'"), _others_in("p", "p.kind")
+    quoting = f"coalesce(r.kind IN {texts(sorted(explanation.QUOTING_KINDS))}, FALSE)"
+    return f"(r.parts IS NULL OR {quoting} OR {main} OR len(list_filter(r.parts, lambda p: {part})) > 0)"
+
+
+def _others_in(of: str, kind: str) -> str:
+    free = " AND ".join(f"x.role IS DISTINCT FROM {text(role)}" for role in sorted(ROLES_WITHOUT_VETO))
+    about = f"[{', '.join(map(text, sorted(explanation.ABOUT_OTHERS)))}]"
+    return (
+        f"({of}.parties IS NULL OR (len({of}.parties) > 0 AND len(list_filter({of}.parties, lambda x: {free})) > 0)"
+        f" OR coalesce({kind} IN {texts(sorted(explanation.QUOTING))}, FALSE)"
+        f" OR {of}.source_state IS DISTINCT FROM 'own'"
+        f" OR coalesce(list_has_any({of}.labels, {about}), FALSE))"
+    )
+
+
+OTHERS = _others()
+"""Whether a row ``r`` of ``records`` has other people in it."""
+_FRAGMENTS = {"facts": _facts(), "others": OTHERS}
+_NO_WORDS = "CASE WHEN p.content IS NULL THEN NULL ELSE '' END"
+_BARE_FIELDS = {name: _NO_WORDS if name == "content" else _column("p", name) for name in PART_FIELDS}
+_BARE_PART = ", ".join(f'"{name}" := {field}' for name, field in _BARE_FIELDS.items())
+_COLUMNS = ", ".join(_column("r", name) for name in descriptor.FACTS if name != "parts")
+_OPENINGS = f"""
+SELECT
+  c.subject AS account, c.leaf, c.shared, c.com, d.clause, d.policy_at_collection, d.policy_now, d.removed, d.outcome,
+  r.ordinal, {_COLUMNS},
+  list_transform(r.parts, lambda p: struct_pack({_BARE_PART})) AS parts,
+  s.shape
+FROM committed AS c
+JOIN decisions AS d USING (ordinal)
+JOIN records AS r USING (ordinal)
+LEFT JOIN shapes AS s USING (ordinal)
+ORDER BY c.ordinal
+"""
+"""What an auditor needs to open a commitment and to judge again: facts, and of the words only their shape."""
+
+
+# --- all of them --------------------------------------------------------------------------------------------------
+
+
+def map_subjects(engine: Engine, private: Path, folder: Path, index_key: bytes, release_salt: bytes) -> manifest.Map:
+    """Write the subject map of a release into ``folder``; memory stays flat in the number of accounts."""
+    folder.mkdir()
+    with engine.connect() as con:
+        _stated(con, private)
+        _indexed(con, private, index_key)
+        [(accounts,)] = con.execute("SELECT count(*) FROM accounts").fetchall()
+        extra = subjectmap.dummies(accounts)
+        bits = subjectmap.bits_for(accounts + extra)
+        strangers = sorted(subjectmap.dummy(index_key, release_salt, number) for number in range(extra))
+        rows = heapq.merge(_sealed(con), strangers)
+        digests = [_bucket(folder, prefix, rows) for prefix, rows in subjectmap.buckets(rows, bits)]
+        top = b"".join(digests)
+        with disk.step("subjects"):
+            disk.write(folder / "top.bin", top)
+            disk.settle(folder)
+        [(alone, shared)] = con.execute(
+            "SELECT count(*) FILTER (NOT shared), count(*) FILTER (shared) FROM openings"
+        ).fetchall()
+        coms = con.sql("SELECT com FROM openings WHERE shared ORDER BY com").to_arrow_table()["com"]
+    return manifest.Map(
+        salt=release_salt.hex(),
+        bits=bits,
+        top_sha256=hashlib.sha256(top).hexdigest(),
+        root=subjectmap.root(digests).hex(),
+        shared_root=descriptor.sorted_root(writing.joined(coms)).hex(),
+        accounts=accounts,
+        alone=alone,
+        shared=shared,
+    )
+
+
+def _bucket(folder: Path, prefix: int, rows: bytes) -> bytes:
+    (folder / subjectmap.bucket_name(prefix)).write_bytes(rows)
+    disk.settle(folder / subjectmap.bucket_name(prefix))
+    return hashlib.sha256(rows).digest()
+
+
+def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
+    """The table ``stated``: for each account its rows, their root, and the records that others may keep out."""
+    import pyarrow as pa
+
+    files = writing.listed(private / OPENINGS / "records")
+    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, leaf, shared, com FROM {_read(files, _EMPTY)}")
+    found = con.execute("SELECT account, com FROM openings WHERE NOT shared ORDER BY account, com")
+    rows = (row for block in iter(lambda: found.fetchmany(BATCH), []) for row in block)
+    subjects, counts, roots = [], [], []
+    for account, theirs in groupby(rows, key=itemgetter(0)):
+        coms = [bytes(com) for _, com in theirs]
+        subjects.append(account)
+        counts.append(len(coms))
+        roots.append(descriptor.records_root(coms))
+    table = pa.table({"subject": pa.array(subjects, pa.string()), "rows": pa.array(counts, pa.int64()), "records": pa.array(roots, pa.binary())})  # fmt: skip
+    con.register("_stated", table)
+    con.execute("CREATE TEMP TABLE stated AS SELECT * FROM _stated")
+    decisions, (lo, hi) = writing.listed(private / "decisions"), masks(OWN)
+    con.execute(_NONE_WITHHELD if decisions == "[]" else _WITHHELD.format(decisions=decisions, lo=lo, hi=hi))
+
+
+def _read(files: str, empty: str) -> str:
+    return f"read_parquet({files})" if files != "[]" else f"({empty})"
+
+
+_EMPTY = "SELECT ''::VARCHAR AS account, ''::BLOB AS leaf, FALSE AS shared, ''::BLOB AS com WHERE FALSE"
+_NONE_WITHHELD = "CREATE TEMP TABLE withheld AS SELECT ''::VARCHAR AS subject, 0::BIGINT AS records WHERE FALSE"
+_WITHHELD = """
+CREATE TEMP TABLE withheld AS
+SELECT subject, count(*) AS records FROM read_parquet({decisions})
+WHERE shared AND subject IS NOT NULL AND (outcome < 2 OR (reasons_lo & {lo}) = 0 AND (reasons_hi & {hi}) = 0)
+GROUP BY subject
+"""
+"""Records with other people in them that nothing of their own keeps out: the count depends on this person alone."""
+
+
+def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> None:
+    """The table ``accounts``: everybody in scope with what their row needs, in the order of the map."""
+    secret = key.ljust(64, b"\x00")
+    for name, pad in (("index_inner", 0x36), ("index_outer", 0x5C)):
+        con.execute(f"SET VARIABLE {name} = ?", [bytes(byte ^ pad for byte in secret)])
+    con.execute(_INDEXED.format(accounts=text(str(private / OPENINGS / ACCOUNTS))))
+
+
+_INDEXED = """
+CREATE TEMP TABLE accounts AS
+SELECT
+  unhex(sha256(getvariable('index_outer') || unhex(sha256(getvariable('index_inner') || encode(subject))))) AS place,
+  release_key, coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person
+FROM read_parquet({accounts}) AS a
+LEFT JOIN stated AS s USING (subject)
+LEFT JOIN withheld AS w USING (subject)
+ORDER BY place
+"""
+"""``subjectmap.index_of`` for every account: HMAC-SHA-256 written out."""
+
+
+def _sealed(con: duckdb.DuckDBPyConnection) -> Iterator[bytes]:
+    found = con.execute("SELECT * FROM accounts ORDER BY place")
+    for block in iter(lambda: found.fetchmany(BATCH), []):
+        for place, key, rows, withheld, records, person in block:
+            stated = subjectmap.Stated(rows, withheld, records or merkle.EMPTY, person)
+            yield subjectmap.seal(key, place, stated)

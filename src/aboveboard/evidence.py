@@ -1,0 +1,111 @@
+"""The log of a workspace: its places are given by the ledger, its tiles and checkpoints follow, its proofs go with releases.
+
+``Evidence`` is what a release is entered in (it fits ``release.Log`` by its shape). What the ledger committed is appended
+to the log on the disk afterwards, in the same order, however often somebody died on the way: so there is never an entry
+of something that did not happen, and never two logs. Specification: docs/formats/log.md and docs/formats/manifest.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from aboveboard import disk, statement
+from aboveboard.errors import LogError
+from aboveboard.log import Log
+from aboveboard.policy import Policy
+from aboveboard.statement import Due
+
+PROOF = "proof"
+"""The folder of a release that holds the proofs of its place in the log: made after it, so no part of its statement."""
+LOG_KEY = "log.vkey"
+
+
+class Logged(Protocol):
+    """An entry as the ledger committed it."""
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+
+
+class Ledger(Protocol):
+    """Whoever gives entries their places."""
+
+    def entries(self, place: int = 0) -> Sequence[Logged]:
+        """The committed entries from a place on, in order."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The log of one workspace. ``keys``: the statements about its keys that come before everything else."""
+
+    ledger: Ledger
+    log: Log
+    policy: Policy
+    keys: Sequence[Due] = field(default_factory=tuple)
+
+    @property
+    def origin(self) -> str:
+        return self.log.signer.name
+
+    def due(self) -> Sequence[Due]:
+        """The keys, then every version of the policy by the time it begins."""
+        versions = sorted(self.policy.versions, key=lambda version: version.effective_from)
+        return (*self.keys, *(statement.policy(self.policy.name, v, _rules(v.path), code_digest()) for v in versions))
+
+    def put(self, document: bytes) -> None:
+        self.log.put(document)
+
+    def follow(self) -> int:
+        """Bring the log on the disk to what the ledger says, under a new checkpoint; returns its size."""
+        head = self.log.head().size
+        new = [entry.data for entry in self.ledger.entries(head)]
+        if not new:
+            self._refuse_ahead(head)
+            return head
+        return self.log.append(new, head).stop
+
+    def publish(self, public: Path, places: Mapping[str, int]) -> None:
+        """Follow the ledger, and write the proofs of these entries and what they say beside a release."""
+        self.follow()
+        folder = public / PROOF
+        entries = {name: self.ledger.entries(place)[0].data for name, place in places.items()}
+        with disk.step("proof"):
+            for name, place in places.items():
+                proof = self.log.inclusion(place, extra=entries[name])
+                disk.place(folder / f"{name}.tlog-proof", proof.data())
+            disk.place(folder / "checkpoint", self.log.checkpoint())
+            disk.place(folder / LOG_KEY, f"{self.log.signer.key}\n".encode())
+            for name in places:
+                if name != "release":  # its statement is the manifest
+                    disk.place(folder / f"{name}.json", self._object(entries[name]))
+
+    def _object(self, entry: bytes) -> bytes:
+        return self.log.statement(statement.digest_of(entry))
+
+    def _refuse_ahead(self, head: int) -> None:
+        """A ledger that was brought back from a backup may have lost entries that others have seen."""
+        if head and not self.ledger.entries(head - 1):
+            raise LogError(
+                f"the log on the disk has {head} entries and the ledger knows fewer", file=self.log.folder,
+                hint="bring the newest ledger back: going on would make a fork",
+            )  # fmt: skip
+
+
+def _rules(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the code that reads policies and judges: name, zero byte, digest, line feed of every file, sorted."""
+    here = Path(__file__).parent
+    files = sorted(path for path in here.rglob("*") if path.suffix in (".py", ".sql"))
+    lines = (f"{path.relative_to(here).as_posix()}\0{_rules(str(path))}\n" for path in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,96 @@
+"""The statements that a platform enters in its log: policies, choices, receipts of data, keys and releases.
+
+Each is an in-toto Statement v1 in canonical JSON (RFC 8785). The log holds a line with its type, time, digest and size,
+never the statement itself: what it says is shown to whoever it is for. No statement names a person or a record.
+Specification: docs/formats/statements.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import rfc8785
+
+from aboveboard.manifest import STATEMENT
+from aboveboard.policy import PolicyVersion
+from aboveboard.proof import Entry
+from aboveboard.subjectmap import SCHEME
+
+BASE = "https://aboveboard.dev/"
+POLICY, EPOCH, RELEASE, INTAKE, KEY = "policy/v1", "choice-epoch/v1", "release/v1", "intake/v1", "key/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A statement that has to be in the log: its type, its bytes, and what a release calls it."""
+
+    type: str
+    document: bytes
+    name: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the document, hexadecimal."""
+        return hashlib.sha256(self.document).hexdigest()
+
+    def entry(self, at: datetime) -> bytes:
+        """Its line in the log; ``at`` is when it is entered."""
+        return Entry(self.type, moment(at), self.digest, len(self.document)).data()
+
+
+def moment(at: datetime) -> str:
+    """A moment as the log writes it: RFC 3339 in UTC, microseconds where there are any."""
+    plain = at.astimezone(UTC)
+    return f"{plain:%Y-%m-%dT%H:%M:%S}{f'.{plain.microsecond:06}' if plain.microsecond else ''}Z"
+
+
+def keys(index_commitment: str, vkeys: Mapping[str, str]) -> Due:
+    """Which keys speak for the platform, and the commitment to the one that places people in its subject maps."""
+    return _due(KEY, {"keys": dict(vkeys), "index_commitment": index_commitment, "index_scheme": SCHEME}, {}, "keys")
+
+
+def policy(name: str, version: PolicyVersion, rules_sha256: str, code_sha256: str) -> Due:
+    """That these words and these rules are a version of a policy, and which code reads the rules."""
+    said = {
+        "policy": name,
+        "version": version.version,
+        "effective_from": moment(version.effective_from),
+        "announced_at": version.announced_at.isoformat() if version.announced_at else None,
+        "zone": version.zone,
+        "retroactive": version.retroactive,
+        "code_sha256": code_sha256,
+    }
+    named = {"text.md": version.text_sha256, "policy.toml": rules_sha256}
+    return _due(POLICY, said, named, f"policy-{version.version}")
+
+
+def epoch(position: int, at: datetime, mapped: Mapping[str, Any], accounts: Mapping[str, int]) -> Due:
+    """That every choice up to a position of the ledger counts in a subject map (``manifest.Map`` as the public sees it)."""
+    said = {"position": position, "at": moment(at), "subjects": dict(mapped), "accounts": dict(accounts)}
+    return _due(EPOCH, said, {}, "choice-epoch")
+
+
+def intake(root: str, records: Mapping[str, int], first: datetime, last: datetime, kept: str) -> Due:
+    """That records were received: the root over them, about how many, when first and last, and where that is kept."""
+    said = {"root": root, "records": dict(records), "first": moment(first), "last": moment(last), "kept": kept}
+    return _due(INTAKE, said, {}, "intake")
+
+
+def release(manifest: bytes) -> Due:
+    """A release: its statement is its manifest."""
+    return Due(RELEASE, manifest, "release")
+
+
+def digest_of(entry: bytes) -> str:
+    """The SHA-256 of the statement that an entry of the log is about."""
+    return Entry.parse(entry).digest
+
+
+def _due(kind: str, said: Mapping[str, Any], subject: Mapping[str, str], name: str) -> Due:
+    named: Sequence[Mapping[str, Any]] = [{"name": n, "digest": {"sha256": d}} for n, d in sorted(subject.items())]
+    document = {"_type": STATEMENT, "predicateType": BASE + kind, "subject": named, "predicate": dict(said)}
+    return Due(kind, rfc8785.dumps(document), name)

@@ -1,0 +1,159 @@
+"""The subject map of a release: where each person, and nobody else, finds what the platform states about them.
+
+Every account has one row of the same size, in the release or not, said no or not, among rows that belong to nobody.
+Rows stand by a keyed index in bucket files; the root over the buckets' digests is in the manifest. Whoever holds the
+release key of an account opens its row, and the row binds the key: nobody can be shown another. Pure but for the cipher,
+which is loaded at first use. Specification: docs/formats/map.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from aboveboard import merkle
+from aboveboard.errors import VerificationError
+
+SCHEME = "hmac-v1"
+INDEX, COMMIT, PLAIN, TAG = 32, 32, 80, 16
+WIDTH = INDEX + COMMIT + PLAIN + TAG
+"""Bytes in a row."""
+FULL = 1_024
+"""Most rows in a bucket, on average; at least half as many where there are several buckets."""
+DUMMIES = 512
+"""At least so many rows belong to nobody."""
+MAX_BITS = 20
+_DUMMY = b"\xffaboveboard/dummy/v1\x00"  # 0xff is in no UTF-8 text, so it is nobody's account
+_ENCRYPT, _COMMIT = b"aboveboard/map-encrypt/v1\x00", b"aboveboard/map-commit/v1\x00"
+_NOISE, _KEY = b"aboveboard/map-noise/v1\x00", b"aboveboard/k_index/v1\x00"
+_STATED = struct.Struct(">QQ32s32s")
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What the platform states of one account in one release.
+
+    ``rows``: released rows by this person alone. ``shared``: records of theirs with other people in them that nothing of
+    their own keeps out. ``records``: the root over the descriptors' commitments of ``rows``. ``person``: the digest of
+    their choices and of what is attested of the account.
+    """
+
+    rows: int
+    shared: int
+    records: bytes
+    person: bytes
+
+    def pack(self) -> bytes:
+        return _STATED.pack(self.rows, self.shared, self.records, self.person)
+
+
+def index_of(key: bytes, subject: str) -> bytes:
+    """Where an account stands in every map of a platform: HMAC-SHA-256(k_index, account id)."""
+    return hmac.digest(key, subject.encode(), "sha256")
+
+
+def key_commitment(key: bytes) -> str:
+    """What is said of k_index in public, before the first map: it cannot be another one later."""
+    return hashlib.sha256(_KEY + key).hexdigest()
+
+
+# --- rows -------------------------------------------------------------------------------------------------------
+
+
+def seal(release_key: bytes, index: bytes, stated: Stated) -> bytes:
+    """A row: index, commitment to the key, and what is stated, encrypted. The key is used for this row alone."""
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    cipher = ChaCha20Poly1305(hashlib.sha256(_ENCRYPT + release_key).digest())
+    # INVARIANT: a nonce of zeros is sound because no key ever encrypts twice: it is of one account in one release.
+    return index + _bound(release_key) + cipher.encrypt(bytes(12), stated.pack(), index)
+
+
+def opened(release_key: bytes, row: bytes) -> Stated:
+    """What a row states; raises VerificationError where the key is not its own or the row was changed."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    index, bound, sealed = row[:INDEX], row[INDEX : INDEX + COMMIT], row[INDEX + COMMIT :]
+    if bound != _bound(release_key):
+        raise VerificationError("the row of the map is bound to another key", hint="ask for a capsule of this release")
+    try:
+        plain = ChaCha20Poly1305(hashlib.sha256(_ENCRYPT + release_key).digest()).decrypt(bytes(12), sealed, index)
+    except InvalidTag:
+        raise VerificationError("the row of the map was changed", hint="get the release again") from None
+    return Stated(*_STATED.unpack(plain))
+
+
+def _bound(release_key: bytes) -> bytes:
+    return hashlib.sha256(_COMMIT + release_key).digest()
+
+
+# --- rows that belong to nobody ---------------------------------------------------------------------------------
+
+
+def dummies(accounts: int) -> int:
+    """How many rows belong to nobody: a sixteenth of the next power of two, so the number seldom changes."""
+    return max(DUMMIES, (1 << accounts.bit_length()) // 16)
+
+
+def dummy(key: bytes, release_salt: bytes, number: int) -> bytes:
+    """One of them: it stands at the same place in every map, and its contents are noise."""
+    index = hmac.digest(key, _DUMMY + number.to_bytes(8, "big"), "sha256")
+    return index + hashlib.shake_256(_NOISE + key + release_salt + index).digest(WIDTH - INDEX)
+
+
+# --- buckets ----------------------------------------------------------------------------------------------------
+
+
+def bits_for(rows: int) -> int:
+    """How many bits of the index name a bucket, so that one holds 512 to 1,024 rows on average."""
+    bits = 0
+    while rows > FULL << bits and bits < MAX_BITS:
+        bits += 1
+    return bits
+
+
+def prefix_of(index: bytes, bits: int) -> int:
+    """The bucket of an index."""
+    return int.from_bytes(index[:4], "big") >> (32 - bits)
+
+
+def bucket_name(prefix: int) -> str:
+    """The file of a bucket."""
+    return f"{prefix:05x}.bin"
+
+
+def buckets(rows: Iterable[bytes], bits: int) -> Iterator[tuple[int, bytes]]:
+    """Rows ascending by index, as buckets by prefix; every prefix comes, also with no row."""
+    prefix, held = 0, bytearray()
+    for row in rows:
+        while prefix_of(row, bits) > prefix:
+            yield prefix, bytes(held)
+            prefix, held = prefix + 1, bytearray()
+        held += row
+    for last in range(prefix, 1 << bits):
+        yield last, bytes(held)
+        held = bytearray()
+
+
+def root(digests: Sequence[bytes]) -> bytes:
+    """The root of a map: the tree (RFC 6962) over the SHA-256 of its buckets, by prefix."""
+    return merkle.root_of([merkle.leaf_hash(one) for one in digests])
+
+
+def found(bucket: bytes, index: bytes, bits: int) -> bytes:
+    """The row of an index; raises VerificationError where a bucket does not hold together or has it not exactly once."""
+    if len(bucket) % WIDTH:
+        raise VerificationError("a bucket of the map has a torn row", hint="get the release again")
+    rows = [bucket[at : at + WIDTH] for at in range(0, len(bucket), WIDTH)]
+    indexes = [row[:INDEX] for row in rows]
+    if any(one >= after for one, after in zip(indexes, indexes[1:], strict=False)):
+        raise VerificationError("a bucket of the map is out of order", hint="the map hides or repeats somebody")
+    if {prefix_of(one, bits) for one in indexes} - {prefix_of(index, bits)}:
+        raise VerificationError("a bucket of the map holds rows of another", hint="the map hides or repeats somebody")
+    if index not in indexes:
+        raise VerificationError("the account is not in the map", hint="the platform left it out, or it is a newer one")
+    return rows[indexes.index(index)]
