@@ -46,7 +46,7 @@ def told_by_sql(records: Sequence[Record]) -> list[tuple[str, bool]]:
         return con.execute(f"SELECT {facts}, {others} FROM records AS r ORDER BY ordinal").fetchall()
 
 
-@pytest.mark.parametrize("seed", range(0, WORLDS))
+@pytest.mark.parametrize("seed", range(WORLDS))
 def test_facts_and_company_in_sql_are_those_of_the_readable_form(seed: int) -> None:
     records = [*worlds.make(seed).records, *ODD]
     expected = [(descriptor.facts(record).decode(), has_others(record)) for record in records]
@@ -175,7 +175,7 @@ def told(gate: Gate, records: Sequence[Record], subject: str) -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(0, WORLDS))
+@pytest.mark.parametrize("seed", range(WORLDS))
 def test_what_a_person_is_told_does_not_depend_on_what_others_chose(seed: int) -> None:
     world = worlds.make(seed)
     gate, people = world.gate, world.gate.snapshot

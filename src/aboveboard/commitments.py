@@ -283,7 +283,8 @@ def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
         subjects.append(account)
         counts.append(len(coms))
         roots.append(descriptor.records_root(coms))
-    table = pa.table({"subject": pa.array(subjects, pa.string()), "rows": pa.array(counts, pa.int64()), "records": pa.array(roots, pa.binary())})  # fmt: skip
+    stated = {"subject": (subjects, pa.string()), "rows": (counts, pa.int64()), "records": (roots, pa.binary())}
+    table = pa.table({name: pa.array(values, kind) for name, (values, kind) in stated.items()})
     con.register("_stated", table)
     con.execute("CREATE TEMP TABLE stated AS SELECT * FROM _stated")
     decisions, (lo, hi) = writing.listed(private / "decisions"), masks(OWN)

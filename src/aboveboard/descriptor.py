@@ -16,8 +16,8 @@ from typing import Any
 
 from aboveboard import merkle
 from aboveboard.choice import Event, Facts
-from aboveboard.redaction import BLANK
 from aboveboard.record import RESOLVED_COLUMNS, Part, Record
+from aboveboard.redaction import BLANK
 
 RECORD_DOMAIN = b"aboveboard/record/v1\x00"
 PERSON_DOMAIN = b"aboveboard/person/v1\x00"

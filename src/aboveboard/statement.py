@@ -8,7 +8,7 @@ Specification: docs/formats/statements.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -91,6 +91,11 @@ def digest_of(entry: bytes) -> str:
 
 
 def _due(kind: str, said: Mapping[str, Any], subject: Mapping[str, str], name: str) -> Due:
-    named: Sequence[Mapping[str, Any]] = [{"name": n, "digest": {"sha256": d}} for n, d in sorted(subject.items())]
-    document = {"_type": STATEMENT, "predicateType": BASE + kind, "subject": named, "predicate": dict(said)}
+    named = [{"name": n, "digest": {"sha256": d}} for n, d in sorted(subject.items())]
+    document: dict[str, Any] = {
+        "_type": STATEMENT,
+        "predicateType": BASE + kind,
+        "subject": named,
+        "predicate": dict(said),
+    }
     return Due(kind, rfc8785.dumps(document), name)

@@ -13,6 +13,7 @@ import hmac
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from aboveboard import merkle
 from aboveboard.errors import VerificationError
@@ -150,7 +151,7 @@ def found(bucket: bytes, index: bytes, bits: int) -> bytes:
         raise VerificationError("a bucket of the map has a torn row", hint="get the release again")
     rows = [bucket[at : at + WIDTH] for at in range(0, len(bucket), WIDTH)]
     indexes = [row[:INDEX] for row in rows]
-    if any(one >= after for one, after in zip(indexes, indexes[1:], strict=False)):
+    if any(one >= after for one, after in pairwise(indexes)):
         raise VerificationError("a bucket of the map is out of order", hint="the map hides or repeats somebody")
     if {prefix_of(one, bits) for one in indexes} - {prefix_of(index, bits)}:
         raise VerificationError("a bucket of the map holds rows of another", hint="the map hides or repeats somebody")

@@ -175,7 +175,8 @@ ORDER BY subject, ordinal
 
 
 def cut(engine: Engine, parts: Path, public: Path, index: Path, most: int = MAX_BITS) -> Cut:
-    """The public files (below ``data``) and the hashes of their trees (below ``rows``), one for each part of the layout that has rows, and beside each a private index.
+    """The public files (below ``data``) and the hashes of their trees (below ``rows``), one for each part of the layout
+    that has rows, and beside each a private index.
 
     There are at most ``2**most`` files, and fewer where one would hold too few people. A few files' worth of rows are
     taken at a time, and what does not fit into memory spills.

@@ -50,14 +50,13 @@ def place_of(connection: Connection, digest: str) -> int | None:
 
 def since(connection: Connection, place: int = 0) -> Sequence[Entry]:
     """The entries from a place on."""
-    return [_entry(row) for row in connection.execute(_FROM, {"place": place})]
+    return [_entry(*row) for row in connection.execute(_FROM, {"place": place})]
 
 
 def of_type(connection: Connection, kind: str) -> Sequence[Entry]:
     """The entries of one type, in order."""
-    return [_entry(row) for row in connection.execute(_OF_TYPE, {"type": kind})]
+    return [_entry(*row) for row in connection.execute(_OF_TYPE, {"type": kind})]
 
 
-def _entry(row: object) -> Entry:
-    place, kind, digest, data = row  # type: ignore[misc]
-    return Entry(int(place), str(kind), str(digest), bytes(data))
+def _entry(place: int, kind: str, digest: str, data: bytes) -> Entry:
+    return Entry(place, kind, digest, bytes(data))

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import database, entries, releases, subjects
+from aboveboard.ledger import database, releases, subjects
+from aboveboard.ledger import entries as logged
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
     FIELDS,
@@ -172,15 +173,15 @@ class Ledger:
         with database.reading(self._engine) as connection:
             return releases.expiring(connection, micros(after), micros(upto))
 
-    def entries(self, place: int = 0) -> Sequence[entries.Entry]:
+    def entries(self, place: int = 0) -> Sequence[logged.Entry]:
         """The entries of the log from a place on, in order."""
         with database.reading(self._engine) as connection:
-            return entries.since(connection, place)
+            return logged.since(connection, place)
 
-    def entries_of(self, kind: str) -> Sequence[entries.Entry]:
+    def entries_of(self, kind: str) -> Sequence[logged.Entry]:
         """The entries of the log of one type, in order."""
         with database.reading(self._engine) as connection:
-            return entries.of_type(connection, kind)
+            return logged.of_type(connection, kind)
 
     def subject_keys(self, asked: pa.Table) -> pa.Table:
         """``subject`` and ``key`` for everybody, made for each ``subject`` asked for that has none yet."""

@@ -31,7 +31,7 @@ def make(connection: Connection, subjects: pa.Table) -> None:
         page = new.slice(begin, _PAGE).to_pylist()
         random = secrets.token_bytes(BYTES * len(page))
         keys = (random[at : at + BYTES] for at in range(0, len(random), BYTES))
-        cursor.executemany("INSERT INTO subject_keys VALUES (?, ?)", zip(page, keys, strict=True))
+        cursor.executemany("INSERT INTO subject_keys VALUES (?, ?)", list(zip(page, keys, strict=True)))
 
 
 def read(connection: Connection) -> pa.Table:
@@ -43,8 +43,8 @@ def read(connection: Connection) -> pa.Table:
     schema = pa.schema([("subject", pa.string()), ("key", pa.binary())])
     batches = []
     while page := found.fetchmany(_PAGE):
-        columns = zip(*page, strict=True)
-        batches.append(pa.RecordBatch.from_arrays([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema))  # fmt: skip
+        columns = [pa.array(values, field.type) for values, field in zip(zip(*page, strict=True), schema, strict=True)]
+        batches.append(pa.RecordBatch.from_arrays(columns, schema=schema))
     return pa.Table.from_batches(batches, schema=schema)
 
 
