@@ -103,6 +103,11 @@ def facts(record: Record) -> bytes:
     return b"".join(net(_told(record, name)) for name in FACTS)
 
 
+def facts_digest(record: Record) -> str:
+    """SHA-256 of the facts of a record, hexadecimal."""
+    return hashlib.sha256(facts(record)).hexdigest()
+
+
 def person(events: Sequence[Event], account: Sequence[Facts]) -> bytes:
     """What is known of one person: their events by position, then what is attested of the account, by its bytes."""
     said = b"".join(event_bytes(event) for event in sorted(events, key=lambda event: event.position))
