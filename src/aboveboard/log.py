@@ -12,11 +12,12 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from aboveboard import disk, merkle, note, proof
+from aboveboard import disk, merkle, note, proof, succession
 from aboveboard.errors import LogError, VerificationError
 from aboveboard.merkle import WIDTH
 from aboveboard.note import Note, Signer, VerifierKey
@@ -27,6 +28,19 @@ NEXT = ".next"
 """A signed checkpoint on its way to being the one in force: whoever finds it finishes that."""
 LOCK = ".lock"
 OBJECTS = "objects"
+
+
+def moment(at: datetime) -> str:
+    """A time as entries hold it: UTC, to the second. ``at`` has a zone."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def checkpoint_of(folder: Path) -> bytes:
+    """The signed checkpoint in a folder; raises LogError where there is none. Nothing is checked."""
+    try:
+        return (folder / CHECKPOINT).read_bytes()
+    except FileNotFoundError as error:
+        raise LogError("there is no log", file=folder, hint="`aboveboard log checkpoint` begins one") from error
 
 
 class Reader:
@@ -162,12 +176,17 @@ class Log:
         log.head()
         return log
 
+    def begin(self, statement: bytes, now: datetime) -> None:
+        """Make the statement of the platform's keys the first entry; nothing happens where somebody was quicker."""
+        digest = self.put(statement)
+        with suppress(LogError):
+            self.append([Entry(succession.TYPE, moment(now), digest, len(statement)).data()], 0)
+        if self.head().size == 0:
+            raise LogError("the log has no first entry", file=self.folder)
+
     def checkpoint(self) -> bytes:
         """The signed checkpoint in force, with the cosignatures that were merged into it."""
-        try:
-            return (self.folder / CHECKPOINT).read_bytes()
-        except FileNotFoundError as error:
-            raise LogError("there is no log", file=self.folder, hint="`aboveboard log checkpoint` makes one") from error
+        return checkpoint_of(self.folder)
 
     def head(self) -> Checkpoint:
         """What the checkpoint in force says, signed by our key."""
@@ -392,19 +411,21 @@ def audit(folder: Path, signed: bytes, keys: Sequence[VerifierKey]) -> Audit:
     found.verify(keys)
     at = Checkpoint.parse(found.text)
     reader, types, problems, leaves = Reader(folder, at), Counter[str](), list[str](), list[bytes]()
+    named: list[bytes] = []
     try:
         for index, data in enumerate(reader.entries()):
             leaves.append(merkle.leaf_hash(data))
-            problems += _problems_of(folder, index, data, types)
+            problems += _problems_of(folder, index, data, types, named)
     except VerificationError as error:
         return Audit(at, dict(types), (*problems, str(error)))
     if merkle.root_of(leaves) != at.root:
         problems.append(f"the {at.size:,} entries lead to another root than the checkpoint's")
     problems += _wrong_tiles(folder, at.size, leaves)
+    problems += _wrong_keys(named, found)
     return Audit(at, dict(types), tuple(problems))
 
 
-def _problems_of(folder: Path, index: int, data: bytes, types: Counter[str]) -> Iterator[str]:
+def _problems_of(folder: Path, index: int, data: bytes, types: Counter[str], named: list[bytes]) -> Iterator[str]:
     try:
         entry = Entry.parse(data)
     except VerificationError as error:
@@ -418,6 +439,18 @@ def _problems_of(folder: Path, index: int, data: bytes, types: Counter[str]) -> 
     statement = path.read_bytes()
     if hashlib.sha256(statement).hexdigest() != entry.digest or len(statement) != entry.size:
         yield f"entry {index}: its statement is not the one that was logged"
+    elif entry.type == succession.TYPE:
+        named.append(statement)
+
+
+def _wrong_keys(named: Sequence[bytes], signed: Note) -> Iterator[str]:
+    """Where the log names its keys, its checkpoint has to be signed by the one in force."""
+    if not named:
+        return
+    try:
+        signed.verify([succession.follow(named).log])
+    except VerificationError as error:
+        yield f"the keys of the log: {error.sentence}"
 
 
 def _wrong_tiles(folder: Path, size: int, leaves: Sequence[bytes]) -> Iterator[str]:

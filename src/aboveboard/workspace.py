@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from aboveboard.keys import Keys
     from aboveboard.ledger import Ledger, LedgerSnapshot
+    from aboveboard.log import Log
+    from aboveboard.proof import Policy as Trust
     from aboveboard.sources.facts import FactsTable
 
 FILE = "aboveboard.toml"
@@ -38,8 +40,9 @@ _KEYS = {
     "ledger": ("url",),
     "facts": ("path",),
     "engine": ("threads", "memory"),
+    "log": ("origin", "policy"),
 }
-_TABLES = {"workspace", "policy", "ledger", "facts", "sources", "regions", "regime", "licence", "engine"}
+_TABLES = {"workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine"}
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,52 @@ class Workspace:
         return keys.read(self.keys_folder)
 
     @property
+    def log_folder(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def origin(self) -> str:
+        """The name of the log: a URL without its scheme. Once it has begun, it cannot be another one."""
+        from aboveboard.note import is_name
+
+        name = re.sub(r"[\s+]+", "-", self.name)
+        origin = self._table("log").get("origin", f"{name}/log")
+        if not isinstance(origin, str) or not is_name(origin):
+            raise self._setting("origin", origin, "the URL of the log without its scheme, such as example.org/log")
+        return origin
+
+    @cached_property
+    def log(self) -> Log:
+        """The log; made when it is not there yet, with the statement of the platform's keys as its first entry."""
+        from aboveboard.log import Log
+        from aboveboard.succession import genesis
+
+        found = Log.make(self.log_folder, self.keys.signer("log", self.origin))
+        if found.head().size == 0:
+            found.begin(genesis(self.keys.named(self.origin)), datetime.now(UTC))
+        return found
+
+    @property
+    def has_log(self) -> bool:
+        """Whether the log has begun; opening begins it."""
+        return (self.log_folder / "checkpoint").exists()
+
+    @property
+    def trust(self) -> Trust:
+        """Whose word about a log counts here: our log, and the witnesses of the policy that [log] names (none)."""
+        from aboveboard.proof import Policy as Trust
+
+        if "policy" in self._table("log"):
+            path = self._path("log", "policy", "log.policy")
+            try:
+                return Trust.parse(path.read_bytes())
+            except OSError as error:
+                raise WorkspaceError(
+                    "the policy of the log cannot be read", file=path, hint="check the path"
+                ) from error
+        return Trust((self.keys.signer("log", self.origin).key,))
+
+    @property
     def releases(self) -> Path:
         return self.folder / "releases"
 
@@ -320,10 +369,20 @@ def create(folder: Path, name: str | None = None) -> list[Path]:
 
 
 def make_keys(folder: Path) -> Keys:
-    """Make the keys of a workspace; raises WorkspaceError where there are some, or where there were."""
+    """Make the keys of a workspace, or the recovery key alone where only that one is missing.
+
+    Raises WorkspaceError where there are keys, or where there were.
+    """
     from aboveboard import keys
 
     ws = open_workspace(folder)
+    if ws.keys_folder.exists() and not (ws.keys_folder / keys.RECOVERY_PUBLIC).exists() and not ws.has_log:
+        keys.add_recovery(ws.keys_folder)
+        return ws.keys
+    if ws.has_log and not ws.keys_folder.exists():
+        raise WorkspaceError(
+            "the log was signed with other keys", file=ws.log_folder, hint="bring those back from your backup",
+        )  # fmt: skip
     if ws.has_ledger and ws.ledger.releases():
         raise WorkspaceError(
             "releases were built here with other keys", file=folder / "keys",
