@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from aboveboard import succession
+from aboveboard import disk, succession
 from aboveboard.cli import doors
 from aboveboard.log import Log
-from aboveboard.note import VerifierKey
+from aboveboard.note import Signer, VerifierKey
 from aboveboard.proof import Entry, Inclusion, Policy
 from aboveboard.workspace import open_workspace
 
@@ -205,6 +205,86 @@ def test_a_thief_of_the_log_key_cannot_name_another_key(fresh: Path) -> None:
     said = succession.rotation(old.key, VerifierKey(old.name, b"t" * 32), old)
     ws.log.append([Entry("key/v1", "2026-01-01T00:00:00Z", ws.log.put(said), len(said)).data()], 1)
     assert "the keys of the log: nobody who is trusted" in ran("log", "audit", "-w", fresh, code=5).stdout
+
+
+# --- replacing the key --------------------------------------------------------------------------------------------
+
+
+def vkey(folder: Path) -> str:
+    return str(open_workspace(folder).keys.signer("log", "bird-site-/log").key)
+
+
+def test_a_new_key_takes_the_place_of_the_old_one(fresh: Path, tmp_path: Path) -> None:
+    ran("release", "build", fresh / "jobs" / "first-model.toml", "-w", fresh)
+    logged(fresh, 2)
+    old = vkey(fresh)
+    (tmp_path / "old.policy").write_text(f"log {old}\nquorum none\n")
+    told = document("log", "rotate", "--recovery", fresh / "recovery.key", "-w", fresh)
+    assert told == {"key": vkey(fresh), "before": [old]}
+    assert vkey(fresh) != old
+    assert not (fresh / "keys" / "log.key.next").exists()
+    # Who trusts the old key can still read the checkpoint that replaces it, and nothing after it.
+    ran("log", "audit", "--log", fresh / "log", "--trust", tmp_path / "old.policy")
+    logged(fresh, 1)
+    ran("log", "audit", "--log", fresh / "log", "--trust", tmp_path / "old.policy", code=5)
+    assert document("log", "audit", "-w", fresh)["entries"] == {"key/v1": 2, "release/v1": 3}
+    assert "6 entries" not in ran("doctor", "-w", fresh).stdout
+    ran("release", "build", fresh / "jobs" / "first-model.toml", "-w", fresh)
+
+
+def test_a_lost_key_is_replaced_too(fresh: Path) -> None:
+    logged(fresh, 2)
+    (fresh / "keys" / "log.key").unlink()
+    ran("log", "checkpoint", "-w", fresh, code=1)
+    document("log", "rotate", "--recovery", fresh / "recovery.key", "-w", fresh)
+    assert document("log", "audit", "-w", fresh)["problems"] == []
+
+
+def test_another_recovery_key_replaces_nothing(fresh: Path, tmp_path: Path) -> None:
+    logged(fresh, 1)
+    before = (fresh / "log" / "checkpoint").read_bytes()
+    (tmp_path / "r.key").write_text(Signer("recovery", b"x" * 32).written())
+    (tmp_path / "r.key").chmod(0o600)
+    assert (
+        "not the one that the log names"
+        in ran("log", "rotate", "--recovery", tmp_path / "r.key", "-w", fresh, code=1).stderr
+    )
+    assert (fresh / "log" / "checkpoint").read_bytes() == before
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_replacement_survives_whatever_it_is_killed_at(fresh: Path, tmp_path: Path, lost: bool) -> None:
+    """Every file it writes fails, before and after; then it is run again."""
+    logged(fresh, 1)
+    place, at = disk.place, 0
+    while True:
+        folder = Path(shutil.copytree(fresh, tmp_path / f"copy{at}"))
+        if lost:
+            (folder / "keys" / "log.key").unlink()
+        left = [at]
+
+        def failing(path: Path, data: bytes, *, mode: int = 0o644, left: list[int] = left) -> None:
+            for write in (False, True):
+                if left[0] == 0:
+                    left[0] = -1
+                    raise OSError(28, "No space left on device")
+                left[0] -= 1
+                if not write:
+                    place(path, data, mode=mode)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(disk, "place", failing)
+            found = CliRunner().invoke(
+                doors, ["log", "rotate", "--recovery", str(folder / "recovery.key"), "-w", str(folder)]
+            )
+        if found.exit_code == 0:
+            break
+        document("log", "rotate", "--recovery", folder / "recovery.key", "-w", folder)
+        told = document("log", "audit", "-w", folder)
+        assert told["problems"] == []
+        assert told["entries"] == {"key/v1": 2, "release/v1": 1}
+        at += 1
+    assert at >= 14
 
 
 # --- what it needs ------------------------------------------------------------------------------------------------

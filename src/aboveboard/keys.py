@@ -24,6 +24,8 @@ FINGERPRINTS = "fingerprints.json"
 RECOVERY = "recovery.key"
 """Beside the folder of keys, until somebody takes it away."""
 RECOVERY_PUBLIC = "recovery.pub"
+NEXT_LOG = "log.key.next"
+"""The key that is to sign the log, while it takes the place of the one that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,17 @@ class Kind:
     purpose: str
     loss: str
     theft: str
+    lasting: bool = True
+    """Whether releases depend on it: with another one nothing links to what was published before."""
 
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("log", "signs the checkpoints of the log (Ed25519)", "the recovery key names a new one",
-             "can sign, cannot get a fork cosigned: rotate"),
+             "can sign, cannot get a fork cosigned: rotate", lasting=False),
         Kind("receipt", "signs the receipts of choices (Ed25519)", "a new one; old receipts stay valid",
-             "receipts can be forged until it is rotated; epochs contradict them"),
+             "receipts can be forged until it is rotated; epochs contradict them", lasting=False),
         Kind("index", "places people in the map of a release", "old maps cannot be read without a receipt",
              "who has an account can be guessed against the map, never what they chose"),
         Kind("shard", "says in which file of a release a person's rows stand, and nothing else",
@@ -114,6 +118,34 @@ def add_recovery(folder: Path) -> None:
     if (folder / RECOVERY_PUBLIC).exists():
         raise WorkspaceError("there is a recovery key already", file=folder / RECOVERY_PUBLIC)
     disk.place(folder / RECOVERY_PUBLIC, _recovery_beside(folder), mode=0o600)
+
+
+def next_log(folder: Path) -> bytes:
+    """The secret of the log key to come: made once, and kept until it is in force."""
+    path = folder / NEXT_LOG
+    if not path.exists():
+        disk.place(path, f"{secrets.token_bytes(BYTES).hex()}\n".encode(), mode=0o600)
+    return bytes.fromhex(path.read_text().strip())
+
+
+def log_now(folder: Path) -> bytes | None:
+    """The secret that signs the log, whatever else is wrong with the keys; None where it is lost."""
+    try:
+        found = bytes.fromhex((folder / "log.key").read_text().strip())
+    except (OSError, ValueError):
+        return None
+    return found if len(found) == BYTES else None
+
+
+def enforce_log(folder: Path) -> None:
+    """Put the log key to come in the place of the one before. Killed in between, it is called again."""
+    secret = next_log(folder)
+    disk.place(folder / "log.key", f"{secret.hex()}\n".encode(), mode=0o600)
+    marks = dict(json.loads((folder / FINGERPRINTS).read_text()))
+    marks["log"] = fingerprint("log", secret)
+    disk.place(folder / FINGERPRINTS, json.dumps(marks, indent=2).encode(), mode=0o600)
+    (folder / NEXT_LOG).unlink()
+    disk.settle(folder)
 
 
 def recovery(folder: Path) -> VerifierKey:

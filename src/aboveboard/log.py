@@ -35,6 +35,32 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def keys_of(folder: Path) -> succession.Keys:
+    """The keys that a log itself names, followed from its first entry on; its checkpoint is signed by the one in force.
+
+    Just after that one was replaced, the one before may still have signed. Whether the log is the right one is for the
+    caller to know, by the recovery key it names.
+    """
+    signed = Note.parse(checkpoint_of(folder))
+    reader, statements = Reader(folder, Checkpoint.parse(signed.text)), []
+    for index, data in enumerate(reader.entries()):
+        entry = Entry.parse(data)
+        if entry.type == succession.TYPE:
+            reader.verify(index, data)
+            statements.append(_statement(folder, entry))
+    found = succession.follow(statements)
+    signed.verify([found.log, *found.before[-1:]])
+    return found
+
+
+def _statement(folder: Path, entry: Entry) -> bytes:
+    path = folder / OBJECTS / entry.digest
+    statement = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(statement).hexdigest() != entry.digest:
+        raise VerificationError("a statement that was logged is lost or another one", file=path)
+    return statement
+
+
 def checkpoint_of(folder: Path) -> bytes:
     """The signed checkpoint in a folder; raises LogError where there is none. Nothing is checked."""
     try:
@@ -95,8 +121,12 @@ class Reader:
         if not 0 <= index < self.at.size:
             raise LogError(f"the log has no entry {index}", hint=f"it has {self.at.size:,}, counted from 0")
         found = self.bundle(index // TILE)[index % TILE]
-        merkle.verify_inclusion(merkle.leaf_hash(found), index, self.at.size, self.inclusion(index), self.at.root)
+        self.verify(index, found)
         return found
+
+    def verify(self, index: int, entry: bytes) -> None:
+        """That the checkpoint covers these bytes at this place."""
+        merkle.verify_inclusion(merkle.leaf_hash(entry), index, self.at.size, self.inclusion(index), self.at.root)
 
     def entries(self) -> Iterator[bytes]:
         """Every entry from the first on, as stored: ``audit`` is what checks them all."""
@@ -151,12 +181,17 @@ class Draft:
 class Log:
     """A log that one can append to: the folder, and the key that signs its checkpoints, named as the log (its origin).
 
+    While that key is being replaced, ``also`` are others that sign beside it, ``accepts`` those that may have signed.
     Durable when a call returns. Appends of several processes wait for each other (``flock``); readers never wait.
     """
 
-    def __init__(self, folder: Path, signer: Signer) -> None:
+    def __init__(
+        self, folder: Path, signer: Signer, also: Sequence[Signer] = (), accepts: Sequence[VerifierKey] = ()
+    ) -> None:
         self.folder = folder
         self.signer = signer
+        self.also = also
+        self.accepts = (signer.key, *(one.key for one in also), *accepts)
 
     @classmethod
     def open(cls, folder: Path, signer: Signer) -> Log:
@@ -178,9 +213,8 @@ class Log:
 
     def begin(self, statement: bytes, now: datetime) -> None:
         """Make the statement of the platform's keys the first entry; nothing happens where somebody was quicker."""
-        digest = self.put(statement)
         with suppress(LogError):
-            self.append([Entry(succession.TYPE, moment(now), digest, len(statement)).data()], 0)
+            self.log_statement(succession.TYPE, statement, now, expected_size=0)
         if self.head().size == 0:
             raise LogError("the log has no first entry", file=self.folder)
 
@@ -227,6 +261,15 @@ class Log:
                     disk.place(path, statement)
         return digest
 
+    def log_statement(self, kind: str, statement: bytes, now: datetime, expected_size: int | None = None) -> int:
+        """Keep a statement and append the entry that names it; where it stands. See ``append`` for what it raises.
+
+        ``now`` has a zone; without ``expected_size`` it is appended to the log as it is.
+        """
+        entry = Entry(kind, moment(now), self.put(statement), len(statement))
+        size = self.head().size if expected_size is None else expected_size
+        return self.append([entry.data()], size)[0]
+
     def append(self, entries: Sequence[bytes], expected_size: int) -> range:
         """Append entries to a log of ``expected_size``, sign the new checkpoint, and say where they stand.
 
@@ -256,6 +299,18 @@ class Log:
             if entries:
                 self._sign(draft)
 
+    def sign_again(self) -> None:
+        """Sign the log as it is, where the checkpoint in force was signed by another key that is accepted."""
+        with disk.locked(self.folder / LOCK):
+            self._finish()
+            if not any((one.name, one.id) == (self.signer.name, self.signer.key.id) for one in self._lines()):
+                head = self.head()
+                Reader(self.folder, head).verify_edge()
+                self._sign(Draft(range(head.size, head.size), head))
+
+    def _lines(self) -> Sequence[note.Signature]:
+        return Note.parse(self.checkpoint()).signatures
+
     def merge(self, cosigned: bytes, policy: Policy) -> list[str]:
         """Take the cosignatures of witnesses that the policy names into the checkpoint; the names of those it now has.
 
@@ -280,7 +335,7 @@ class Log:
     def _own(self, signed: bytes) -> Checkpoint:
         found = Note.parse(signed)
         try:
-            found.verify([self.signer.key])
+            found.verify(self.accepts)
         except VerificationError as error:
             raise VerificationError(
                 f"the checkpoint of the log is not ours: {error.sentence}", file=self.folder / CHECKPOINT,
@@ -355,7 +410,7 @@ class Log:
         """
         text = draft.checkpoint.text()
         with disk.step("log next"):
-            disk.place(self.folder / NEXT, note.signed(text, [self.signer.sign(text)]))
+            disk.place(self.folder / NEXT, note.signed(text, [one.sign(text) for one in (self.signer, *self.also)]))
         self._enforce()
         for name in draft.files:
             if "." not in name:

@@ -21,12 +21,14 @@ from aboveboard.choice import Event, Facts
 from aboveboard.engine import Engine
 from aboveboard.errors import AboveboardError, WorkspaceError, unknown_term
 from aboveboard.gate import Job, Licence
+from aboveboard.note import Signer
 from aboveboard.policy import Policy, region
 from aboveboard.regime import Regime, Regimes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aboveboard import succession
     from aboveboard.keys import Keys
     from aboveboard.ledger import Ledger, LedgerSnapshot
     from aboveboard.log import Log
@@ -390,3 +392,25 @@ def make_keys(folder: Path) -> Keys:
             "were erased would be forgotten",
         )  # fmt: skip
     return keys.make(folder / "keys")
+
+
+def replace_log_key(folder: Path, recovery: Signer, now: datetime) -> succession.Keys:
+    """Put a new key in the place of the one that signs the log, by the word of the recovery key; the keys now in force.
+
+    The checkpoint that says so is signed by both while the old one is there. Killed at any moment, it is called again.
+    Raises WorkspaceError for another recovery key than the log names.
+    """
+    from aboveboard import keys, log, succession
+
+    ws = open_workspace(folder)
+    named, held = log.keys_of(ws.log_folder), keys.log_now(ws.keys_folder)
+    if not recovery.key == named.recovery == keys.recovery(ws.keys_folder):
+        raise WorkspaceError("the recovery key is not the one that the log names", hint="look for the right one")
+    new = Signer(named.log.name, keys.next_log(ws.keys_folder))
+    old = [] if held is None else [one for one in [Signer(new.name, held)] if one.key == named.log != new.key]
+    made = log.Log(ws.log_folder, new, also=old, accepts=[named.log, *named.before[-1:]])
+    if named.log != new.key:
+        made.log_statement(succession.TYPE, succession.rotation(named.log, new.key, recovery), now)
+    made.sign_again()
+    keys.enforce_log(ws.keys_folder)
+    return log.keys_of(ws.log_folder)

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 
 if TYPE_CHECKING:
     from aboveboard.log import Audit
+    from aboveboard.note import Signer
     from aboveboard.proof import Policy, Seen
 
 to_option = click.option(
@@ -157,7 +159,24 @@ def key(name: str, file: Path, as_json: bool) -> None:
     emit({"key": told, "file": str(file)}, as_json, lambda: told)
 
 
-def _signer(path: Path) -> Any:
+@log.command()
+@click.option("--recovery", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="The recovery key, as `init` wrote it.")  # fmt: skip
+@workspace_option
+@json_option
+def rotate(recovery: Path, workspace: str, as_json: bool) -> None:
+    """Put a new key in the place of the one that signs the log, lost or stolen or old, by the word of the recovery key.
+
+    Whoever checks the log needs the new key then: `log` in their policies. Run it again where it was interrupted.
+    """
+    from aboveboard.workspace import replace_log_key
+
+    found = replace_log_key(Path(workspace), _signer(recovery), datetime.now(UTC))
+    told = {"key": str(found.log), "before": [str(one) for one in found.before]}
+    emit(told, as_json, lambda: f"The log is signed by {found.log}")
+
+
+def _signer(path: Path) -> Signer:
     from aboveboard.errors import LogError
     from aboveboard.note import Signer
 
