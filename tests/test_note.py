@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -409,3 +410,37 @@ def test_checking_needs_no_engine_no_database_and_no_library_before_it_checks() 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in found.stdout.split()}
     assert not loaded & {"cryptography", "duckdb", "pyarrow", "sqlalchemy", "click", "rich", "pathlib"}
+
+
+# --- the page -----------------------------------------------------------------------------------------------------
+
+PAGE = (HERE.parent / "docs" / "formats" / "log.md").read_text(encoding="utf-8")
+
+
+def shown(label: str) -> str:
+    [found] = re.findall(rf"^```text {label}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def test_the_page_shows_what_is_made() -> None:
+    witness = Signer("witness.example/1", bytes(range(32, 64)), COSIGNATURE)
+    logged = [Entry("release/v1", f"2026-01-0{n + 1}T00:00:00Z", f"{n}" * 64, n).data() for n in range(3)]
+    hashes = [merkle.leaf_hash(entry) for entry in logged]
+    node, at = merkle.node_of(hashes), Checkpoint(LOG.name, 3, merkle.root_of(hashes))
+    mine, theirs = LOG.sign(at.text()), witness.sign(at.text(), 1_770_000_000)
+    both = note.signed(at.text(), [mine, theirs])
+    assert shown("entry") == logged[2].decode() + "\n"
+    assert shown("key") == f"{LOG.key}\n"
+    assert shown("checkpoint") == both.decode()
+    proven = Inclusion(2, tuple(merkle.inclusion(2, 3, node)), both)
+    assert shown("proof") == proven.data().decode()
+    grown = Growth(1, tuple(merkle.consistency(1, 3, node)), note.signed(at.text(), [mine]))
+    assert shown("growth") == grown.data().decode()
+    policy = Policy.parse(shown("policy").encode())
+    assert list(proven.verify(logged[2], policy).cosigners) == ["w"]
+    assert f"`{hashes[2].hex()}`" in PAGE
+    assert f"`{merkle.EMPTY.hex()}`" in PAGE
+    assert f"`{proof.tile_path(0, 1234067).removeprefix('tile/0/')}`" in PAGE
+    assert f"{note.LARGEST:,} bytes" in PAGE
+    assert f"At most {note.MOST_SIGNATURES} lines" in PAGE
+    assert f"{proof.LARGEST_ENTRY // 1024} KiB" in PAGE

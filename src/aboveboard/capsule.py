@@ -30,9 +30,7 @@ SOME = (
     "the platform states, signed, that {rows} under this account and no other person's {verb} in release {release}; only an "
     "auditor's recomputation shows that the list is complete"
 )
-SHARED = (
-    "{records} under this account {contain}; whether {they} in the release is told to nobody, whatever those people chose"
-)
+SHARED = "{records} under this account {contain}; whether {they} in the release is told to nobody, whatever those people chose"
 COVERS = "this covers what this platform sends through aboveboard; it cannot show that nothing else was trained on"
 Row = Mapping[str, Any]
 
@@ -108,9 +106,7 @@ class Capsule:
     def parse(data: bytes) -> Capsule:
         """The capsule in a file; raises VerificationError where it is none."""
         try:
-            said = json.loads(data)
-            if said.pop("kind") != KIND:
-                raise ValueError(KIND)
+            said = _said(data)
             said["files"] = tuple(File(**{**one, "path": tuple(one["path"])}) for one in said["files"])
             said["records"] = tuple(_open(one) for one in said["records"])
             said["unproven"] = tuple(Unproven(**{**one, "reasons": tuple(one["reasons"])}) for one in said["unproven"])
@@ -121,9 +117,17 @@ class Capsule:
             raise VerificationError("this is no capsule, or it is damaged", hint="ask for it again") from error
 
 
+def _said(data: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(data)
+    if found.pop("kind") != KIND:
+        raise ValueError(KIND)
+    return found
+
+
 def _opened(one: Opened) -> dict[str, Any]:
     row = {**one.row, "nonce": one.row["nonce"].hex()}
-    return {"descriptor": descriptor.as_mapping(one.descriptor), "row": row, "file": one.file, "place": one.place, "path": one.path}  # fmt: skip
+    said = descriptor.as_mapping(one.descriptor)
+    return {"descriptor": said, "row": row, "file": one.file, "place": one.place, "path": one.path}
 
 
 def _open(said: Mapping[str, Any]) -> Opened:
@@ -215,7 +219,9 @@ def _predicate(capsule: Capsule, statement: bytes) -> Mapping[str, Any]:
         raise VerificationError("the manifest cannot be read", hint="get the release again", step="manifest") from error
     if hashlib.sha256(statement).hexdigest() != capsule.manifest_sha256 or found.get("id") != capsule.release:
         raise VerificationError(
-            f"the capsule is of another release, `{capsule.release}`", hint="name the folder of that one", step="manifest"
+            f"the capsule is of another release, `{capsule.release}`",
+            hint="name the folder of that one",
+            step="manifest",
         )
     if found.get("subjects") is None:
         raise VerificationError("the release has no subject map", step="manifest")
@@ -284,7 +290,9 @@ def _rows(capsule: Capsule, state: _Release) -> str:
 
 def _shared(capsule: Capsule, stated: subjectmap.Stated) -> str:
     if len(capsule.shared) != stated.shared:
-        raise VerificationError(f"the map states {stated.shared} such records and the capsule names {len(capsule.shared)}")
+        raise VerificationError(
+            f"the map states {stated.shared} such records and the capsule names {len(capsule.shared)}"
+        )
     return f"{_many(len(capsule.shared), 'record')} of this account with other people in it, as the map states"
 
 
@@ -299,12 +307,17 @@ def _says(capsule: Capsule, stated: subjectmap.Stated, withdrawn: int) -> list[s
     else:
         said.append(SOME.format(rows="no row", verb="is", release=capsule.release))
     if withdrawn:
-        said.append(f"{_many(withdrawn, 'row')} of these must not be used any more: withdrawn before the release was out")
+        said.append(
+            f"{_many(withdrawn, 'row')} of these must not be used any more: withdrawn before the release was out"
+        )
     if stated.shared:
-        contain, they = (OTHER_PEOPLE, "it is") if stated.shared == 1 else (OTHER_PEOPLE.replace("contains", "contain"), "they are")
-        said.append(SHARED.format(records=shared, contain=contain, they=they))
+        several = stated.shared > 1
+        contain = OTHER_PEOPLE.replace("contains", "contain") if several else OTHER_PEOPLE
+        said.append(SHARED.format(records=shared, contain=contain, they="they are" if several else "it is"))
     if capsule.unproven:
-        said.append(f"{_many(len(capsule.unproven), 'record')} left out, with reasons, by the platform's word: unproven")
+        said.append(
+            f"{_many(len(capsule.unproven), 'record')} left out, with reasons, by the platform's word: unproven"
+        )
     return [*said, COVERS]
 
 

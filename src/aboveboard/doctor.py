@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aboveboard import keys
 from aboveboard.errors import AboveboardError, SourceError
+from aboveboard.log import Log
 from aboveboard.mainjob import leftovers
 from aboveboard.release import unfinished
 from aboveboard.workspace import Workspace, read_job
@@ -48,6 +49,8 @@ def examine(ws: Workspace) -> list[Finding]:
         *_sources(ws),
         *_jobs(ws),
         *_keys(ws),
+        _recovery(ws),
+        _look("log", lambda: _log(ws)),
         _private(ws),
         *_unfinished(ws),
     ]
@@ -96,6 +99,29 @@ def _keys(ws: Workspace) -> Iterator[Finding]:
         yield Finding("keys", False, str(problem), problem.hint)
     if not problems:
         yield Finding("keys", True, f"{len(keys.KINDS)} whole, for their owner only")
+
+
+def _recovery(ws: Workspace) -> Finding:
+    """Whoever has the log key and this one too can sign anything: they belong on different machines."""
+    beside = ws.keys_folder.parent / keys.RECOVERY
+    try:
+        keys.recovery(ws.keys_folder)
+    except AboveboardError as error:
+        return Finding("recovery key", False, str(error), error.hint)
+    if not beside.exists():
+        return Finding("recovery key", True, "not here, as it should be")
+    if beside.stat().st_mode & 0o077:
+        return Finding("recovery key", False, "others can read it", f"chmod 600 {beside}")
+    return Finding("recovery key", True, "still lies here", f"move {beside} to where nobody reaches it from here")
+
+
+def _log(ws: Workspace) -> str:
+    """The checkpoint is ours and what the next append builds on leads to it; `log audit` looks at all of it."""
+    if not ws.has_log:
+        return "not begun yet"
+    reader = Log.open(ws.log_folder, ws.keys.signer("log", ws.origin)).reader()
+    reader.verify_edge()
+    return f"{reader.at.size:,} entries under the checkpoint"
 
 
 def _private(ws: Workspace) -> Finding:

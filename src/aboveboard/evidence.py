@@ -8,8 +8,10 @@ of something that did not happen, and never two logs. Specification: docs/format
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +20,7 @@ from aboveboard import disk, statement
 from aboveboard.errors import LogError
 from aboveboard.log import Log
 from aboveboard.policy import Policy
-from aboveboard.statement import Due
+from aboveboard.statement import KEY, Due
 
 PROOF = "proof"
 """The folder of a release that holds the proofs of its place in the log: made after it, so no part of its statement."""
@@ -33,30 +35,67 @@ class Logged(Protocol):
         """Its bytes."""
 
 
+class Commit(Protocol):
+    """A transaction that holds the ledger."""
+
+    @property
+    def size(self) -> int:
+        """The place of the next entry of the log."""
+
+    def logged(self, digest: str) -> int | None:
+        """Where the statement with this SHA-256 stands in the log; None where it is not in it."""
+
+    def log(self, entry: bytes) -> int:
+        """Put an entry behind the last one with the end of the transaction; returns its place."""
+
+
 class Ledger(Protocol):
     """Whoever gives entries their places."""
 
     def entries(self, place: int = 0) -> Sequence[Logged]:
         """The committed entries from a place on, in order."""
 
+    def entries_of(self, kind: str) -> Sequence[Logged]:
+        """The committed entries of one type, in order."""
+
+    def committing(self) -> AbstractContextManager[Commit]:
+        """One transaction; what is entered in it is durable when the context ends, or was never there."""
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """The log of one workspace. ``keys``: the statements about its keys that come before everything else."""
+    """The log of one workspace; ``policy`` reads the versions that have to stand in it."""
 
     ledger: Ledger
     log: Log
-    policy: Policy
-    keys: Sequence[Due] = field(default_factory=tuple)
+    policy: Callable[[], Policy]
 
     @property
     def origin(self) -> str:
         return self.log.signer.name
 
+    def begin(self, keys: bytes, at: datetime) -> None:
+        """Make the statement of the platform's keys the first entry, where there is none, and follow the ledger."""
+        if not self.ledger.entries():
+            if self.log.head().size:
+                self._refuse_ahead(self.log.head().size)
+            self.enter(Due(KEY, keys, "keys"), at)
+        self.follow()
+
+    def enter(self, due: Due, at: datetime) -> int:
+        """Enter a statement by itself, unless it is in the log; returns its place. The log on the disk follows later."""
+        self.put(due.document)
+        with self.ledger.committing() as commit:
+            found = commit.logged(due.digest)
+            return commit.log(due.entry(at)) if found is None else found
+
     def due(self) -> Sequence[Due]:
         """The keys, then every version of the policy by the time it begins."""
-        versions = sorted(self.policy.versions, key=lambda version: version.effective_from)
-        return (*self.keys, *(statement.policy(self.policy.name, v, _rules(v.path), code_digest()) for v in versions))
+        policy = self.policy()
+        versions = sorted(policy.versions, key=lambda version: version.effective_from)
+        named = [self._object(entry.data) for entry in self.ledger.entries_of(KEY)]
+        keys = [Due(KEY, document, f"keys-{n}" if n else "keys") for n, document in enumerate(named)]
+        return (*keys, *(statement.policy(policy.name, v, _rules(v.path), code_digest()) for v in versions))
 
     def put(self, document: bytes) -> None:
         self.log.put(document)

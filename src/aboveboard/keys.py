@@ -2,7 +2,8 @@
 
 One file a key, 32 random bytes in hexadecimal, for its owner alone (0600, in a folder 0700). ``fingerprints.json``
 beside them remembers which keys they were, so that a key that was swapped or lost is an error and not another
-release. What each is for, and what its loss or theft means, is `KINDS`; the design is docs/operating.md, "Keys".
+release. The recovery key is written apart, into the workspace, to be moved to where nobody reaches it from here; what
+stays is its public part. What each is for, and what its loss or theft means, is `KINDS`; the design is docs/operating.md, "Keys".
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aboveboard import disk
-from aboveboard.errors import WorkspaceError
+from aboveboard import disk, succession
+from aboveboard.errors import AboveboardError, WorkspaceError
+from aboveboard.note import Signer, VerifierKey
 
 BYTES = 32
 FINGERPRINTS = "fingerprints.json"
+RECOVERY = "recovery.key"
+"""Beside the folder of keys, until somebody takes it away."""
+RECOVERY_PUBLIC = "recovery.pub"
+NEXT_LOG = "log.key.next"
+"""The key that is to sign the log, while it takes the place of the one that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +36,17 @@ class Kind:
     purpose: str
     loss: str
     theft: str
+    lasting: bool = True
+    """Whether releases depend on it: with another one nothing links to what was published before."""
 
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("log", "signs the checkpoints of the log (Ed25519)", "the recovery key names a new one",
-             "can sign, cannot get a fork cosigned: rotate"),
+             "can sign, cannot get a fork cosigned: rotate", lasting=False),
         Kind("receipt", "signs the receipts of choices (Ed25519)", "a new one; old receipts stay valid",
-             "receipts can be forged until it is rotated; epochs contradict them"),
+             "receipts can be forged until it is rotated; epochs contradict them", lasting=False),
         Kind("index", "places people in the map of a release", "old maps cannot be read without a receipt",
              "who has an account can be guessed against the map, never what they chose"),
         Kind("shard", "says in which file of a release a person's rows stand, and nothing else",
@@ -68,6 +77,15 @@ class Keys:
     def fingerprint(self, name: str) -> str:
         return fingerprint(name, self.secret(name))
 
+    def signer(self, name: str, called: str) -> Signer:
+        """The key ``log`` or ``receipt`` as one that signs, under the name that others know it by."""
+        return Signer(called, self.secret(name))
+
+    def named(self, origin: str) -> succession.Keys:
+        """The keys as the first entry of the log names them; raises WorkspaceError where there is no recovery key."""
+        log, receipt = self.signer("log", origin).key, self.signer("receipt", f"{origin}/receipts").key
+        return succession.Keys(log, receipt, recovery(self.folder), succession.commitment(self.secret("index")))
+
 
 def fingerprint(name: str, secret: bytes) -> str:
     """What may be known of a key: that it is still the same one (16 hexadecimal digits)."""
@@ -86,11 +104,68 @@ def make(folder: Path) -> Keys:
     made = {name: secrets.token_bytes(BYTES) for name in KINDS}
     for name, secret in made.items():
         disk.write(new / f"{name}.key", f"{secret.hex()}\n".encode(), mode=0o600)
+    disk.write(new / RECOVERY_PUBLIC, _recovery_beside(folder), mode=0o600)
     marks = {name: fingerprint(name, secret) for name, secret in made.items()}
     disk.write(new / FINGERPRINTS, json.dumps(marks, indent=2).encode(), mode=0o600)
     disk.settle(new)
     disk.move(new, folder)
     return Keys(folder, made)
+
+
+def add_recovery(folder: Path) -> None:
+    """Make a recovery key for keys that were made before there was one; raises WorkspaceError where there is one."""
+    read(folder)
+    if (folder / RECOVERY_PUBLIC).exists():
+        raise WorkspaceError("there is a recovery key already", file=folder / RECOVERY_PUBLIC)
+    disk.place(folder / RECOVERY_PUBLIC, _recovery_beside(folder), mode=0o600)
+
+
+def next_log(folder: Path) -> bytes:
+    """The secret of the log key to come: made once, and kept until it is in force."""
+    path = folder / NEXT_LOG
+    if not path.exists():
+        disk.place(path, f"{secrets.token_bytes(BYTES).hex()}\n".encode(), mode=0o600)
+    return bytes.fromhex(path.read_text().strip())
+
+
+def log_now(folder: Path) -> bytes | None:
+    """The secret that signs the log, whatever else is wrong with the keys; None where it is lost."""
+    try:
+        found = bytes.fromhex((folder / "log.key").read_text().strip())
+    except (OSError, ValueError):
+        return None
+    return found if len(found) == BYTES else None
+
+
+def enforce_log(folder: Path) -> None:
+    """Put the log key to come in the place of the one before. Killed in between, it is called again."""
+    secret = next_log(folder)
+    disk.place(folder / "log.key", f"{secret.hex()}\n".encode(), mode=0o600)
+    marks = dict(json.loads((folder / FINGERPRINTS).read_text()))
+    marks["log"] = fingerprint("log", secret)
+    disk.place(folder / FINGERPRINTS, json.dumps(marks, indent=2).encode(), mode=0o600)
+    (folder / NEXT_LOG).unlink()
+    disk.settle(folder)
+
+
+def recovery(folder: Path) -> VerifierKey:
+    """The public part of the recovery key; raises WorkspaceError where there is none."""
+    path = folder / RECOVERY_PUBLIC
+    try:
+        return VerifierKey.parse(path.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError, AboveboardError) as error:
+        raise WorkspaceError(
+            "the recovery key is not known here", file=path,
+            hint="`aboveboard init --keys` makes one where there never was one; else bring the file back from your backup",
+        ) from error  # fmt: skip
+
+
+def _recovery_beside(folder: Path) -> bytes:
+    """The public part of the recovery key that lies beside a folder of keys, having made it where there is none."""
+    path = folder.parent / RECOVERY
+    if not path.exists():
+        disk.place(path, f"{Signer('recovery', secrets.token_bytes(BYTES)).written()}\n".encode(), mode=0o600)
+    return f"{Signer.parse(path.read_text(encoding='utf-8').strip()).key}\n".encode()
 
 
 def read(folder: Path) -> Keys:

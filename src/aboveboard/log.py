@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aboveboard import disk, merkle, note, proof
+from aboveboard import disk, merkle, note, proof, succession
 from aboveboard.errors import LogError, VerificationError
 from aboveboard.merkle import WIDTH
 from aboveboard.note import Note, Signer, VerifierKey
@@ -27,6 +27,40 @@ NEXT = ".next"
 """A signed checkpoint on its way to being the one in force: whoever finds it finishes that."""
 LOCK = ".lock"
 OBJECTS = "objects"
+
+
+def keys_of(folder: Path) -> succession.Keys:
+    """The keys that a log itself names, followed from its first entry on; its checkpoint is signed by the one in force.
+
+    Just after that one was replaced, the one before may still have signed. Whether the log is the right one is for the
+    caller to know, by the recovery key it names.
+    """
+    signed = Note.parse(checkpoint_of(folder))
+    reader, statements = Reader(folder, Checkpoint.parse(signed.text)), []
+    for index, data in enumerate(reader.entries()):
+        entry = Entry.parse(data)
+        if entry.type == succession.TYPE:
+            reader.verify(index, data)
+            statements.append(_statement(folder, entry))
+    found = succession.follow(statements)
+    signed.verify([found.log, *found.before[-1:]])
+    return found
+
+
+def _statement(folder: Path, entry: Entry) -> bytes:
+    path = folder / OBJECTS / entry.digest
+    statement = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(statement).hexdigest() != entry.digest:
+        raise VerificationError("a statement that was logged is lost or another one", file=path)
+    return statement
+
+
+def checkpoint_of(folder: Path) -> bytes:
+    """The signed checkpoint in a folder; raises LogError where there is none. Nothing is checked."""
+    try:
+        return (folder / CHECKPOINT).read_bytes()
+    except FileNotFoundError as error:
+        raise LogError("there is no log", file=folder, hint="`aboveboard log checkpoint` begins one") from error
 
 
 class Reader:
@@ -81,8 +115,12 @@ class Reader:
         if not 0 <= index < self.at.size:
             raise LogError(f"the log has no entry {index}", hint=f"it has {self.at.size:,}, counted from 0")
         found = self.bundle(index // TILE)[index % TILE]
-        merkle.verify_inclusion(merkle.leaf_hash(found), index, self.at.size, self.inclusion(index), self.at.root)
+        self.verify(index, found)
         return found
+
+    def verify(self, index: int, entry: bytes) -> None:
+        """That the checkpoint covers these bytes at this place."""
+        merkle.verify_inclusion(merkle.leaf_hash(entry), index, self.at.size, self.inclusion(index), self.at.root)
 
     def entries(self) -> Iterator[bytes]:
         """Every entry from the first on, as stored: ``audit`` is what checks them all."""
@@ -137,12 +175,17 @@ class Draft:
 class Log:
     """A log that one can append to: the folder, and the key that signs its checkpoints, named as the log (its origin).
 
+    While that key is being replaced, ``also`` are others that sign beside it, ``accepts`` those that may have signed.
     Durable when a call returns. Appends of several processes wait for each other (``flock``); readers never wait.
     """
 
-    def __init__(self, folder: Path, signer: Signer) -> None:
+    def __init__(
+        self, folder: Path, signer: Signer, also: Sequence[Signer] = (), accepts: Sequence[VerifierKey] = ()
+    ) -> None:
         self.folder = folder
         self.signer = signer
+        self.also = also
+        self.accepts = (signer.key, *(one.key for one in also), *accepts)
 
     @classmethod
     def open(cls, folder: Path, signer: Signer) -> Log:
@@ -164,10 +207,7 @@ class Log:
 
     def checkpoint(self) -> bytes:
         """The signed checkpoint in force, with the cosignatures that were merged into it."""
-        try:
-            return (self.folder / CHECKPOINT).read_bytes()
-        except FileNotFoundError as error:
-            raise LogError("there is no log", file=self.folder, hint="`aboveboard log checkpoint` makes one") from error
+        return checkpoint_of(self.folder)
 
     def head(self) -> Checkpoint:
         """What the checkpoint in force says, signed by our key."""
@@ -250,6 +290,18 @@ class Log:
             if entries:
                 self._sign(draft)
 
+    def sign_again(self) -> None:
+        """Sign the log as it is, where the checkpoint in force was signed by another key that is accepted."""
+        with disk.locked(self.folder / LOCK):
+            self._finish()
+            if not any((one.name, one.id) == (self.signer.name, self.signer.key.id) for one in self._lines()):
+                head = self.head()
+                Reader(self.folder, head).verify_edge()
+                self._sign(Draft(range(head.size, head.size), head))
+
+    def _lines(self) -> Sequence[note.Signature]:
+        return Note.parse(self.checkpoint()).signatures
+
     def merge(self, cosigned: bytes, policy: Policy) -> list[str]:
         """Take the cosignatures of witnesses that the policy names into the checkpoint; the names of those it now has.
 
@@ -274,7 +326,7 @@ class Log:
     def _own(self, signed: bytes) -> Checkpoint:
         found = Note.parse(signed)
         try:
-            found.verify([self.signer.key])
+            found.verify(self.accepts)
         except VerificationError as error:
             raise VerificationError(
                 f"the checkpoint of the log is not ours: {error.sentence}", file=self.folder / CHECKPOINT,
@@ -349,7 +401,7 @@ class Log:
         """
         text = draft.checkpoint.text()
         with disk.step("log next"):
-            disk.place(self.folder / NEXT, note.signed(text, [self.signer.sign(text)]))
+            disk.place(self.folder / NEXT, note.signed(text, [one.sign(text) for one in (self.signer, *self.also)]))
         self._enforce()
         for name in draft.files:
             if "." not in name:
@@ -405,19 +457,21 @@ def audit(folder: Path, signed: bytes, keys: Sequence[VerifierKey]) -> Audit:
     found.verify(keys)
     at = Checkpoint.parse(found.text)
     reader, types, problems, leaves = Reader(folder, at), Counter[str](), list[str](), list[bytes]()
+    named: list[bytes] = []
     try:
         for index, data in enumerate(reader.entries()):
             leaves.append(merkle.leaf_hash(data))
-            problems += _problems_of(folder, index, data, types)
+            problems += _problems_of(folder, index, data, types, named)
     except VerificationError as error:
         return Audit(at, dict(types), (*problems, str(error)))
     if merkle.root_of(leaves) != at.root:
         problems.append(f"the {at.size:,} entries lead to another root than the checkpoint's")
     problems += _wrong_tiles(folder, at.size, leaves)
+    problems += _wrong_keys(named, found)
     return Audit(at, dict(types), tuple(problems))
 
 
-def _problems_of(folder: Path, index: int, data: bytes, types: Counter[str]) -> Iterator[str]:
+def _problems_of(folder: Path, index: int, data: bytes, types: Counter[str], named: list[bytes]) -> Iterator[str]:
     try:
         entry = Entry.parse(data)
     except VerificationError as error:
@@ -431,6 +485,18 @@ def _problems_of(folder: Path, index: int, data: bytes, types: Counter[str]) -> 
     statement = path.read_bytes()
     if hashlib.sha256(statement).hexdigest() != entry.digest or len(statement) != entry.size:
         yield f"entry {index}: its statement is not the one that was logged"
+    elif entry.type == succession.TYPE:
+        named.append(statement)
+
+
+def _wrong_keys(named: Sequence[bytes], signed: Note) -> Iterator[str]:
+    """Where the log names its keys, its checkpoint has to be signed by the one in force."""
+    if not named:
+        return
+    try:
+        signed.verify([succession.follow(named).log])
+    except VerificationError as error:
+        yield f"the keys of the log: {error.sentence}"
 
 
 def _wrong_tiles(folder: Path, size: int, leaves: Sequence[bytes]) -> Iterator[str]:

@@ -140,7 +140,7 @@ def build(
             private=ws.private,
             environment=environment(),
             bound=bound(ws),
-            keys={name: ws.keys.fingerprint(name) for name in KINDS},
+            keys={name: ws.keys.fingerprint(name) for name, kind in KINDS.items() if kind.lasting},
             log=ws.evidence,
             sources=ready.judged,
             notes=() if limit is None else (f"Only the first {limit:,} rows of each source were judged.",),

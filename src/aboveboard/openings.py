@@ -127,7 +127,9 @@ def _stream(private: Path, files: str, clause: str, values: list[Any] | None = N
                     yield dict(zip(names, one, strict=True))
         except duckdb.Error as error:  # its message may quote a row
             raise ReleaseError(
-                f"the openings cannot be read: {type(error).__name__}", folder=folder, hint="bring them back from a backup"
+                f"the openings cannot be read: {type(error).__name__}",
+                folder=folder,
+                hint="bring them back from a backup",
             ) from None
 
 

@@ -18,7 +18,6 @@ import rfc8785
 from aboveboard.manifest import STATEMENT
 from aboveboard.policy import PolicyVersion
 from aboveboard.proof import Entry
-from aboveboard.subjectmap import SCHEME
 
 BASE = "https://aboveboard.dev/"
 POLICY, EPOCH, RELEASE, INTAKE, KEY = "policy/v1", "choice-epoch/v1", "release/v1", "intake/v1", "key/v1"
@@ -46,11 +45,6 @@ def moment(at: datetime) -> str:
     """A moment as the log writes it: RFC 3339 in UTC, microseconds where there are any."""
     plain = at.astimezone(UTC)
     return f"{plain:%Y-%m-%dT%H:%M:%S}{f'.{plain.microsecond:06}' if plain.microsecond else ''}Z"
-
-
-def keys(index_commitment: str, vkeys: Mapping[str, str]) -> Due:
-    """Which keys speak for the platform, and the commitment to the one that places people in its subject maps."""
-    return _due(KEY, {"keys": dict(vkeys), "index_commitment": index_commitment, "index_scheme": SCHEME}, {}, "keys")
 
 
 def policy(name: str, version: PolicyVersion, rules_sha256: str, code_sha256: str) -> Due:

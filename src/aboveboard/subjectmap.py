@@ -29,7 +29,7 @@ DUMMIES = 512
 MAX_BITS = 20
 _DUMMY = b"\xffaboveboard/dummy/v1\x00"  # 0xff is in no UTF-8 text, so it is nobody's account
 _ENCRYPT, _COMMIT = b"aboveboard/map-encrypt/v1\x00", b"aboveboard/map-commit/v1\x00"
-_NOISE, _KEY = b"aboveboard/map-noise/v1\x00", b"aboveboard/k_index/v1\x00"
+_NOISE = b"aboveboard/map-noise/v1\x00"
 _STATED = struct.Struct(">QQ32s32s")
 
 
@@ -54,11 +54,6 @@ class Stated:
 def index_of(key: bytes, subject: str) -> bytes:
     """Where an account stands in every map of a platform: HMAC-SHA-256(k_index, account id)."""
     return hmac.digest(key, subject.encode(), "sha256")
-
-
-def key_commitment(key: bytes) -> str:
-    """What is said of k_index in public, before the first map: it cannot be another one later."""
-    return hashlib.sha256(_KEY + key).hexdigest()
 
 
 # --- rows -------------------------------------------------------------------------------------------------------

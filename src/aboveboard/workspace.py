@@ -21,16 +21,20 @@ from aboveboard.choice import Event, Facts
 from aboveboard.engine import Engine
 from aboveboard.errors import AboveboardError, WorkspaceError, unknown_term
 from aboveboard.gate import Job, Licence
+from aboveboard.note import Signer
 from aboveboard.policy import Policy, region
 from aboveboard.regime import Regime, Regimes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aboveboard import succession
     from aboveboard.evidence import Evidence
     from aboveboard.keys import Keys
     from aboveboard.ledger import Ledger, LedgerSnapshot
+    from aboveboard.log import Log
     from aboveboard.note import Signer
+    from aboveboard.proof import Policy as Trust
     from aboveboard.sources.facts import FactsTable
 
 FILE = "aboveboard.toml"
@@ -40,9 +44,9 @@ _KEYS = {
     "ledger": ("url",),
     "facts": ("path",),
     "engine": ("threads", "memory"),
-    "log": ("origin",),
+    "log": ("origin", "policy"),
 }
-_TABLES = {"workspace", "policy", "ledger", "facts", "sources", "regions", "regime", "licence", "engine", "log"}
+_TABLES = {"workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine"}
 
 
 @dataclass(frozen=True)
@@ -193,36 +197,60 @@ class Workspace:
         return keys.read(self.keys_folder)
 
     @property
-    def origin(self) -> str:
-        """The name of the platform's log: a URL without its scheme, by which everybody knows it ([log] origin)."""
-        from aboveboard.note import is_name
-
-        said = self._table("log").get("origin", f"{self.name}.example/log")
-        if not isinstance(said, str) or not is_name(said):
-            raise self._setting("origin", said, "a URL without its scheme, such as example.com/log, without spaces")
-        return said
-
-    @property
     def log_folder(self) -> Path:
         return self.folder / "log"
 
-    def signer(self, key: str) -> Signer:
-        """The key that signs checkpoints (``log``) or receipts (``receipt``), under the name of the log."""
-        from aboveboard.note import Signer
+    @property
+    def origin(self) -> str:
+        """The name of the log: a URL without its scheme. Once it has begun, it cannot be another one."""
+        from aboveboard.note import is_name
 
-        name = self.origin if key == "log" else f"{self.origin}/{key}"
-        return Signer(name, self.keys.secret(key))
+        name = re.sub(r"[\s+]+", "-", self.name)
+        origin = self._table("log").get("origin", f"{name}/log")
+        if not isinstance(origin, str) or not is_name(origin):
+            raise self._setting("origin", origin, "the URL of the log without its scheme, such as example.org/log")
+        return origin
+
+    def signer(self, name: str) -> Signer:
+        """The key that signs checkpoints (``log``) or receipts (``receipt``), under the name that others know it by."""
+        return self.keys.signer(name, self.origin if name == "log" else f"{self.origin}/{name}s")
 
     @cached_property
     def evidence(self) -> Evidence:
-        """The log of this workspace, made empty when it is not there yet."""
-        from aboveboard import statement, subjectmap
+        """The log with the ledger that gives its entries their places; begun, with the statement of the platform's keys
+        as its first entry, where there is none yet."""
         from aboveboard.evidence import Evidence
         from aboveboard.log import Log
+        from aboveboard.succession import genesis
 
-        vkeys = {name: str(self.signer(name).key) for name in ("log", "receipt")}
-        keys = statement.keys(subjectmap.key_commitment(self.keys.secret("index")), vkeys)
-        return Evidence(self.ledger, Log.make(self.log_folder, self.signer("log")), self.policy, (keys,))
+        found = Evidence(self.ledger, Log.make(self.log_folder, self.signer("log")), lambda: self.policy)
+        found.begin(genesis(self.keys.named(self.origin)), datetime.now(UTC))
+        return found
+
+    @property
+    def log(self) -> Log:
+        """The log on the disk, brought to what the ledger says."""
+        return self.evidence.log
+
+    @property
+    def has_log(self) -> bool:
+        """Whether the log has begun; opening begins it."""
+        return (self.log_folder / "checkpoint").exists()
+
+    @property
+    def trust(self) -> Trust:
+        """Whose word about a log counts here: our log, and the witnesses of the policy that [log] names (none)."""
+        from aboveboard.proof import Policy as Trust
+
+        if "policy" in self._table("log"):
+            path = self._path("log", "policy", "log.policy")
+            try:
+                return Trust.parse(path.read_bytes())
+            except OSError as error:
+                raise WorkspaceError(
+                    "the policy of the log cannot be read", file=path, hint="check the path"
+                ) from error
+        return Trust((self.signer("log").key,))
 
     @property
     def releases(self) -> Path:
@@ -355,10 +383,20 @@ def create(folder: Path, name: str | None = None) -> list[Path]:
 
 
 def make_keys(folder: Path) -> Keys:
-    """Make the keys of a workspace; raises WorkspaceError where there are some, or where there were."""
+    """Make the keys of a workspace, or the recovery key alone where only that one is missing.
+
+    Raises WorkspaceError where there are keys, or where there were.
+    """
     from aboveboard import keys
 
     ws = open_workspace(folder)
+    if ws.keys_folder.exists() and not (ws.keys_folder / keys.RECOVERY_PUBLIC).exists() and not ws.has_log:
+        keys.add_recovery(ws.keys_folder)
+        return ws.keys
+    if ws.has_log and not ws.keys_folder.exists():
+        raise WorkspaceError(
+            "the log was signed with other keys", file=ws.log_folder, hint="bring those back from your backup",
+        )  # fmt: skip
     if ws.has_ledger and ws.ledger.releases():
         raise WorkspaceError(
             "releases were built here with other keys", file=folder / "keys",
@@ -366,3 +404,27 @@ def make_keys(folder: Path) -> Keys:
             "were erased would be forgotten",
         )  # fmt: skip
     return keys.make(folder / "keys")
+
+
+def replace_log_key(folder: Path, recovery: Signer, now: datetime) -> succession.Keys:
+    """Put a new key in the place of the one that signs the log, by the word of the recovery key; the keys now in force.
+
+    The checkpoint that says so is signed by both while the old one is there. Killed at any moment, it is called again.
+    Raises WorkspaceError for another recovery key than the log names.
+    """
+    from aboveboard import evidence, keys, log, statement, succession
+
+    ws = open_workspace(folder)
+    named, held = log.keys_of(ws.log_folder), keys.log_now(ws.keys_folder)
+    if not recovery.key == named.recovery == keys.recovery(ws.keys_folder):
+        raise WorkspaceError("the recovery key is not the one that the log names", hint="look for the right one")
+    new = Signer(named.log.name, keys.next_log(ws.keys_folder))
+    old = [] if held is None else [one for one in [Signer(new.name, held)] if one.key == named.log != new.key]
+    made = log.Log(ws.log_folder, new, also=old, accepts=[named.log, *named.before[-1:]])
+    if named.log != new.key:
+        follower = evidence.Evidence(ws.ledger, made, lambda: ws.policy)
+        follower.enter(statement.Due(succession.TYPE, succession.rotation(named.log, new.key, recovery), "keys"), now)
+        follower.follow()
+    made.sign_again()
+    keys.enforce_log(ws.keys_folder)
+    return log.keys_of(ws.log_folder)

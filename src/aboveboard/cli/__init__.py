@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "aboveboard.cli.workspace:doctor",
     "explain": "aboveboard.cli.explain:explain",
     "init": "aboveboard.cli.workspace:init",
+    "log": "aboveboard.cli.log:log",
     "policy": "aboveboard.cli.policy:policy",
     "release": "aboveboard.cli.release:release",
 }
@@ -63,6 +64,7 @@ SUMMARIES = {
     "doctor": "check a workspace: what is missing, what does not fit",
     "explain": "the judgement of one record, in sentences",
     "init": "make a workspace",
+    "log": "the signed log: prove, audit, witness",
     "policy": "check, show and test policies",
     "release": "build, list and show releases",
 }
