@@ -192,8 +192,8 @@ def test_an_audit_computes_all_of_it_again(fresh: Path) -> None:
     told = document("log", "audit", "-w", fresh)
     assert (told["size"], told["entries"], told["problems"]) == (6, {"key/v1": 1, "audit/v1": 5}, [])
     assert "different histories" in ran("log", "audit", "-w", fresh).stdout
-    [path] = [p for p in (fresh / "log" / "objects").iterdir() if p.read_bytes() == b'{"n":3}']
-    path.write_bytes(b'{"n":4}')
+    [path] = [p for p in (fresh / "log" / "objects").iterdir() if p.read_bytes() == b'{"n":3,"after":4}']
+    path.write_bytes(b'{"n":4,"after":4}')
     assert "FALSE: entry 4: its statement" in ran("log", "audit", "-w", fresh, code=5).stdout
     assert document("log", "audit", "-w", fresh, code=5)["problems"]
     assert "6 entries" in ran("doctor", "-w", fresh).stdout

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aboveboard import disk, release
+from aboveboard import auditing, disk, openings, reading, release
 from aboveboard.engine import Engine
 from aboveboard.errors import SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
@@ -146,6 +146,19 @@ def build(
             notes=() if limit is None else (f"Only the first {limit:,} rows of each source were judged.",),
             progress=told,
         )
+
+
+def auditor(
+    ws: Workspace, public: Path, *, sample: int | None = None, progress: Progress | None = None
+) -> auditing.Audit:
+    """The recomputation of a published release, under the gate it was judged under and with the people of its openings."""
+    private = ws.private / public.name
+    said = reading.checked(public)["predicate"]
+    asked = said["job"]
+    job = Job(asked["purpose"], asked["recipient"], asked["model"], asked["use"], asked["regime"])
+    moment = datetime.fromisoformat(said["as_of"])
+    gate = Gate(ws.policy, openings.people(private), job, moment, ws.regimes, ws.licences)
+    return auditing.Audit(public, private, gate, ws.keys.secret("index"), ws.engine, sample, progress)
 
 
 def environment() -> Mapping[str, str]:

@@ -41,6 +41,11 @@ class Opening:
     outcome: int
     removed: tuple[int, ...]
 
+    @property
+    def account(self) -> str:
+        """Whose row it is."""
+        return str(self.record.subject)
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -97,12 +102,15 @@ def _opening(row: Mapping[str, Any], person: str) -> Opening:
     return Opening(record, described, row["leaf"], row["com"], row["shared"], row["outcome"], removed)
 
 
-def with_words(opening: Opening, row: Mapping[str, Any]) -> Record:
-    """The record as far as it can be judged again: with the released words, where their shape is not kept apart."""
+def with_words(opening: Opening, words: str | None) -> Record:
+    """The record as it can be judged again: with these words where their shape is not kept apart.
+
+    A judgement asks of words only whether they say anything, and where the spans in them stand.
+    """
     record = opening.record
-    if record.main.content is not None:
+    if record.main.content is not None or record.parts:
         return record
-    return replace(record, main=replace(record.main, content=row["text"]))
+    return replace(record, main=replace(record.main, content=words))
 
 
 def _rows(private: Path, files: str, clause: str, values: list[Any]) -> list[dict[str, Any]]:

@@ -26,12 +26,13 @@ def rows(public: Path) -> Iterator[Mapping[str, Any]]:
     """
     statement, gone = checked(public), _withdrawn(public)
     for name in _data_files(public, statement):
-        for row in _rows_of(public / name):
+        for row in rows_of(public / name):
             if not gone or leaf(row) not in gone:
                 yield row
 
 
-def _rows_of(file: Path) -> Iterator[Mapping[str, Any]]:
+def rows_of(file: Path) -> Iterator[Mapping[str, Any]]:
+    """The rows of one file, withdrawn ones too; raises ReleaseError where it is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -18,6 +18,8 @@ from aboveboard.errors import AboveboardError
 
 AS_JSON = "aboveboard.as_json"
 COMMANDS = {
+    "capsule": "aboveboard.cli.capsule:capsule",
+    "check-me": "aboveboard.cli.capsule:check_me",
     "choice": "aboveboard.cli.choice:choice",
     "demo": "aboveboard.cli.demo:demo",
     "doctor": "aboveboard.cli.workspace:doctor",
@@ -59,6 +61,8 @@ class Doors(click.Group):
 
 
 SUMMARIES = {
+    "capsule": "what one person is told of a release",
+    "check-me": "check your capsule against a release, offline",
     "choice": "record, show and import people's choices",
     "demo": "build a seeded platform and its first release, and look around",
     "doctor": "check a workspace: what is missing, what does not fit",

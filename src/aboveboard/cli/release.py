@@ -215,6 +215,38 @@ def _published(rooms: Sequence[Path]) -> list[Path]:
     return sorted(found, key=lambda path: path.name)
 
 
+def published_named(workspace: str, folders: Sequence[Path], release_id: str) -> Path:
+    """The folder of a published release of a workspace; ``latest`` is the newest."""
+    rooms = _rooms(workspace, tuple(folders))
+    found = _published(rooms)
+    return found[-1] if release_id == "latest" and found else _named(rooms, release_id)
+
+
+@release.command()
+@click.argument("release_id", metavar="RELEASE")
+@click.option("--sample", type=click.IntRange(min=1), help="Judge only about N records again, evenly spread.")
+@workspace_option
+@in_option
+@json_option
+def audit(release_id: str, sample: int | None, workspace: str, folders: tuple[Path, ...], as_json: bool) -> None:
+    """Recompute RELEASE from its openings: rows, commitments, the subject map, and every decision.
+
+    `latest` is the newest one. Exit 5 where something does not hold, with the step.
+    """
+    from aboveboard import mainjob
+    from aboveboard.workspace import open_workspace
+
+    ws = open_workspace(workspace)
+    public = published_named(workspace, folders, release_id)
+    steps: list[str] = []
+    with shown(as_json) as progress:
+        for step in mainjob.auditor(ws, public, sample=sample, progress=progress).steps():
+            steps.append(step)
+            if not as_json:
+                click.echo(f"  {len(steps)}. {step}")
+    emit({"release": public.name, "steps": steps}, as_json, lambda: f"{public.name}: all of it holds.")
+
+
 def _named(rooms: Sequence[Path], release_id: str) -> Path:
     """The folder of a published release."""
     from aboveboard.errors import ReleaseError

@@ -1,0 +1,180 @@
+"""Makes capsules from both parts of a release: what one person is told, and what they can hold it against.
+
+It reads the person's own openings and decisions, one file of rows and one bucket of the map; never anything of anybody
+else. A capsule is checked before it is handed over: what would not hold is an error here and no surprise there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aboveboard import checking, descriptor, manifest, merkle, openings, reasons, subjectmap
+from aboveboard.capsule import Capsule, File, Opened, Unproven
+from aboveboard.errors import ReleaseError
+from aboveboard.keys import Keys
+from aboveboard.layout import Layout
+from aboveboard.reasons import OUTCOMES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The files of a release as trees: paths are read from the kept hashes, never from the rows."""
+
+    public: Path
+    said: Mapping[str, Any]
+
+    @property
+    def shards(self) -> Sequence[Mapping[str, Any]]:
+        return sorted(self.said["layout"]["shards"], key=lambda one: int(one["key"]))
+
+    def file(self, key: int) -> File:
+        """A file with its path to the root over all files."""
+        leaves = [
+            manifest.shard_leaf(one["key"], self.size(one["key"]), bytes.fromhex(one["root"])) for one in self.shards
+        ]
+        place = [one["key"] for one in self.shards].index(key)
+        path = merkle.inclusion(place, len(leaves), merkle.node_of(leaves))
+        root = self.shards[place]["root"]
+        return File(key, self.size(key), root, place, len(leaves), tuple(step.hex() for step in path))
+
+    def size(self, key: int) -> int:
+        """How many rows a file has: as many as there are hashes of level 0."""
+        return (self.public / manifest.tile_name(key, 0)).stat().st_size // merkle.WIDTH
+
+    def path(self, key: int, place: int) -> tuple[str, ...]:
+        """The path of a row to the root of its file."""
+        return tuple(step.hex() for step in merkle.inclusion(place, self.size(key), self._node(key)))
+
+    def _node(self, key: int) -> merkle.Node:
+        """Subtrees from the kept levels: a range of at most 256 hashes is read for one."""
+
+        @cache
+        def node(level: int, index: int) -> bytes:
+            up = level % merkle.TILE_HEIGHT
+            with (self.public / manifest.tile_name(key, level // merkle.TILE_HEIGHT)).open("rb") as file:
+                file.seek(merkle.WIDTH * (index << up))
+                return merkle.root_of(file.read(merkle.WIDTH << up))
+
+        return node
+
+
+def make(public: Path, private: Path, subject: str, keys: Keys) -> Capsule:
+    """The capsule of one person for one release.
+
+    Raises ReleaseError where the account is not in scope, or the release has no map.
+    """
+    statement = (public / "manifest.json").read_bytes()
+    said = json.loads(statement)["predicate"]
+    if said.get("subjects") is None:
+        raise ReleaseError("the release has no subject map", folder=public, hint="it was built before there were any")
+    account = openings.account(private, subject)
+    index = subjectmap.index_of(keys.secret("index"), subject)
+    bits = int(said["subjects"]["bits"])
+    prefix = subjectmap.prefix_of(index, bits)
+    digests = (public / manifest.MAP_TOP).read_bytes()
+    leaves = [merkle.leaf_hash(digests[at : at + 32]) for at in range(0, len(digests), 32)]
+    people = openings.people(private, subject)
+    key = Layout(int(said["layout"]["bits"])).shard_of(keys.secret("shard"), subject)
+    records, files = _opened(public, private, said, subject, key)
+    shared, unproven = _told(private, subject)
+    made = Capsule(
+        release=said["id"],
+        manifest_sha256=hashlib.sha256(statement).hexdigest(),
+        index=index.hex(),
+        row_key=account.release_key.hex(),
+        prefix=prefix,
+        bucket_sha256=digests[32 * prefix : 32 * prefix + 32].hex(),
+        bucket_path=tuple(one.hex() for one in merkle.inclusion(prefix, 1 << bits, merkle.node_of(leaves))),
+        as_of=said["as_of"],
+        position=said["ledger"]["judged"],
+        events=tuple(descriptor.event_bytes(one).hex() for one in people.events_of(subject)),
+        account=tuple(sorted(descriptor.account_bytes(one).hex() for one in people.facts_of(subject))),
+        files=files,
+        records=records,
+        shared=shared,
+        unproven=unproven,
+    )
+    checking.held(made, public)
+    return made
+
+
+def _opened(
+    public: Path, private: Path, said: Mapping[str, Any], subject: str, key: int
+) -> tuple[tuple[Opened, ...], tuple[File, ...]]:
+    """The rows of one person, all of which stand in one file."""
+    found = [one for one in openings.records(private, subject) if not one.shared]
+    if not found:
+        return (), ()
+    rows = Rows(public, said)
+    places = _places(private, key, [one.leaf for one in found])
+    words = dict(zip(places, _words(public, said, key, places), strict=True))
+    opened = (
+        Opened(one.descriptor, words[place], key, place, rows.path(key, place))
+        for one, place in zip(found, places, strict=True)
+    )
+    return tuple(sorted(opened, key=lambda one: one.place)), (rows.file(key),)
+
+
+def _places(private: Path, key: int, leaves: Sequence[bytes]) -> list[int]:
+    """Where rows stand in their file: the index has their leaves in its order."""
+    import pyarrow.parquet as pq
+
+    kept = pq.read_table(private / "index" / f"{key:05d}.parquet", columns=["leaf"])["leaf"].to_pylist()
+    wanted = set(leaves)
+    found = {leaf: place for place, leaf in enumerate(kept) if leaf in wanted}
+    return [found[leaf] for leaf in leaves]
+
+
+def _words(public: Path, said: Mapping[str, Any], key: int, places: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    """The rows at these places of a file, in their order here; only the row groups that hold them are read."""
+    import pyarrow.parquet as pq
+
+    [name] = [one["file"] for one in said["layout"]["shards"] if one["key"] == key]
+    found: dict[int, Mapping[str, Any]] = {}
+    with pq.ParquetFile(public / name) as file:
+        begin = 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            inside = [place for place in places if begin <= place < begin + rows]
+            if inside:
+                table: pa.Table = file.read_row_group(group)
+                taken = table.take([place - begin for place in inside]).to_pylist()
+                found.update(zip(inside, taken, strict=True))
+            begin += rows
+    return (found[place] for place in places)
+
+
+def _told(private: Path, subject: str) -> tuple[tuple[tuple[str, str], ...], tuple[Unproven, ...]]:
+    """The records of one person that others are in too, and those of theirs alone that stayed out."""
+    import duckdb
+
+    lo, hi = reasons.masks(reasons.OWN)
+    with duckdb.connect() as con:
+        files = str(private / "decisions" / "*.parquet")
+        if not any((private / "decisions").iterdir()):
+            return (), ()
+        rows = con.execute(_DECIDED, [files, subject]).fetchall()
+    shared, unproven = [], []
+    for source, record, outcome, decisive, low, high, others in rows:
+        if others:
+            if outcome < 2 or not (low & lo or high & hi):
+                shared.append((source, record))
+        elif outcome >= 2:
+            codes = tuple(sorted(reasons.codes(low, high)))
+            unproven.append(Unproven(source, record, OUTCOMES[outcome].value, reasons.BY_ID[decisive].code, codes))
+    return tuple(shared), tuple(unproven)
+
+
+_DECIDED = """
+SELECT source, record_id, outcome, decisive, reasons_lo, reasons_hi, shared
+FROM read_parquet(?) WHERE subject = ? ORDER BY source, ordinal
+"""
