@@ -28,6 +28,7 @@ from aboveboard.errors import AboveboardError, ReleaseError, SourceError
 from aboveboard.ledger import Ledger
 from aboveboard.manifest import Shard
 from aboveboard.workspace import open_workspace, read_job
+from small import MAP, make
 
 HERE = Path(__file__).resolve().parent
 KILLS = 50 if os.environ.get("CI") else 8
@@ -40,85 +41,11 @@ WRITES = (
 )  # fmt: skip
 """Every write in a build, in the order in which it first happens."""
 
-VERSION = """
-policy = "small"
-version = "2020-01-01"
-effective_from = 2020-01-01
-zone = "UTC"
-establishment = "IE"
-text_sha256 = "{digest}"
-[[clause]]
-id = "training"
-effect = "permit"
-purposes = ["train_ai_system.generative"]
-categories = ["user.content.public"]
-audience = "public"
-recipients = ["controller"]
-basis = "legitimate_interest"
-control = "ai-training"
-citation = {{ quote = "We train models unless you say no." }}
-"""
-TEXT = "We train models unless you say no.\n"
-SETTINGS = """
-[policy]
-folder = "policies/small"
-[facts]
-path = "facts.parquet"
-[sources]
-posts = "posts.toml"
-[regions]
-IE = "notice"
-[engine]
-threads = 1
-"""
-MAP = """
-name = "posts"
-origin = "first_party"
-[table]
-path = "posts.jsonl"
-[columns]
-record_id = "id"
-subject = "who"
-kind = "'post'"
-text = "words"
-created_at = "epoch_seconds(seconds)"
-collected_at = "epoch_seconds(seconds)"
-collected_evidence = "'server log'"
-audience = "'public'"
-audience_evidence = "'column'"
-lifecycle = "'published'"
-categories = "'user.content.public'"
-[quarantine]
-max_share = 0.5
-"""
-
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A platform of twelve people and a hundred posts, one of them malformed, with its keys."""
-    folder = tmp_path_factory.mktemp("small") / "platform"
-    version = folder / "policies" / "small" / "2020-01-01"
-    version.mkdir(parents=True)
-    (version / "policy.toml").write_text(VERSION.format(digest=hashlib.sha256(TEXT.encode()).hexdigest()))
-    (version / "text.md").write_text(TEXT)
-    (folder / "aboveboard.toml").write_text(SETTINGS)
-    (folder / "posts.toml").write_text(MAP)
-    (folder / "job.toml").write_text('purpose = "train_ai_system.generative"\n')
-    posts = [
-        {"id": f"p{n}", "who": f"u{n % 12}", "words": f"a bird of number {n}", "seconds": 1_600_000_000 + n}
-        for n in range(100)
-    ]
-    (folder / "posts.jsonl").write_text("".join(json.dumps(one) + "\n" for one in posts) + "{torn\n")
-    people = [{"subject": f"u{n}", "state": "active", "protected": False, "age_band": "adult", "residency": "IE",
-               "evidence": "made up"} for n in range(12)]  # fmt: skip
-    since = pa.array([datetime(1990, 1, 1)] * 12, pa.timestamp("us"))  # noqa: DTZ001 - tables hold naive UTC
-    pq.write_table(pa.Table.from_pylist(people).append_column("valid_from", since), folder / "facts.parquet")
-    (folder / "private").mkdir(mode=0o700)
-    workspace.make_keys(folder)
-    ws = open_workspace(folder)
-    assert ws.evidence.origin  # the log is there, empty: its later writes are the ones that a build makes
-    ws.ledger.close()
-    return folder
+    return make(tmp_path_factory.mktemp("small") / "platform")
 
 
 @pytest.fixture
