@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aboveboard.keys import Keys
     from aboveboard.ledger import Ledger, LedgerSnapshot
     from aboveboard.log import Log
-    from aboveboard.proof import Policy as Trust
+    from aboveboard.proof import Trust
     from aboveboard.sources.facts import FactsTable
 
 FILE = "aboveboard.toml"
@@ -42,7 +42,7 @@ _KEYS = {
     "ledger": ("url",),
     "facts": ("path",),
     "engine": ("threads", "memory"),
-    "log": ("origin", "policy"),
+    "log": ("origin", "trust"),
 }
 _TABLES = {"workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine"}
 
@@ -227,17 +227,15 @@ class Workspace:
 
     @property
     def trust(self) -> Trust:
-        """Whose word about a log counts here: our log, and the witnesses of the policy that [log] names (none)."""
-        from aboveboard.proof import Policy as Trust
+        """Whose word about a log counts here: our log, and the witnesses of the file that [log] names (none)."""
+        from aboveboard.proof import Trust
 
-        if "policy" in self._table("log"):
-            path = self._path("log", "policy", "log.policy")
+        if "trust" in self._table("log"):
+            path = self._path("log", "trust", "log.trust")
             try:
                 return Trust.parse(path.read_bytes())
             except OSError as error:
-                raise WorkspaceError(
-                    "the policy of the log cannot be read", file=path, hint="check the path"
-                ) from error
+                raise WorkspaceError("the trust in the log cannot be read", file=path, hint="check the path") from error
         return Trust((self.keys.signer("log", self.origin).key,))
 
     @property
