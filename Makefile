@@ -33,6 +33,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/release.py
 	$(BIN)/python bench/scrub.py
 	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/log.py
 
 clean:
 	rm -rf $(VENV) birdsite build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

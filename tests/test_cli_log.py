@@ -18,7 +18,7 @@ from aboveboard import disk, succession
 from aboveboard.cli import doors
 from aboveboard.log import Log
 from aboveboard.note import Signer, VerifierKey
-from aboveboard.proof import Entry, Inclusion, Policy
+from aboveboard.proof import Entry, Inclusion, Trust
 from aboveboard.statement import Due
 from aboveboard.workspace import open_workspace
 
@@ -118,9 +118,9 @@ def test_a_log_keeps_its_name(fresh: Path) -> None:
 def test_a_proof_needs_nothing_but_a_key(fresh: Path, tmp_path: Path) -> None:
     logged(fresh, 3)
     told = document("log", "prove", 2, "-w", fresh)
-    policy = Policy.parse(f"log {open_workspace(fresh).keys.signer('log', 'bird-site-/log').key}\nquorum none".encode())
+    trust = Trust.parse(f"log {open_workspace(fresh).keys.signer('log', 'bird-site-/log').key}\nquorum none".encode())
     proof = Inclusion.parse(str(told["proof"]).encode())
-    assert proof.verify(str(told["entry"]).encode(), policy).checkpoint.size == 4
+    assert proof.verify(str(told["entry"]).encode(), trust).checkpoint.size == 4
     ran("log", "prove", 2, "-w", fresh, "--to", tmp_path / "proof")
     assert (tmp_path / "proof").read_text() == told["proof"] == ran("log", "prove", 2, "-w", fresh).stdout
     assert "the log has no entry 9" in ran("log", "prove", 9, "-w", fresh, code=1).stderr
@@ -145,14 +145,14 @@ def second(tmp_path: Path) -> dict[str, Path]:
 def test_a_second_machine_witnesses_and_the_quorum_counts(fresh: Path, second: dict[str, Path], tmp_path: Path) -> None:
     logged(fresh, 2)
     key = str(open_workspace(fresh).keys.signer("log", "bird-site-/log").key)
-    (fresh / "log.policy").write_text(f"log {key}\nwitness w {second['pub'].read_text()}\nquorum w\n")
+    (fresh / "log.trust").write_text(f"log {key}\nwitness w {second['pub'].read_text()}\nquorum w\n")
     settings = fresh / "aboveboard.toml"
-    settings.write_text(settings.read_text() + '\n[log]\npolicy = "log.policy"\n')
+    settings.write_text(settings.read_text() + '\n[log]\ntrust = "log.trust"\n')
     asked = ran("log", "checkpoint", "-w", fresh, code=3)
     assert "lacks cosignatures" in asked.stderr
     how = ("--key", second["key"], "--state", second["state"], "--to", tmp_path / "cosigned")
     assert "is not watched here" in ran("log", "witness", fresh / "log", *how, code=1).stderr
-    ran("log", "witness", fresh / "log", *how, "--trust", key)
+    ran("log", "witness", fresh / "log", *how, "--watch", key)
     told = document("log", "checkpoint", "-w", fresh, "--cosigned", tmp_path / "cosigned")
     assert list(told["cosigners"]) == ["w"]  # type: ignore[call-overload]
     assert "cosigned by w" in ran("log", "audit", "-w", fresh).stdout
@@ -165,7 +165,7 @@ def test_a_second_machine_witnesses_and_the_quorum_counts(fresh: Path, second: d
     found = document("log", "witness", tmp_path / "sent", *how)
     assert (found["before"], found["size"]) == (3, 4)
     document("log", "checkpoint", "-w", fresh, "--cosigned", tmp_path / "cosigned")
-    ran("log", "audit", "--log", fresh / "log", "--trust", fresh / "log.policy")
+    ran("log", "audit", "--log", fresh / "log", "--trust", fresh / "log.trust")
     assert VerifierKey.parse(second["pub"].read_text()).name == "witness.example/1"
 
 
@@ -174,7 +174,7 @@ def test_a_rollback_ends_with_5_and_leaves_evidence(fresh: Path, second: dict[st
     shutil.copytree(fresh / "log", tmp_path / "old")
     logged(fresh, 2)
     key = str(open_workspace(fresh).keys.signer("log", "bird-site-/log").key)
-    how = ("--key", second["key"], "--state", second["state"], "--trust", key)
+    how = ("--key", second["key"], "--state", second["state"], "--watch", key)
     ran("log", "witness", fresh / "log", *how)
     told = ran("log", "witness", tmp_path / "old", *how, code=5).stderr
     assert "the log went back" in told
@@ -222,15 +222,15 @@ def test_a_new_key_takes_the_place_of_the_old_one(fresh: Path, tmp_path: Path) -
     ran("release", "build", fresh / "jobs" / "first-model.toml", "-w", fresh)
     logged(fresh, 2)
     old = vkey(fresh)
-    (tmp_path / "old.policy").write_text(f"log {old}\nquorum none\n")
+    (tmp_path / "old.trust").write_text(f"log {old}\nquorum none\n")
     told = document("log", "rotate", "--recovery", fresh / "recovery.key", "-w", fresh)
     assert told == {"key": vkey(fresh), "before": [old]}
     assert vkey(fresh) != old
     assert not (fresh / "keys" / "log.key.next").exists()
     # Who trusts the old key can still read the checkpoint that replaces it, and nothing after it.
-    ran("log", "audit", "--log", fresh / "log", "--trust", tmp_path / "old.policy")
+    ran("log", "audit", "--log", fresh / "log", "--trust", tmp_path / "old.trust")
     logged(fresh, 1)
-    ran("log", "audit", "--log", fresh / "log", "--trust", tmp_path / "old.policy", code=5)
+    ran("log", "audit", "--log", fresh / "log", "--trust", tmp_path / "old.trust", code=5)
     assert document("log", "audit", "-w", fresh)["entries"] == {
         "key/v1": 2, "policy/v1": 1, "choice-epoch/v1": 1, "intake/v1": 1, "release/v1": 1, "audit/v1": 3,
     }  # fmt: skip
@@ -310,7 +310,7 @@ main(sys.argv[1:])
 def test_a_witness_and_an_audit_need_no_engine_and_no_database(fresh: Path, second: dict[str, Path]) -> None:
     logged(fresh, 2)
     made = Log.open(fresh / "log", open_workspace(fresh).keys.signer("log", "bird-site-/log"))
-    (fresh / "log.policy").write_text(f"log {made.signer.key}\nquorum none\n")
+    (fresh / "log.trust").write_text(f"log {made.signer.key}\nquorum none\n")
     env = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
     for args in (
         (
@@ -321,10 +321,10 @@ def test_a_witness_and_an_audit_need_no_engine_and_no_database(fresh: Path, seco
             second["key"],
             "--state",
             second["state"],
-            "--trust",
+            "--watch",
             made.signer.key,
         ),
-        ("log", "audit", "--log", fresh / "log", "--trust", fresh / "log.policy"),
+        ("log", "audit", "--log", fresh / "log", "--trust", fresh / "log.trust"),
     ):
         done = subprocess.run(
             [sys.executable, "-c", BARE, *map(str, args)], env=env, capture_output=True, text=True, check=False

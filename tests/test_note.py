@@ -1,4 +1,4 @@
-"""Signed notes, checkpoints, proofs and policies: published vectors, and texts that bear no change."""
+"""Signed notes, checkpoints, proofs and trust: published vectors, and texts that bear no change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from aboveboard import merkle, note, proof
 from aboveboard.errors import LogError, VerificationError
 from aboveboard.note import COSIGNATURE, Note, Signature, Signer, VerifierKey
-from aboveboard.proof import Checkpoint, Entry, Growth, Inclusion, Policy
+from aboveboard.proof import Checkpoint, Entry, Growth, Inclusion, Trust
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("ABOVEBOARD_DATA", HERE.parent.parent / "shared" / "data")) / "vectors"
@@ -28,7 +28,7 @@ WITNESSES = [Signer(f"witness.example/{n}", bytes([n]) * 32, COSIGNATURE) for n 
 ENTRIES = [Entry("release/v1", f"2026-01-0{n + 1}T00:00:00Z", f"{n}" * 64, n).data() for n in range(5)]
 HASHES = [merkle.leaf_hash(entry) for entry in ENTRIES]
 CHECKPOINT = Checkpoint(LOG.name, len(ENTRIES), merkle.root_of(HASHES))
-POLICY = "\n".join(
+TRUSTED = "\n".join(
     [
         "# two of three",
         f"log {LOG.key} https://birdsite.example/log",
@@ -124,11 +124,11 @@ def test_the_examples_whose_keys_nobody_published_are_read() -> None:
         line.replace("<vkey>", str(next(keys))) if "<vkey>" in line else line
         for line in str(known["policy_example"]).split("\n")
     ]
-    policy = Policy.parse("\n".join(lines).encode())
-    assert policy.quorum == "X-and-Y"
-    assert policy.groups["X-witnesses"] == (2, ("X1", "X2", "X3"))
-    assert policy.groups["Y-witnesses"][0] == 1
-    assert policy.groups["X-and-Y"][0] == 2
+    trust = Trust.parse("\n".join(lines).encode())
+    assert trust.quorum == "X-and-Y"
+    assert trust.groups["X-witnesses"] == (2, ("X1", "X2", "X3"))
+    assert trust.groups["Y-witnesses"][0] == 1
+    assert trust.groups["X-and-Y"][0] == 2
 
 
 # --- notes --------------------------------------------------------------------------------------------------------
@@ -261,36 +261,36 @@ def test_an_entry_has_one_form() -> None:
             Entry(*bad)
 
 
-# --- policies -----------------------------------------------------------------------------------------------------
+# --- trust -----------------------------------------------------------------------------------------------------
 
 
 def test_two_of_three_have_to_cosign() -> None:
-    policy = Policy.parse(POLICY)
-    seen = policy.judge(cosigned(0, 2))
+    trust = Trust.parse(TRUSTED)
+    seen = trust.verify(cosigned(0, 2))
     assert seen.checkpoint == CHECKPOINT
     assert list(seen.cosigners) == ["w1", "w3"]
     assert seen.log == LOG.key
     for few in ((), (0,), (2,)):
         with pytest.raises(VerificationError, match="lacks cosignatures") as raised:
-            policy.judge(cosigned(*few))
+            trust.verify(cosigned(*few))
         assert "different histories" in raised.value.hint
-    assert Policy.parse(POLICY.replace(b"quorum some", b"quorum none")).judge(cosigned()).cosigners == {}
-    assert Policy.parse(POLICY.replace(b"quorum some", b"quorum w2")).judge(cosigned(1))
+    assert Trust.parse(TRUSTED.replace(b"quorum some", b"quorum none")).verify(cosigned()).cosigners == {}
+    assert Trust.parse(TRUSTED.replace(b"quorum some", b"quorum w2")).verify(cosigned(1))
 
 
 def test_one_witness_counts_once() -> None:
     text = CHECKPOINT.text()
     twice = note.signed(text, [LOG.sign(text), WITNESSES[0].sign(text, 1), WITNESSES[0].sign(text, 2)])
     with pytest.raises(VerificationError, match="lacks cosignatures"):
-        Policy.parse(POLICY).judge(twice)
+        Trust.parse(TRUSTED).verify(twice)
 
 
 def test_a_log_signs_for_itself_only() -> None:
     elsewhere = Checkpoint("other.example/log", CHECKPOINT.size, CHECKPOINT.root)
     with pytest.raises(VerificationError, match="not signed by a log that is trusted here"):
-        Policy.parse(POLICY).judge(cosigned(0, 1, checkpoint=elsewhere))
+        Trust.parse(TRUSTED).verify(cosigned(0, 1, checkpoint=elsewhere))
     with pytest.raises(VerificationError, match="not signed by a log"):
-        Policy.parse(POLICY).judge(note.signed(CHECKPOINT.text(), [WITNESSES[0].sign(CHECKPOINT.text(), 1)]))
+        Trust.parse(TRUSTED).verify(note.signed(CHECKPOINT.text(), [WITNESSES[0].sign(CHECKPOINT.text(), 1)]))
 
 
 @pytest.mark.parametrize(
@@ -306,12 +306,12 @@ def test_a_log_signs_for_itself_only() -> None:
         "witness a W1\r\nquorum a", "log LOG url more\nquorum none", "witness a W1\ngroup g 01 a\nquorum g",
     ],
 )  # fmt: skip
-def test_what_is_no_policy(lines: str) -> None:
+def test_what_says_whom_to_trust_in_no_way(lines: str) -> None:
     known = {"LOG": LOG, "W1": WITNESSES[0], "W2": WITNESSES[1]}
     for name, signer in known.items():
         lines = lines.replace(name, str(signer.key))
     with pytest.raises(LogError):
-        Policy.parse(lines.encode())
+        Trust.parse(lines.encode())
 
 
 # --- proofs -------------------------------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def test_a_proof_says_it_all() -> None:
             made = proven(index, extra)
             read = Inclusion.parse(made.data())
             assert read == made
-            assert read.verify(entry, Policy.parse(POLICY)).checkpoint == CHECKPOINT
+            assert read.verify(entry, Trust.parse(TRUSTED)).checkpoint == CHECKPOINT
             assert len(made.data()) < 2048
 
 
@@ -353,11 +353,11 @@ GROWTH = Growth(2, tuple(merkle.consistency(2, 5, merkle.node_of(HASHES))), cosi
 @settings(max_examples=400, deadline=None)
 @given(bit=st.integers(0, len(WHOLE) * 8 - 1))
 def test_no_bit_of_a_proof_can_change_when_all_signatures_count(bit: int) -> None:
-    policy = Policy.parse(POLICY.replace(b"some 2", b"some all"))
+    trust = Trust.parse(TRUSTED.replace(b"some 2", b"some all"))
     damaged = bytearray(WHOLE)
     damaged[bit // 8] ^= 1 << bit % 8
     with pytest.raises(VerificationError):
-        Inclusion.parse(bytes(damaged)).verify(ENTRIES[3], policy)
+        Inclusion.parse(bytes(damaged)).verify(ENTRIES[3], trust)
 
 
 @settings(max_examples=100, deadline=None)
@@ -366,7 +366,7 @@ def test_no_bit_of_an_entry_can_change(bit: int) -> None:
     damaged = bytearray(ENTRIES[3])
     damaged[bit // 8] ^= 1 << bit % 8
     with pytest.raises(VerificationError):
-        proven().verify(bytes(damaged), Policy.parse(POLICY))
+        proven().verify(bytes(damaged), Trust.parse(TRUSTED))
 
 
 @settings(max_examples=100, deadline=None)
@@ -377,7 +377,7 @@ def test_no_bit_of_an_entry_can_change(bit: int) -> None:
 def test_whatever_else_stands_under_a_note_is_ignored(name: str, blob: bytes, mark: bytes, at: int) -> None:
     found = Note.parse(cosigned(0, 1))
     lines = [*found.signatures[:at], Signature(name, mark, blob), *found.signatures[at:]]
-    seen = Policy.parse(POLICY).judge(note.signed(found.text, lines))
+    seen = Trust.parse(TRUSTED).verify(note.signed(found.text, lines))
     assert list(seen.cosigners) == ["w1", "w2"]
 
 
@@ -436,8 +436,8 @@ def test_the_page_shows_what_is_made() -> None:
     assert shown("proof") == proven.data().decode()
     grown = Growth(1, tuple(merkle.consistency(1, 3, node)), note.signed(at.text(), [mine]))
     assert shown("growth") == grown.data().decode()
-    policy = Policy.parse(shown("policy").encode())
-    assert list(proven.verify(logged[2], policy).cosigners) == ["w"]
+    trust = Trust.parse(shown("trust").encode())
+    assert list(proven.verify(logged[2], trust).cosigners) == ["w"]
     assert f"`{hashes[2].hex()}`" in PAGE
     assert f"`{merkle.EMPTY.hex()}`" in PAGE
     assert f"`{proof.tile_path(0, 1234067).removeprefix('tile/0/')}`" in PAGE

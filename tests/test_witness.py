@@ -11,12 +11,12 @@ from aboveboard import disk, note, succession
 from aboveboard.errors import LogError, VerificationError
 from aboveboard.log import Log
 from aboveboard.note import COSIGNATURE, Note, Signer
-from aboveboard.proof import Checkpoint, Growth, Policy
+from aboveboard.proof import Checkpoint, Growth, Trust
 from aboveboard.witness import Witness
 from test_log import SIGNER, entries, entry, grown
 
 WITNESS = Signer("witness.example/1", b"w" * 32, COSIGNATURE)
-TRUST = Policy.parse(f"log {SIGNER.key}\nwitness w {WITNESS.key}\nquorum w\n".encode())
+TRUST = Trust.parse(f"log {SIGNER.key}\nwitness w {WITNESS.key}\nquorum w\n".encode())
 NOW = 1_770_000_000
 
 
@@ -28,7 +28,7 @@ def made(tmp_path: Path) -> Log:
 @pytest.fixture
 def witness(tmp_path: Path) -> Witness:
     one = Witness(tmp_path / "state", WITNESS)
-    one.trust(SIGNER.key)
+    one.watch(SIGNER.key)
     return one
 
 
@@ -45,7 +45,7 @@ def test_a_log_that_grows_is_cosigned_each_time(made: Log, witness: Witness) -> 
     found = witness.cosign_log(made.folder, NOW + 1)
     assert (found.before, found.checkpoint) == (5, made.head())
     made.merge(found.data, TRUST)
-    seen = TRUST.judge(made.checkpoint())
+    seen = TRUST.verify(made.checkpoint())
     assert [one.time for one in seen.cosigners.values()] == [NOW + 1]
     assert witness.cosign_log(made.folder, NOW + 2).before == 300
     assert evidence(witness) == []
@@ -55,7 +55,7 @@ def test_a_proof_on_its_own_serves_as_well_as_the_folder(made: Log, witness: Wit
     witness.cosign(Growth.parse(made.consistency(0).data()), NOW)
     made.append(entries(5, 9), 5)
     found = witness.cosign(Growth.parse(made.consistency(5).data()), NOW)
-    assert TRUST.judge(found.data).checkpoint == made.head()
+    assert TRUST.verify(found.data).checkpoint == made.head()
     with pytest.raises(LogError, match="begins at 5, and the last size seen here is 9") as raised:
         witness.cosign(made.consistency(5), NOW)
     assert "--since 9" in raised.value.hint
@@ -133,12 +133,12 @@ def test_logs_that_are_not_watched_and_keys_that_do_not_fit(made: Log, witness: 
     with pytest.raises(LogError, match="is not watched here"):
         Witness(tmp_path / "other", WITNESS).cosign_log(made.folder, NOW)
     with pytest.raises(LogError, match="watched here under another key"):
-        witness.trust(Signer(SIGNER.name, b"k" * 32).key)
+        witness.watch(Signer(SIGNER.name, b"k" * 32).key)
     with pytest.raises(LogError, match="not one that signs a log"):
-        witness.trust(WITNESS.key)
+        witness.watch(WITNESS.key)
     with pytest.raises(LogError, match="other signatures than a witness"):
         Witness(tmp_path, SIGNER)
-    witness.trust(SIGNER.key)
+    witness.watch(SIGNER.key)
 
 
 def test_the_state_is_written_before_the_cosignature_leaves(

@@ -20,7 +20,7 @@ from aboveboard import disk, merkle, note, proof, succession
 from aboveboard.errors import LogError, VerificationError
 from aboveboard.merkle import WIDTH
 from aboveboard.note import Note, Signer, VerifierKey
-from aboveboard.proof import TILE, Checkpoint, Entry, Growth, Inclusion, Policy
+from aboveboard.proof import TILE, Checkpoint, Entry, Growth, Inclusion, Trust
 
 CHECKPOINT = "checkpoint"
 NEXT = ".next"
@@ -66,7 +66,7 @@ def checkpoint_of(folder: Path) -> bytes:
 class Reader:
     """A log as anybody can read it who has its files: everything is checked against one checkpoint before it is handed on.
 
-    ``at`` is a checkpoint that the caller has checked (``Policy.judge``). Raises VerificationError for tiles and entries
+    ``at`` is a checkpoint that the caller has checked (``Trust.judge``). Raises VerificationError for tiles and entries
     that do not lead to it. Keeps the tiles it has read.
     """
 
@@ -242,7 +242,9 @@ class Log:
         """Keep a statement under its hash, which is returned (SHA-256, hexadecimal). Twice is once."""
         digest = hashlib.sha256(statement).hexdigest()
         path = self.folder / OBJECTS / digest
-        with disk.locked(self.folder / LOCK):
+        disk.folders(path.parent)
+        # A lock of its own: a statement may be kept while an append is prepared, which holds the other.
+        with disk.locked(path.parent / LOCK):
             if not path.exists():
                 with disk.step("log object"):
                     disk.place(path, statement)
@@ -302,8 +304,8 @@ class Log:
     def _lines(self) -> Sequence[note.Signature]:
         return Note.parse(self.checkpoint()).signatures
 
-    def merge(self, cosigned: bytes, policy: Policy) -> list[str]:
-        """Take the cosignatures of witnesses that the policy names into the checkpoint; the names of those it now has.
+    def merge(self, cosigned: bytes, trust: Trust) -> list[str]:
+        """Take the cosignatures of witnesses whom one trusts into the checkpoint; the names of those it now has.
 
         Raises LogError for a checkpoint that is not the one in force: a witness signs one size and no other.
         """
@@ -313,12 +315,12 @@ class Log:
             ours = Note.parse(self.checkpoint())
             if theirs.text != ours.text:
                 raise LogError("the cosigned checkpoint is not the one in force", hint="let the witness see it again")
-            known = {(key.name, key.id) for key in policy.witnesses.values()}
+            known = {(key.name, key.id) for key in trust.witnesses.values()}
             others = [line for line in theirs.signatures if (line.name, line.id) in known]
             replaced = {(line.name, line.id) for line in others}
             kept = [line for line in ours.signatures if (line.name, line.id) not in replaced]
             data = note.signed(ours.text, [*kept, *others])
-            vouched = Note.parse(data).verify([self.signer.key, *policy.witnesses.values()])
+            vouched = Note.parse(data).verify([self.signer.key, *trust.witnesses.values()])
             with disk.step("log checkpoint"):
                 disk.place(self.folder / CHECKPOINT, data)
         return [one.key.name for one in vouched if one.key != self.signer.key]

@@ -79,14 +79,19 @@ class VerifierKey:
         return None
 
     def _verify(self, message: bytes, signature: bytes) -> None:
-        # At first use: it costs milliseconds that a command which checks nothing should not wait for.
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+            self._curve_point.verify(signature, message)
         except (InvalidSignature, ValueError) as error:
             raise VerificationError(f"the signature of `{self.name}` does not hold") from error
+
+    @cached_property
+    def _curve_point(self) -> Any:
+        # At first use: loading it costs milliseconds that a command which checks nothing should not wait for.
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        return Ed25519PublicKey.from_public_bytes(self.public)
 
 
 @dataclass(frozen=True)

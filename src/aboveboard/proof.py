@@ -1,8 +1,8 @@
-"""Checkpoints, tiles and proofs of a log in the C2SP text forms, and the policy that says whose word counts.
+"""Checkpoints, tiles and proofs of a log in the C2SP text forms, and the trust that says whose word counts.
 
 A checkpoint is a note of a log's name, size and root; a proof of an entry carries the checkpoint it leads to, so that
-it can be checked with nothing but the keys one trusts. Whom one trusts is a ``Policy``: a text of logs, witnesses and
-how many of them. Specification: docs/formats/log.md, "Checkpoints", "Tiles", "Proofs", "Policies".
+it can be checked with nothing but the keys one trusts. Whom one trusts is a ``Trust``: a text of logs, witnesses and
+how many of them. Specification: docs/formats/log.md, "Checkpoints", "Tiles", "Proofs", "Trust".
 """
 
 from __future__ import annotations
@@ -109,11 +109,11 @@ class Seen:
     cosigners: Mapping[str, Vouched]
 
 
-# --- policies -----------------------------------------------------------------------------------------------------
+# --- trust -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Policy:
+class Trust:
     """Whose word counts: the logs one accepts, the witnesses one knows by name, and how many of whom have to cosign.
 
     Groups are nested data (``members`` at least ``needed`` of which have to agree); no quorum asks for no cosigner.
@@ -125,11 +125,11 @@ class Policy:
     quorum: str | None = None
 
     @staticmethod
-    def parse(data: bytes) -> Policy:
-        """The policy in a file (c2sp.org/tlog-policy); raises LogError with the line that it cannot mean."""
-        return _PolicyText().read(data)
+    def parse(data: bytes) -> Trust:
+        """The trust in a file (c2sp.org/tlog-policy); raises LogError with the line that it cannot mean."""
+        return _TrustText().read(data)
 
-    def judge(self, data: bytes) -> Seen:
+    def verify(self, data: bytes) -> Seen:
         """That a signed checkpoint is one to rely on: signed by a log named in it, cosigned by the quorum.
 
         Raises VerificationError, naming what is missing.
@@ -146,7 +146,7 @@ class Policy:
         cosigners = {name: by[key] for name, key in self.witnesses.items() if key in by}
         if self.quorum is not None and not self._agree(self.quorum, set(cosigners)):
             raise VerificationError(
-                f"the checkpoint of `{checkpoint.origin}` lacks cosignatures: the policy asks for `{self.quorum}`",
+                f"the checkpoint of `{checkpoint.origin}` lacks cosignatures: `quorum` asks for `{self.quorum}`",
                 hint="different people may have been shown different histories", cosigners=", ".join(cosigners) or "none",
             )  # fmt: skip
         return Seen(checkpoint, logs[0], cosigners)
@@ -158,8 +158,8 @@ class Policy:
         return sum(self._agree(member, cosigners) for member in members) >= needed
 
 
-class _PolicyText:
-    """Reads a policy line by line; each line may only name what stands above it, so nothing can go in a circle."""
+class _TrustText:
+    """Reads a trust file line by line; each line may only name what stands above it, so nothing can go in a circle."""
 
     def __init__(self) -> None:
         self.logs: list[VerifierKey] = []
@@ -168,11 +168,11 @@ class _PolicyText:
         self.quorum: list[str] = []
         self.members: set[str] = set()
 
-    def read(self, data: bytes) -> Policy:
+    def read(self, data: bytes) -> Trust:
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise LogError("the policy of a log is not UTF-8") from error
+            raise LogError("the trust in a log is not UTF-8") from error
         for number, line in enumerate(text.split("\n"), 1):
             if any(letter < " " and letter != "\t" for letter in line):
                 raise self._wrong(number, "a control character")
@@ -180,9 +180,9 @@ class _PolicyText:
             if words[0] and not words[0].startswith("#"):
                 self._take(number, words)
         if len(self.quorum) != 1:
-            raise LogError("the policy of a log has one quorum line", hint="`quorum none` asks for no cosigner")
+            raise LogError("the trust in a log has one quorum line", hint="`quorum none` asks for no cosigner")
         quorum = None if self.quorum == ["none"] else self.quorum[0]
-        return Policy(tuple(self.logs), self.witnesses, self.groups, quorum)
+        return Trust(tuple(self.logs), self.witnesses, self.groups, quorum)
 
     def _take(self, number: int, words: Sequence[str]) -> None:
         match words:
@@ -236,7 +236,7 @@ class _PolicyText:
     @staticmethod
     def _wrong(number: int, sentence: str) -> LogError:
         return LogError(
-            f"the policy of a log cannot be read: {sentence}", line=number, hint="docs/formats/log.md, Policies"
+            f"the trust in a log cannot be read: {sentence}", line=number, hint="docs/formats/log.md, Trust"
         )
 
 
@@ -274,9 +274,9 @@ class Inclusion:
             raise VerificationError("the proof does not say where its entry stands")
         return Inclusion(int(lines[1][6:]), _hashes(lines[2:]), checkpoint, extra)
 
-    def verify(self, entry: bytes, policy: Policy) -> Seen:
-        """That a log which the policy trusts holds these bytes; raises VerificationError with the step that failed."""
-        seen = policy.judge(self.checkpoint)
+    def verify(self, entry: bytes, trust: Trust) -> Seen:
+        """That a log which is trusted holds these bytes; raises VerificationError with the step that failed."""
+        seen = trust.verify(self.checkpoint)
         at = seen.checkpoint
         merkle.verify_inclusion(merkle.leaf_hash(entry), self.index, at.size, self.path, at.root)
         return seen

@@ -40,7 +40,7 @@ class Witness:
         self.folder = folder
         self.signer = signer
 
-    def trust(self, key: VerifierKey) -> None:
+    def watch(self, key: VerifierKey) -> None:
         """Watch the log that signs with this key from now on; raises LogError where it is watched under another one."""
         if key.kind != ED25519:
             raise LogError(f"the key of `{key.name}` is not one that signs a log")
@@ -72,7 +72,7 @@ class Witness:
         place = self._place(at.origin)
         key = self._known(place)
         if key is None or key.name != at.origin:
-            raise LogError(f"the log `{at.origin}` is not watched here", hint="trust its key first: --trust KEY")
+            raise LogError(f"the log `{at.origin}` is not watched here", hint="name its key once: --watch KEY")
         shown.verify([key])
         with disk.locked(place / ".lock"):
             before = self._last(place)

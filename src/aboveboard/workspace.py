@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aboveboard.ledger import Ledger, LedgerSnapshot
     from aboveboard.log import Log
     from aboveboard.note import Signer
-    from aboveboard.proof import Policy as Trust
+    from aboveboard.proof import Trust
     from aboveboard.sources.facts import FactsTable
 
 FILE = "aboveboard.toml"
@@ -44,7 +44,7 @@ _KEYS = {
     "ledger": ("url",),
     "facts": ("path",),
     "engine": ("threads", "memory"),
-    "log": ("origin", "policy"),
+    "log": ("origin", "trust"),
 }
 _TABLES = {"workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine"}
 
@@ -223,8 +223,9 @@ class Workspace:
         from aboveboard.log import Log
         from aboveboard.succession import genesis
 
+        named = genesis(self.keys.named(self.origin))  # first: a log without keys to name would be in the way of them
         found = Evidence(self.ledger, Log.make(self.log_folder, self.signer("log")), lambda: self.policy)
-        found.begin(genesis(self.keys.named(self.origin)), datetime.now(UTC))
+        found.begin(named, datetime.now(UTC))
         return found
 
     @property
@@ -239,17 +240,15 @@ class Workspace:
 
     @property
     def trust(self) -> Trust:
-        """Whose word about a log counts here: our log, and the witnesses of the policy that [log] names (none)."""
-        from aboveboard.proof import Policy as Trust
+        """Whose word about a log counts here: our log, and the witnesses of the file that [log] names (none)."""
+        from aboveboard.proof import Trust
 
-        if "policy" in self._table("log"):
-            path = self._path("log", "policy", "log.policy")
+        if "trust" in self._table("log"):
+            path = self._path("log", "trust", "log.trust")
             try:
                 return Trust.parse(path.read_bytes())
             except OSError as error:
-                raise WorkspaceError(
-                    "the policy of the log cannot be read", file=path, hint="check the path"
-                ) from error
+                raise WorkspaceError("the trust in the log cannot be read", file=path, hint="check the path") from error
         return Trust((self.signer("log").key,))
 
     @property

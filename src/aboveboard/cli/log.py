@@ -18,7 +18,7 @@ from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 if TYPE_CHECKING:
     from aboveboard.log import Audit
     from aboveboard.note import Signer
-    from aboveboard.proof import Policy, Seen
+    from aboveboard.proof import Seen, Trust
 
 to_option = click.option(
     "--to", type=click.Path(dir_okay=False, path_type=Path), help="Write it into this file instead of printing it."
@@ -40,7 +40,7 @@ def log() -> None:
 def checkpoint(notes: Sequence[Path], workspace: str, as_json: bool) -> None:
     """Print the signed checkpoint of the log; begin the log where there is none.
 
-    Cosignatures count when [log] policy names their witness. Exit 3 where that policy asks for more than there are.
+    Cosignatures count when [log] trust names their witness. Exit 3 where that file asks for more than there are.
     """
     from aboveboard.errors import VerificationError
     from aboveboard.workspace import open_workspace
@@ -49,10 +49,10 @@ def checkpoint(notes: Sequence[Path], workspace: str, as_json: bool) -> None:
     for path in notes:
         ws.log.merge(path.read_bytes(), ws.trust)
     signed = ws.log.checkpoint()
-    seen = replace(ws.trust, quorum=None).judge(signed)
+    seen = replace(ws.trust, quorum=None).verify(signed)
     emit({**_seen(seen), "checkpoint": signed.decode()}, as_json, lambda: signed.decode().removesuffix("\n"))
     try:
-        ws.trust.judge(signed)
+        ws.trust.verify(signed)
     except VerificationError as error:
         click.echo(f"{error.sentence}", err=True)
         ask_exit(3)
@@ -89,7 +89,7 @@ def prove(index: int | None, since: int | None, to: Path | None, workspace: str,
 @click.option("--log", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="A copy of a log, instead of the workspace's own.")  # fmt: skip
 @click.option("--trust", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Whose word counts about it: a policy of logs and witnesses. Goes with --log.")  # fmt: skip
+              help="Whose word counts about it: a file of logs and witnesses. Goes with --log.")  # fmt: skip
 @workspace_option
 @json_option
 def audit(folder: Path | None, trust: Path | None, workspace: str, as_json: bool) -> None:
@@ -100,13 +100,13 @@ def audit(folder: Path | None, trust: Path | None, workspace: str, as_json: bool
     if (folder is None) != (trust is None):
         raise click.UsageError("--log and --trust go together")
     if folder is not None and trust is not None:
-        policy = _policy(trust)
+        trusted = _trust(trust)
     else:
         ws = open_workspace(workspace)
-        folder, policy = ws.log.folder, replace(ws.trust, quorum=None)
+        folder, trusted = ws.log.folder, replace(ws.trust, quorum=None)
     signed = logs.checkpoint_of(folder)
-    seen = policy.judge(signed)
-    found = logs.audit(folder, signed, policy.logs)
+    seen = trusted.verify(signed)
+    found = logs.audit(folder, signed, trusted.logs)
     document = {**_seen(seen), "entries": found.types, "problems": list(found.problems)}
     emit(document, as_json, lambda: _audited(seen, found))
     if found.problems:
@@ -119,10 +119,12 @@ def audit(folder: Path | None, trust: Path | None, workspace: str, as_json: bool
               help="The witness's private key, as `log key` wrote it.")  # fmt: skip
 @click.option("--state", required=True, type=click.Path(file_okay=False, path_type=Path),
               help="The folder in which the witness remembers what it has seen.")  # fmt: skip
-@click.option("--trust", multiple=True, metavar="KEY", help="Watch the log that signs with this key (name+id+key).")
+@click.option(
+    "--watch", "watched", multiple=True, metavar="KEY", help="Watch the log that signs with this key (name+id+key)."
+)
 @to_option
 @json_option
-def witness(shown: Path, key: Path, state: Path, trust: Sequence[str], to: Path | None, as_json: bool) -> None:
+def witness(shown: Path, key: Path, state: Path, watched: Sequence[str], to: Path | None, as_json: bool) -> None:
     """Cosign a log that has only grown since this witness saw it last.
 
     SHOWN is the folder of a log, or a file that `log prove --since` wrote. Exit 5 for a log that forks or goes back;
@@ -133,8 +135,8 @@ def witness(shown: Path, key: Path, state: Path, trust: Sequence[str], to: Path 
     from aboveboard.witness import Witness
 
     one = Witness(state, _signer(key))
-    for text in trust:
-        one.trust(VerifierKey.parse(text))
+    for text in watched:
+        one.watch(VerifierKey.parse(text))
     now = int(time.time())
     made = one.cosign_log(shown, now) if shown.is_dir() else one.cosign(Growth.parse(shown.read_bytes()), now)
     told = {"origin": made.checkpoint.origin, "before": made.before, "size": made.checkpoint.size, "time": now}
@@ -167,7 +169,7 @@ def key(name: str, file: Path, as_json: bool) -> None:
 def rotate(recovery: Path, workspace: str, as_json: bool) -> None:
     """Put a new key in the place of the one that signs the log, lost or stolen or old, by the word of the recovery key.
 
-    Whoever checks the log needs the new key then: `log` in their policies. Run it again where it was interrupted.
+    Whoever checks the log needs the new key then: `log` in their trust files. Run it again where it was interrupted.
     """
     from aboveboard.workspace import replace_log_key
 
@@ -185,10 +187,10 @@ def _signer(path: Path) -> Signer:
     return Signer.parse(path.read_text(encoding="utf-8").strip())
 
 
-def _policy(path: Path) -> Policy:
-    from aboveboard.proof import Policy
+def _trust(path: Path) -> Trust:
+    from aboveboard.proof import Trust
 
-    return Policy.parse(path.read_bytes())
+    return Trust.parse(path.read_bytes())
 
 
 def _out(data: bytes, to: Path | None, document: Mapping[str, Any], as_json: bool) -> None:
@@ -214,7 +216,7 @@ def _seen(seen: Seen) -> dict[str, Any]:
 def _audited(seen: Seen, found: Audit) -> str:
     by = ", ".join(seen.cosigners) or "nobody: different people may have been shown different histories"
     lines = [
-        f"Log {found.checkpoint.origin}: {found.checkpoint.size:,} entries, cosigned by {by}.",
+        f"Log {found.checkpoint.origin}, {found.checkpoint.size:,} long, cosigned by {by}.",
         *(f"  {count:>8,}  {kind}" for kind, count in sorted(found.types.items())),
         *(f"FALSE: {problem}" for problem in found.problems),
         "Everything was computed again from the entries and is as the checkpoint says."
