@@ -99,26 +99,38 @@ def traces(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Where identifiers may stand in UTF-8 text: ``(start, end, stages)``, ends in bytes, in no order, overlapping.
 
     Cheap, and never too few: whatever a stage finds, some trace with its bit touches the text that it stands in.
-    ``data`` may be many texts end to end; a trace that runs over a border counts for both sides.
     """
+    for stages, _, match in _traced(data):
+        yield *match.span(), stages
+
+
+def _traced(data: bytes) -> Iterator[tuple[int, bytes, re.Match[bytes]]]:
+    """Every trace with its stages and the bytes that its pattern was looked for in."""
     low = data.translate(_CLASS)
     for stages, sign, pattern in _TRACES:
         for match in pattern.finditer(low) if sign in low else ():
-            yield *match.span(), stages
+            yield stages, low, match
     for sign, pattern in _FAR_TRACES:
         for match in pattern.finditer(data) if sign in data else ():
-            yield *match.span(), ALL_STAGES
+            yield ALL_STAGES, data, match
 
 
 def touched(data: bytes, offsets: Sequence[int]) -> bytearray:
-    """One byte a text, the stages that could find something in it; text ``i`` is ``data[offsets[i]:offsets[i + 1]]``."""
+    """One byte a text, the stages that could find something in it; text ``i`` is ``data[offsets[i]:offsets[i + 1]]``.
+
+    The texts lie end to end, so a trace may run over a border: then each text on its way is asked by itself.
+    """
     flags = bytearray(len(offsets) - 1)
-    for start, end, stages in traces(data):
+    for stages, searched, match in _traced(data):
+        start, end = match.span()
         row = bisect_right(offsets, start) - 1
-        flags[row] |= stages
-        while row + 1 < len(flags) and offsets[row + 1] < end:
-            row += 1
+        if end <= offsets[row + 1]:
             flags[row] |= stages
+            continue
+        while row < len(flags) and offsets[row] < end:
+            if match.re.search(searched, offsets[row], offsets[row + 1]):
+                flags[row] |= stages
+            row += 1
     return flags
 
 
@@ -268,7 +280,8 @@ _IS_SCRIPT = tuple(re.compile(f"[{script}]") for script in _SCRIPTS)
 _AT = re.compile("@|%40")
 
 
-_PLAIN_MENTION = re.compile(r'@(?<![^ \n("]@)(?!u_)[A-Za-z][A-Za-z0-9_]*+(?=[ \n,!?;)"]|\.?\Z)')
+_PLAIN_MENTION = re.compile(r'@(?<![^ \n("]@)(?:(u_[a-z2-7]{16})|(?!u_)[A-Za-z][A-Za-z0-9_]*+)(?=[ \n,!?;)"]|\.?\Z)')
+"""Its one group is there where it is a pseudonym already."""
 
 
 def _plain_mentions(text: str) -> list[Span] | None:
@@ -279,8 +292,10 @@ def _plain_mentions(text: str) -> list[Span] | None:
     """
     if not text.isascii() or "[" in text or "%40" in text:
         return None
-    found = [match.span() for match in _PLAIN_MENTION.finditer(text)]
-    return [Span(start, end, "mention") for start, end in found] if len(found) == text.count("@") else None
+    found = list(_PLAIN_MENTION.finditer(text))
+    if len(found) != text.count("@"):
+        return None
+    return [Span(*match.span(), "mention") for match in found if match[1] is None]
 
 
 def _at_signs(seen: str, text: str, index: list[int] | None) -> list[Span]:
