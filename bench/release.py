@@ -263,10 +263,24 @@ def measured(name: str, at: Setting) -> dict[str, float]:
         return started(COMMANDS[name])
     with tempfile.TemporaryDirectory(dir=at.folder) as out:
         run = MEASURES[name](at, Path(out))
+        warm()
         begun, busy = time.perf_counter(), busy_seconds()
         rows = run()
         wall, cpu = time.perf_counter() - begun, busy_seconds() - busy
     return {"cpu": cpu, "wall": wall, "peak_mb": peak_mb(), "rows": rows}
+
+
+def warm() -> None:
+    """Import what is only imported at first use, so that every measure finds it there."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    import aboveboard.engine
+    import aboveboard.ledger
+    import aboveboard.scrub
+    import aboveboard.writing  # noqa: F401
+
+    pa.Table.from_pylist([{"n": 1}])  # looks whether pandas is there, and then imports it
 
 
 def started(arguments: tuple[str, ...]) -> dict[str, float]:

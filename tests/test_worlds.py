@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,15 @@ def test_the_engine_equals_decide(first: int) -> None:
         different = [r for r, e, g in zip(world.records, expected, got, strict=True) if e != g]
         if different:
             pytest.fail(_story(world, different), pytrace=False)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_a_gate_remembers_changes_nothing(seed: int) -> None:
+    """A gate that has decided everything else says of each record what a gate says that was never asked."""
+    world = worlds.make(seed, records=300, people=3)
+    remembered = [world.gate.decide(record) for record in reversed(world.records)]
+    asked_alone = [replace(world.gate).decide(record) for record in reversed(world.records)]
+    assert remembered == asked_alone
 
 
 def _story(world: worlds.World, different: list[Record]) -> str:

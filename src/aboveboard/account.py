@@ -7,10 +7,11 @@ restrictive wins. A deletion in the ledger stands until the ledger says restored
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
 
 from aboveboard import vocabulary
 from aboveboard.choice import Event, Facts
@@ -23,6 +24,7 @@ LIFTED = frozenset({"memorial", "suspended", "deleted"})
 _STATE_RANK = {"active": 0, None: 1, "deactivated": 2, "memorial": 3, "suspended": 4, "deleted": 5}
 _PROTECTED_RANK = {False: 0, None: 1, True: 2}
 _AGE_RANK = {"adult": 0, None: 1, "13_17": 2, "under_13": 3}
+_MINOR = ("under_13", "13_17")
 
 _T = TypeVar("_T")
 
@@ -40,9 +42,10 @@ class Span:
     age_observed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An account as one judgement sees it. Fields in ``_at`` are at collection; without ``_at``, now.
+class Standing(NamedTuple):
+    """An account as one judgement sees it; a tuple, because standings are compared for every record.
+
+    Fields in ``_at`` are at collection; without ``_at``, now.
 
     ``*_between`` look at the whole stretch from collection until now. ``minor_until`` ends the last stretch in which
     the person was known to be a minor, ``age_gap_until`` the last one before collection in which nobody knew.
@@ -61,7 +64,6 @@ class Standing:
     age_gap_until: datetime | None = None
     residency_at: str | None = None
     residency: str | None = None
-    last_interaction: datetime | None = None
     suppressed: bool = False
 
     @property
@@ -73,10 +75,31 @@ class Standing:
 
 def timeline(facts: Iterable[Facts], events: Iterable[Event], as_of: datetime) -> tuple[Span, ...]:
     """The spans of one account up to ``as_of``, oldest first."""
-    rows = [row for row in facts if (_from(row)) <= as_of]
-    said = [event for event in events if event.recorded_at <= as_of and _observed_at(event) <= as_of]
-    starts = sorted({*(_from(row) for row in rows), *(_observed_at(e) for e in said if _observes(e))})
-    return tuple(_span(start, rows, said) for start in starts)
+    said = (event for event in events if _observes(event) and event.recorded_at <= as_of)
+    rows, heard = _by_moment(facts, _from, as_of), _by_moment(said, _observed_at, as_of)
+    spans: list[Span] = []
+    newest: Sequence[Facts] = ()
+    ages: Sequence[str | None] = ()
+    homes: Sequence[str | None] = ()
+    ledger: Sequence[Event] = ()
+    for start in sorted({*rows, *heard}):  # what was observed last holds, each field by itself
+        seen, told = rows.get(start, ()), heard.get(start, ())
+        newest = seen or newest
+        ages = _ages(seen, told) or ages
+        homes = _homes(seen, told) or homes
+        ledger = [event for event in told if event.type in ("deleted", "restored")] or ledger
+        spans.append(
+            Span(
+                start,
+                state=_state(newest, ledger),
+                protected=max((row.protected for row in newest), key=_PROTECTED_RANK.__getitem__, default=None),
+                age_band=max(ages, key=_AGE_RANK.__getitem__, default=None),
+                age_observed=bool(ages),
+                residency=homes[0] if len(set(homes)) == 1 else None,
+                last_interaction=_earliest([row.last_interaction for row in newest]),
+            )
+        )
+    return tuple(spans)
 
 
 def standing(
@@ -95,38 +118,36 @@ def stood(spans: tuple[Span, ...], suppressed: bool, collected_at: datetime | No
     """The standing at one time of collection, from the whole life of the account."""
     if not spans:
         return Standing(suppressed=suppressed)
-    before = [span for span in spans if collected_at is None or span.start <= collected_at]
-    early = not before  # collected before anything is known of the account
-    then = before[-1] if before and collected_at is not None else None
-    between = spans[len(before) - 1 :] if before and collected_at is not None else spans
+    begun = sum(span.start <= collected_at for span in spans) if collected_at is not None else len(spans)
+    early = begun == 0  # collected before anything is known of the account
+    then = spans[begun - 1] if begun and collected_at is not None else None
+    between = spans[begun - 1 :] if then else spans
     now = spans[-1]
+    states, protected = {span.state for span in between}, {span.protected for span in between}
     return Standing(
         state=now.state,
-        lifted_between=any(span.state in LIFTED for span in between),
-        state_gap_between=early or any(span.state is None for span in between),
+        lifted_between=not LIFTED.isdisjoint(states),
+        state_gap_between=early or None in states,
         protected_at=then.protected if then else None,
         protected=now.protected,
-        protected_between=any(span.protected is True for span in between),
-        protected_gap_between=early or any(span.protected is None for span in between),
+        protected_between=True in protected,
+        protected_gap_between=early or None in protected,
         age_at=then.age_band if then else None,
         age=now.age_band,
         # Nobody grows younger: a minor at any time was one before it.
-        minor_until=_end_of_last(spans, spans, lambda s: s.age_observed and s.age_band in ("under_13", "13_17")),
-        age_gap_until=_later(
-            _end_of_last(spans, before, lambda s: s.age_observed and s.age_band is None), _first_known(spans)
-        ),
+        minor_until=_end_of_last(spans, _MINOR),
+        age_gap_until=_later(_end_of_last(spans[: begun + 1], (None,)), _first_known(spans)),
         # With no time of collection there is no place of then: the missing time itself holds the record.
         residency_at=now.residency if collected_at is None else then.residency if then else None,
         residency=now.residency,
-        last_interaction=now.last_interaction,
         suppressed=suppressed,
     )
 
 
-def _end_of_last(spans: Sequence[Span], before: Sequence[Span], is_one: Callable[[Span], bool]) -> datetime | None:
-    """Where the last such span among those begun before collection ends; None if there is none or it still runs."""
-    ends = [spans[i + 1].start for i, span in enumerate(before) if is_one(span) and i + 1 < len(spans)]
-    return max(ends, default=None)
+def _end_of_last(spans: Sequence[Span], ages: Container[str | None]) -> datetime | None:
+    """Where the last span ends in which such an age was observed; None if there is none or it still runs."""
+    ends = [after.start for span, after in pairwise(spans) if span.age_observed and span.age_band in ages]
+    return ends[-1] if ends else None
 
 
 def _first_known(spans: Sequence[Span]) -> datetime | None:
@@ -155,44 +176,30 @@ def _observed_at(event: Event) -> datetime:
     return max(at, BEGINNING)
 
 
-def _span(start: datetime, rows: Sequence[Facts], said: Sequence[Event]) -> Span:
-    newest = _newest(rows, lambda row: _from(row), start)
-    ages = [(_from(row), _known(row.age_band, vocabulary.AGE_BANDS)) for row in rows]
-    ages += [(_observed_at(e), _known(e.value, vocabulary.AGE_BANDS)) for e in said if _is(e, "age_changed")]
-    homes = [(_from(row), vocabulary.known_residency(row.residency)) for row in rows]
-    homes += [(_observed_at(e), vocabulary.known_residency(e.value)) for e in said if _is(e, "moved")]
-    age = [value for _, value in _newest(ages, lambda pair: pair[0], start)]
-    home = {value for _, value in _newest(homes, lambda pair: pair[0], start)}
-    return Span(
-        start,
-        state=_state(newest, said, start),
-        protected=max((row.protected for row in newest), key=_PROTECTED_RANK.__getitem__, default=None),
-        age_band=max(age, key=_AGE_RANK.__getitem__, default=None),
-        age_observed=bool(age),
-        residency=home.pop() if len(home) == 1 else None,
-        last_interaction=_earliest([row.last_interaction for row in newest]),
-    )
+def _by_moment(rows: Iterable[_T], at: Callable[[_T], datetime], as_of: datetime) -> Mapping[datetime, list[_T]]:
+    """The rows of each moment up to ``as_of``."""
+    found: dict[datetime, list[_T]] = {}
+    for row in rows:
+        if (moment := at(row)) <= as_of:
+            found.setdefault(moment, []).append(row)
+    return found
 
 
-def _state(newest: Sequence[Facts], said: Sequence[Event], start: datetime) -> str | None:
+def _ages(seen: Iterable[Facts], told: Iterable[Event]) -> Sequence[str | None]:
+    values = [*(row.age_band for row in seen), *(event.value for event in told if event.type == "age_changed")]
+    return [_known(value, vocabulary.AGE_BANDS) for value in values]
+
+
+def _homes(seen: Iterable[Facts], told: Iterable[Event]) -> Sequence[str | None]:
+    values = [*(row.residency for row in seen), *(event.value for event in told if event.type == "moved")]
+    return [vocabulary.known_residency(value) for value in values]
+
+
+def _state(newest: Sequence[Facts], ledger: Iterable[Event]) -> str | None:
     """The stricter of what the facts say and what the ledger says; the ledger alone never makes an account active."""
     states = [_known(row.state, vocabulary.ACCOUNT_STATES) for row in newest] or [None]
-    ledger = _newest([e for e in said if e.type == "deleted" or _is(e, "restored")], _observed_at, start)
-    for event in ledger:
-        if event.type == "deleted":
-            states.append("deleted" if event.verified else None)
+    states += ["deleted" if event.verified else None for event in ledger if event.type == "deleted"]
     return max(states, key=_STATE_RANK.__getitem__)
-
-
-def _is(event: Event, kind: str) -> bool:
-    return event.type == kind and event.verified and not event.overreaches
-
-
-def _newest(rows: Iterable[_T], at: Callable[[_T], datetime], start: datetime) -> list[_T]:
-    """The rows of the last instant not after ``start`` (several when they share it)."""
-    past = [row for row in rows if at(row) <= start]
-    last = max((at(row) for row in past), default=None)
-    return [row for row in past if at(row) == last]
 
 
 def _known(value: str | None, closed: Sequence[str]) -> str | None:

@@ -164,6 +164,8 @@ def fold(
         if event.recorded_at <= as_of and reaches(event, category, purpose, recipient)
         for piece in _pieces(event, collected_at, as_of)
     ]
+    if not pieces:
+        return Choice()
     heard = max((p for p in pieces if p.event.verified), key=lambda p: p.order, default=None)
     doubt = max((p for p in pieces if not p.event.verified), key=lambda p: p.order, default=None)
     if doubt is not None and (heard is None or (heard.state not in DENIED and doubt.order[0] >= heard.order[0])):

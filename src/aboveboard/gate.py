@@ -8,14 +8,15 @@ explained in docs/how-it-decides.md, under the same numbers.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache, wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from aboveboard import choice, redaction, vocabulary
-from aboveboard.account import LIFTED, Span, Standing, is_suppressed, stood, timeline
+from aboveboard.account import LIFTED, Standing, is_suppressed, stood, timeline
 from aboveboard.choice import Choice, Event, Snapshot
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Clause, Commitment, Period, Policy, PolicyVersion
@@ -24,12 +25,11 @@ from aboveboard.record import Part, Record, Signal
 from aboveboard.regime import AFTER_NOTICE, ALLOW, HOLD, Regime, Regimes, strictest
 
 Answer = TypeVar("Answer")
-Account = tuple[Sequence[Event], tuple[Span, ...], bool]
 
-PUBLIC = vocabulary.AUDIENCES.index("public")
-UNLISTED = vocabulary.AUDIENCES.index("unlisted")
-FOLLOWERS = vocabulary.AUDIENCES.index("followers")
-PRIVATE = vocabulary.AUDIENCES.index("private")
+RANK = {audience: rank for rank, audience in enumerate(vocabulary.AUDIENCES)}
+PUBLIC, UNLISTED, FOLLOWERS, PRIVATE = (RANK[a] for a in ("public", "unlisted", "followers", "private"))
+KEPT = 1 << 16
+"""How many accounts, and how many distinct questions of each sort, a gate keeps the answers to."""
 THREE_YEARS = Period(months=36)
 SHARING = "third_party_sharing"
 
@@ -75,6 +75,10 @@ SAID_NO = {
     "refused": "subj.consent_refused",
     "withdrawn": "subj.consent_withdrawn",
     "objected": "subj.objected",
+}
+UNSURE = {
+    "expired": "subj.consent_expired",
+    "unknown": "subj.consent_unknown",
 }
 
 
@@ -168,16 +172,44 @@ class Gate:
         """The judgement of one record; see :func:`decide`."""
         return decide(record, self)
 
+    def then(self, collected: datetime | None) -> _Then:
+        """The rules of a time of collection, made once for each stretch in which they do not change."""
+        place = None if collected is None else bisect_right(self._turns, collected)
+        if place not in self._thens:
+            self._thens[place] = _Then(self, collected)
+        return self._thens[place]
+
     @cached_property
-    def account_of(self) -> Callable[[str], Account]:
-        """What was said by and of a subject: events, the spans of the account, whether it is suppressed."""
+    def _thens(self) -> dict[int | None, _Then]:
+        return {}
 
-        @lru_cache(maxsize=1 << 16)
-        def account(subject: str) -> Account:
-            events, facts = self.snapshot.events_of(subject), self.snapshot.facts_of(subject)
-            return events, timeline(facts, events, self.as_of), is_suppressed(events, self.as_of)
+    @cached_property
+    def _turns(self) -> Sequence[datetime]:
+        """The moments at which the rules of a time of collection turn."""
+        moments = [m for v in self.policy.versions for m in (v.effective_from, v.effective_to)]
+        moments += [promise.until for promise in self.commitments]
+        moments += [m for embargo in self.policy.embargoes for m in (embargo.collected_from, embargo.collected_to)]
+        return sorted({moment for moment in moments if moment is not None})
 
-        return account
+    @cached_property
+    def _account_of(self) -> Callable[[str | None], _Account]:
+        return lru_cache(maxsize=KEPT)(lambda subject: _Account(self, subject))
+
+    @cached_property
+    def _person(self) -> Callable[[Standing], _Person]:
+        return lru_cache(maxsize=KEPT)(lambda standing: _Person(self, standing))
+
+    @cached_property
+    def _record_form(self) -> Callable[[_RecordWords], _RecordForm]:
+        return lru_cache(maxsize=KEPT)(lambda words: _RecordForm(words, self))
+
+    @cached_property
+    def _part_form(self) -> Callable[[_PartWords], _PartForm]:
+        return lru_cache(maxsize=KEPT)(lambda words: _PartForm(words, self))
+
+    @cached_property
+    def _answer(self) -> Callable[[_Question], _Judged]:
+        return lru_cache(maxsize=KEPT)(lambda question: _View(self, question).judged())
 
     def regime_of(self, person: Standing) -> tuple[Regime, bool]:
         """The strictest table that applies to a person, and whether an unknown residency holds under it."""
@@ -216,7 +248,7 @@ class Gate:
     def _allows(self, clause: Clause, needed: int, opt_out: bool) -> bool:
         if clause.effect != "permit" or clause.ambiguous_at(self.as_of) or (opt_out and not is_opt_out(clause)):
             return False
-        return self.names(clause) and vocabulary.AUDIENCES.index(clause.audience) >= needed
+        return self.names(clause) and RANK[clause.audience] >= needed
 
     @_asked_once
     def window_elapsed(self, categories: tuple[str, ...], needed: int) -> bool:
@@ -286,29 +318,35 @@ class Decision:
 def decide(record: Record, gate: Gate) -> Decision:
     """The judgement of one resolved record. Pure: no I/O, no clock, no randomness; never raises on a record."""
     case = _Case(record, gate)
-    main = _View(case, record.main, is_main=True)
-    others = [_View(case, part, is_main=False) for part in record.parts or ()]
-    codes = main.codes | _record_codes(case)
-    against = [_stands_against(view.codes, case.holds_signals) for view in others]
-    part_codes: frozenset[str] = frozenset().union(
-        *(_or_none(view.codes, no) for view, no in zip(others, against, strict=True))
-    )
-    removed = tuple(i for i, view in enumerate(others) if against[i] or not _having(view.codes, Effect.GROUND))
-    if not _stands_against(codes, case.holds_signals):
+    main = case.judged(record.main, is_main=True)
+    others = [case.judged(part, is_main=False) for part in record.parts or ()]
+    part_codes: frozenset[str] = frozenset().union(*(_or_none(part.codes, part.against) for part in others))
+    removed = tuple(i for i, part in enumerate(others) if part.against or not _having(part.codes, Effect.GROUND))
+    codes = main.codes
+    if not main.against:
         codes |= _obligations(record, removed)
-    codes = _or_none(codes, _stands_against(codes, case.holds_signals))
-    outcome = _outcome(codes, bool(removed), case.holds_signals)
+    codes, outcome, reason = _ended(codes, part_codes, bool(removed), case.holds_signals)
     return Decision(
         record.id,
         outcome,
-        decisive(outcome, codes, part_codes, case.holds_signals),
+        reason,
         codes,
         part_codes,
         removed,
         main.cited,
-        case.then.version if case.then else None,
+        case.then.version.version if case.then.version else None,
         gate.now.version if gate.now else None,
     )
+
+
+@lru_cache(maxsize=KEPT)
+def _ended(
+    codes: frozenset[str], part_codes: frozenset[str], redacted: bool, holds_signals: bool
+) -> tuple[frozenset[str], Outcome, Reason]:
+    """How a record with these reasons ends: with every reason, the outcome, and the one that decides."""
+    codes = _or_none(codes, _stands_against(codes, holds_signals))
+    outcome = _outcome(codes, redacted, holds_signals)
+    return codes, outcome, decisive(outcome, codes, part_codes, holds_signals)
 
 
 def decisive(outcome: Outcome, codes: frozenset[str], part_codes: frozenset[str], holds_signals: bool) -> Reason:
@@ -319,7 +357,7 @@ def decisive(outcome: Outcome, codes: frozenset[str], part_codes: frozenset[str]
         Outcome.REDACT: _having(part_codes, Effect.DENY) | _unknowns(part_codes, holds_signals),
         Outcome.PERMIT: _having(codes, Effect.GROUND),
     }[outcome]
-    return in_order(producing)[0]
+    return min((BY_CODE[code] for code in producing), key=lambda reason: reason.id)
 
 
 def _outcome(codes: frozenset[str], redacted: bool, holds_signals: bool) -> Outcome:
@@ -352,80 +390,390 @@ def _stands_against(codes: frozenset[str], holds_signals: bool) -> bool:
 
 
 # --- the circumstances of a record, of a person, of a part ------------------------------------------------------
+#
+# A part is judged by five things and nothing else of the record: what is said of the record and of the part in words,
+# the rules of the time of collection, the people, and the reasons that compare exact moments. INVARIANT: each is one
+# object for all records that no rule can tell apart, so the same question comes again and is answered once a gate.
+
+
+class _RecordWords(NamedTuple):
+    """Everything that is said of a record in words, and whether somebody and its parts are known."""
+
+    kind: str | None
+    origin: str | None
+    source: str
+    language: str | None
+    licence: str | None
+    upstream: str | None
+    lifecycle: str | None
+    integrity: str | None
+    duplicate: str | None
+    edition: str | None
+    has_subject: bool
+    has_parts: bool
+
+
+class _RecordForm:
+    """What these words mean to a gate; ``codes`` are the reasons that lie in the record as a whole."""
+
+    def __init__(self, words: _RecordWords, gate: Gate) -> None:
+        self.words = words
+        self.first_party = words.origin == "first_party"
+        self.under_licence = _under_licence(words)
+        rights = frozenset(_rights(words, gate))
+        self.licensed = self.under_licence and not rights
+        self.codes = _record_codes(words) | rights
+
+
+class _PartWords(NamedTuple):
+    """Everything that is said of a part in words, and whether somebody in it is unknown."""
+
+    is_main: bool
+    kind: str | None
+    categories: tuple[str | None, ...] | None
+    labels: tuple[str | None, ...] | None
+    audience_at: str | None
+    audience_now: str | None
+    signals: tuple[Signal, ...] | None
+    source_state: str | None
+    unnamed: bool
+
+
+class _PartForm:
+    """What these words mean to a gate; ``codes`` are the reasons that lie in the words alone: gates 0, 1, 2, 4, 9, 12."""
+
+    def __init__(self, words: _PartWords, gate: Gate) -> None:
+        self.words, self._gate = words, gate
+        self.categories = _labels(words.categories, vocabulary.CATEGORIES)
+        self.biometric = self.touches(*vocabulary.BIOMETRIC)
+        self.sensitive = choice.sensitive(self.categories or ())
+        # The rank of the narrower audience, unlisted as unlisted; an unknown one holds by itself.
+        known = [RANK[a] for a in (words.audience_at, words.audience_now) if a in RANK]
+        self.needed = max(known) if len(known) == 2 else PUBLIC
+        rules = (self._integrity, self._floor, self._lifecycle, self._category, self._signals, self._mention)
+        self.codes = frozenset(code for rule in rules for code in rule())
+
+    def touches(self, *roots: str) -> bool:
+        return vocabulary.touches(self.words.categories or (), roots)
+
+    # 0 ----------------------------------------------------------------------------------------------------------
+
+    def _integrity(self) -> Iterable[str]:
+        words = self.words
+        if self.categories is None or _labels(words.labels, vocabulary.LABELS, empty=True) is None:
+            yield "integrity.schema_unknown"
+        if words.signals is None or any(not _is_signal(s) for s in words.signals):
+            yield "integrity.schema_unknown"
+        if not words.is_main and words.kind not in vocabulary.PART_KINDS:
+            yield "integrity.schema_unknown"
+
+    # 1 ----------------------------------------------------------------------------------------------------------
+
+    def _floor(self) -> Iterable[str]:
+        yield from (code for root, code in FLOOR.items() if self.touches(root))
+        yield from (LABELLED[label] for label in self.words.labels or () if label in LABELLED)
+
+    # 2 ----------------------------------------------------------------------------------------------------------
+
+    def _lifecycle(self) -> Iterable[str]:
+        if self.words.source_state == "deleted":
+            yield "life.deleted_by_parent"
+        elif self.words.source_state not in vocabulary.SOURCE_STATES:
+            yield "life.state_unknown"
+
+    # 4 ----------------------------------------------------------------------------------------------------------
+
+    def _category(self) -> Iterable[str]:
+        job = self._gate.job
+        if self.touches(*vocabulary.EMPLOYMENT) and not vocabulary.covered_by(
+            vocabulary.EMPLOYMENT_PURPOSES, job.purpose
+        ):
+            yield "cat.employment_wrong_purpose"
+        if self.touches("user.social.contacts"):
+            yield "cat.contact_list"
+        if job.trains and self.touches("user.behavior"):
+            yield "cat.interaction_private_context"
+
+    # 9 ----------------------------------------------------------------------------------------------------------
+
+    def _signals(self) -> Iterable[str]:
+        for signal in self.words.signals or ():
+            about = signal.purpose is None or vocabulary.covers(signal.purpose, self._gate.job.purpose)
+            if _is_signal(signal) and about and signal.code is not None:
+                yield signal.code
+
+    # 12 ---------------------------------------------------------------------------------------------------------
+
+    def _mention(self) -> Iterable[str]:
+        # Every mention goes: leaving some standing would tell who said no.
+        if self.words.kind == "mention":
+            yield "xform.mention_pseudonymised"
+
+
+class _Then:
+    """The rules at a time of collection: the version in force, and the promises and undertakings that reach so far."""
+
+    def __init__(self, gate: Gate, collected: datetime | None) -> None:
+        self.known = collected is not None
+        self.version = gate.policy.in_force(collected)
+        self.promises = [c for c in gate.commitments if c.binds(collected, gate.as_of)]
+        self.embargoes = [
+            e
+            for e in gate.policy.embargoes
+            if vocabulary.covered_by(e.purposes, gate.job.purpose) and e.spans(collected)
+        ]
+        # With no time of collection any version may have been in force, and its retention may have run out.
+        versions = (self.version, gate.now) if self.known else gate.policy.versions
+        self.retentions = [rule for version in versions if version for rule in version.retentions]
+        # The audience that promises leave, and the fixed rule that training reaches the public only.
+        promised = [RANK[c.audience] for c in self.promises if c.audience is not None]
+        self.cap = min([PUBLIC if gate.job.trains else PRIVATE, *promised])
+
+
+class _Person:
+    """How somebody stands: one for all who stand alike."""
+
+    def __init__(self, gate: Gate, standing: Standing) -> None:
+        self.standing = standing
+        self.regime, self.residency_holds = gate.regime_of(standing)
+        changed = standing.minor_until is not None or standing.age_gap_until is not None
+        self.age_changed = changed and gate.job.age_gated
+
+
+class _Said(NamedTuple):
+    """What somebody said about data of one form, as far as any rule asks for it."""
+
+    state: str = "silent"
+    method: str = ""
+    renewed: bool = False
+    """They said yes to older data since the clause was declared; explicitly, where the data needs that."""
+    sharing: str = "silent"
+    """What is in force about sale or sharing, where a third party asks."""
+    excluded: bool = False
+    """A contract of their organisation says no."""
+    explicit: bool = False
+    """An explicit yes for this very purpose is in force, where the data needs one."""
+    elsewhere: bool = False
+    """One for some other purpose is."""
+    told: datetime | None = None
+    """When they were first told of today's version, where the road of notice asks for it."""
+
+
+SILENT = _Said()
+
+
+class _Account:
+    """What was said by and of one subject, from the beginning until now.
+
+    Between two of its ``_turns`` nothing about it changes with the time of collection: an observation of the account
+    counts from its moment on, a choice from when it counts, a window from its beginning until its end.
+    """
+
+    __slots__ = ("_spans", "_stances", "_suppressed", "_turns", "events", "gate", "last_interaction")
+
+    def __init__(self, gate: Gate, subject: str | None) -> None:
+        self.gate = gate
+        self.events = tuple(gate.snapshot.events_of(subject)) if subject is not None else ()
+        facts = gate.snapshot.facts_of(subject) if subject is not None else ()
+        self._spans = timeline(facts, self.events, gate.as_of)
+        self._suppressed = is_suppressed(self.events, gate.as_of)
+        self.last_interaction = self._spans[-1].last_interaction if self._spans else None
+        moments = {span.start for span in self._spans}
+        moments |= {m for e in self.events for m in (e.counts_from, e.past_from, e.past_to) if m is not None}
+        self._turns = sorted(moments)
+        self._stances: dict[int | None, _Stance] = {}
+
+    def at(self, collected: datetime | None) -> _Stance:
+        """How the subject stands for what was collected then."""
+        stretch = None if collected is None else bisect_right(self._turns, collected)
+        if stretch not in self._stances:
+            person = self.gate._person(stood(self._spans, self._suppressed, collected))
+            self._stances[stretch] = _Stance(self, person, collected)
+        return self._stances[stretch]
+
+
+class _Stance:
+    """One subject for one stretch of collection times: how the account stands, and what was said."""
+
+    __slots__ = ("_collected", "_events", "_gate", "_heard", "account", "person")
+
+    def __init__(self, account: _Account, person: _Person, collected: datetime | None) -> None:
+        self.account, self.person, self._collected = account, person, collected
+        self._gate, self._events = account.gate, account.events
+        self._heard: dict[_PartForm, _Said] = {}
+
+    def said(self, part: _PartForm) -> _Said:
+        """What was said about data of this form."""
+        if not self._events or not part.categories:
+            return SILENT
+        if part not in self._heard:
+            self._heard[part] = self._hear(part, part.categories)
+        return self._heard[part]
+
+    def _hear(self, part: _PartForm, categories: Sequence[str]) -> _Said:
+        gate, job, events = self._gate, self._gate.job, self._events
+        said = self._choice(events, categories, job.purpose)
+        explicit = self._explicit(part, job.purpose)
+        contract = (choice.contract_excludes(events, c, job.purpose, job.recipient, gate.as_of) for c in categories)
+        return _Said(
+            said.state,
+            said.method,
+            self._renewed([said, explicit] if part.sensitive else [said], part),
+            self._choice(events, categories, SHARING).state if job.recipient_kind == "third_party" else "silent",
+            any(contract),
+            explicit.state == "given",
+            part.biometric and explicit.state != "given" and self._elsewhere(part),
+            self._told(),
+        )
+
+    def _choice(self, events: Sequence[Event], categories: Sequence[str], purpose: str) -> Choice:
+        gate = self._gate
+        return choice.join(
+            [choice.fold(events, c, purpose, gate.job.recipient, self._collected, gate.as_of) for c in categories]
+        )
+
+    def _explicit(self, part: _PartForm, purpose: str) -> Choice:
+        """The choice in force about what is sensitive in such data, when no yes is heard but the explicit ones."""
+        if not part.sensitive:
+            return Choice()
+        return self._choice(choice.explicit(self._events), part.sensitive, purpose)
+
+    def _elsewhere(self, part: _PartForm) -> bool:
+        others = (p for p in vocabulary.leaves(vocabulary.PURPOSES) if p != self._gate.job.purpose)
+        return any(self._explicit(part, purpose).state == "given" for purpose in others)
+
+    def _renewed(self, asked: Sequence[Choice], part: _PartForm) -> bool:
+        since = self._gate.declared_since(part.categories or (), part.needed)
+        if since is None:
+            return False
+        return all(c.state == "given" and c.past and c.since is not None and c.since >= since for c in asked)
+
+    def _told(self) -> datetime | None:
+        now = self._gate.now
+        if now is None or now.retroactive != "notice":
+            return None
+        return choice.notice_at(self._events, [now.text_sha256], self._gate.as_of)
+
+
+class _Seen(NamedTuple):
+    """Somebody as a part of some form sees them; ``codes`` are the reasons that compare exact moments of both."""
+
+    person: _Person
+    said: _Said
+    codes: frozenset[str]
+
+
+class _Question(NamedTuple):
+    """What the judgement of a part depends on, all of it."""
+
+    record: _RecordForm
+    then: _Then
+    primary: _Seen
+    part: _PartForm
+    others: tuple[_Seen, ...]
+
+
+class _Judged(NamedTuple):
+    """The answer for one part: every reason that stands on it, and whether any stands against it."""
+
+    codes: frozenset[str]
+    against: bool
+    cited: str | None
+
+    def and_also(self, codes: frozenset[str], holds_signals: bool) -> _Judged:
+        """The same with more reasons."""
+        codes |= self.codes
+        return _Judged(codes, _stands_against(codes, holds_signals), self.cited)
+
+
+NOTHING: frozenset[str] = frozenset()
 
 
 class _Case:
-    """What is the same for every part of a record: the versions of then and now, and the primary subject."""
+    """One record: what is the same for each of its parts, and the parts under all gates."""
+
+    __slots__ = ("collected", "form", "gate", "holds_signals", "primary", "record", "then")
 
     def __init__(self, record: Record, gate: Gate) -> None:
         self.record, self.gate = record, gate
         collected = record.collected_at
         # A collection time after the moment of judgement is no collection time.
         self.collected = collected if collected is not None and collected <= gate.as_of else None
-        self.then = gate.policy.in_force(self.collected)
-        self.first_party = record.origin == "first_party"
-        self.primary = _Person(self, record.subject)
-        self.regime = self.primary.regime
-        self.holds_signals = self.regime.signal_unknown == HOLD
+        self.then = gate.then(self.collected)
+        self.primary = gate._account_of(record.subject).at(self.collected)
+        self.holds_signals = self.primary.person.regime.signal_unknown == HOLD
+        self.form = gate._record_form(
+            _RecordWords(
+                record.kind, record.origin, record.source, record.language, record.licence, record.upstream,
+                record.lifecycle, record.integrity, record.duplicate, record.edition,
+                record.subject is not None, record.parts is not None,
+            )
+        )  # fmt: skip
 
-    def facts(self, part: Part) -> Mapping[str, str | None]:
-        """The fields a condition may ask about."""
-        record, person = self.record, self.primary.standing
-        return {
-            "subject.age_band": person.age,
-            "subject.residency": person.residency,
-            "record.kind": _known(record.kind, vocabulary.KINDS),
-            "record.origin": _known(record.origin, vocabulary.ORIGINS),
-            "record.source": record.source or None,
-            "record.language": record.language,
-            "part.kind": "main" if part is record.main else _known(part.kind, vocabulary.PART_KINDS),
-        }
+    def judged(self, part: Part, is_main: bool) -> _Judged:
+        """A part under all gates."""
+        parties = [p for p in part.parties or () if p.role not in vocabulary.ROLES_WITHOUT_VETO]
+        form = self.gate._part_form(
+            _PartWords(
+                is_main, part.kind, _listed(part.categories), _listed(part.labels), part.audience_at,
+                part.audience_now, _listed(part.signals), part.source_state,
+                part.parties is None or None in [p.subject for p in parties],
+            )
+        )  # fmt: skip
+        named = [self.gate._account_of(p.subject).at(self.collected) for p in parties if p.subject is not None]
+        others = tuple([self._seen(stance, form) for stance in named])
+        found = self.gate._answer(_Question(self.form, self.then, self._seen(self.primary, form), form, others))
+        expired = self.then.retentions and frozenset(self._retention(form))
+        return found.and_also(expired, self.holds_signals) if expired else found
 
+    def _seen(self, stance: _Stance, part: _PartForm) -> _Seen:
+        codes = NOTHING
+        if stance.person.age_changed or part.biometric:
+            interaction = stance.account.last_interaction
+            codes = frozenset([*self._age_when_made(stance.person), *self._biometric_retention(interaction, part)])
+        return _Seen(stance.person, stance.said(part), codes)
 
-SILENT = Choice()
-NOBODY: Account = ((), (), False)
+    def _age_when_made(self, person: _Person) -> Iterable[str]:
+        """What was made before it was collected may have been made by a minor; an unknown time may be such a time."""
+        if not person.age_changed:
+            return
+        known, made = person.standing, self.record.created_at
+        if made is not None and made > (self.collected or self.gate.as_of):  # a clock that cannot be right says nothing
+            made = None
+        if known.minor_until is not None:
+            if any(moment is not None and moment < known.minor_until for moment in (made, self.collected)):
+                yield "age.was_minor_at_creation"
+            elif made is None:
+                yield "age.age_unknown"
+        if known.age_gap_until is not None and (made is None or made < known.age_gap_until):
+            yield "age.age_unknown"
 
+    def _biometric_retention(self, interaction: datetime | None, part: _PartForm) -> Iterable[str]:
+        if not part.biometric or part.categories is None:
+            return
+        if interaction is None or interaction > self.gate.as_of:
+            yield "ret.last_interaction_unknown"
+        elif THREE_YEARS.after(interaction) <= self.gate.as_of:
+            yield "ret.last_interaction_3y"
 
-class _Person:
-    """One vetoing subject of a record: how the account stands, and what was said."""
+    # 11 ---------------------------------------------------------------------------------------------------------
 
-    def __init__(self, case: _Case, subject: str | None) -> None:
-        gate = case.gate
-        self.gate, self.collected = gate, case.collected
-        self.events, spans, suppressed = gate.account_of(subject) if subject is not None else NOBODY
-        self.standing = stood(spans, suppressed, case.collected)
-        self.regime, self.residency_holds = gate.regime_of(self.standing)
-        self._said: dict[tuple[Sequence[str], str], Choice] = {}
-
-    def choice(self, categories: Sequence[str], purpose: str) -> Choice:
-        """The choice in force for data with these labels."""
-        if not self.events:
-            return SILENT
-        asked = (categories, purpose)
-        if asked not in self._said:
-            self._said[asked] = self._heard(self.events, categories, purpose)
-        return self._said[asked]
-
-    def explicitly(self, categories: Sequence[str], purpose: str) -> Choice:
-        """The choice in force about what is sensitive in such data, when no yes is heard but the explicit ones."""
-        if not self.events:
-            return SILENT
-        return self._heard(choice.explicit(self.events), choice.sensitive(categories), purpose)
-
-    def _heard(self, events: Sequence[Event], categories: Sequence[str], purpose: str) -> Choice:
-        gate = self.gate
-        return choice.join(
-            [choice.fold(events, c, purpose, gate.job.recipient, self.collected, gate.as_of) for c in categories]
-        )
-
-    def consented_elsewhere(self, categories: Sequence[str]) -> bool:
-        """Whether an explicit yes is in force for some other purpose of this data."""
-        others = (p for p in vocabulary.leaves(vocabulary.PURPOSES) if p != self.gate.job.purpose)
-        return any(self.explicitly(categories, purpose).state == "given" for purpose in others)
-
-    def contract_excludes(self, categories: Sequence[str]) -> bool:
-        job, as_of = self.gate.job, self.gate.as_of
-        return any(choice.contract_excludes(self.events, c, job.purpose, job.recipient, as_of) for c in categories)
+    def _retention(self, part: _PartForm) -> Iterable[str]:
+        interaction = self.primary.account.last_interaction
+        if interaction is not None and interaction > self.gate.as_of:
+            interaction = None
+        for rule in self.then.retentions:
+            if not part.touches(*rule.categories):
+                continue
+            start = self.collected if rule.since == "collected" else interaction
+            if start is not None and rule.period.after(start) <= self.gate.as_of:
+                yield "ret.expired"
+            elif start is None:
+                unknown = {
+                    "collected": "policy.collection_time_missing",
+                    "last_interaction": "ret.last_interaction_unknown",
+                }
+                yield unknown[rule.since]
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,64 +791,44 @@ class _Terms:
 
 
 class _View:
-    """One part under all gates; ``codes`` are the reasons that stand on it."""
+    """One part under all gates, but for what has expired."""
 
-    def __init__(self, case: _Case, part: Part, is_main: bool) -> None:
-        self.case, self.gate, self.record, self.part, self.is_main = (
-            case,
-            case.gate,
-            case.record,
-            part,
-            is_main,
-        )
-        self.categories = _labels(part.categories, vocabulary.CATEGORIES)
-        parties = [p for p in part.parties or () if p.role not in vocabulary.ROLES_WITHOUT_VETO]
-        self.others = [_Person(case, p.subject) for p in parties if p.subject is not None]
-        self.unnamed = part.parties is None or any(p.subject is None for p in parties)
+    def __init__(self, gate: Gate, question: _Question) -> None:
+        self.gate = gate
+        self.record, self.then, self.primary, self.part, self.others = question
+        self.people = [self.primary, *self.others]
+        self.categories = self.part.categories
+        self.rank_at, self.rank_now = map(self._openness, (self.part.words.audience_at, self.part.words.audience_now))
         self.terms = self._terms()
-        self.codes = frozenset(
-            code
-            for codes in (
-                self._integrity(), self._floor(), self._lifecycle(), self._visibility(), self._undated(), self._category(),
-                self.terms.codes, self._commitments(), self._person(case.primary), self._other_people(),
-                self._signals(), self._recipient(), self._retention(), self._mention(), self._ground(),
-            )
-            for code in codes
+
+    def judged(self) -> _Judged:
+        is_main = self.part.words.is_main
+        codes = self.part.codes.union(
+            self.record.codes if is_main else NOTHING, self._visibility(), self._undated(), self._category(),
+            self.terms.codes, self._commitments(), self._person(self.primary), self._other_people(), self._recipient(),
+            self._ground(),
         )  # fmt: skip
+        holds_signals = self.primary.person.regime.signal_unknown == HOLD
+        return _Judged(codes, _stands_against(codes, holds_signals), self._cited() if is_main else None)
 
-    # 0 ----------------------------------------------------------------------------------------------------------
-
-    def _integrity(self) -> Iterable[str]:
-        part = self.part
-        if self.categories is None or _labels(part.labels, vocabulary.LABELS, empty=True) is None:
-            yield "integrity.schema_unknown"
-        if part.signals is None or any(not _is_signal(s) for s in part.signals):
-            yield "integrity.schema_unknown"
-        if not self.is_main and part.kind not in vocabulary.PART_KINDS:
-            yield "integrity.schema_unknown"
-
-    # 1 ----------------------------------------------------------------------------------------------------------
-
-    def _floor(self) -> Iterable[str]:
-        yield from (code for root, code in FLOOR.items() if self._touches(root))
-        yield from (LABELLED[label] for label in self.part.labels or () if label in LABELLED)
-
-    def _touches(self, *roots: str) -> bool:
-        return vocabulary.touches(self.part.categories or (), roots)
-
-    # 2 ----------------------------------------------------------------------------------------------------------
-
-    def _lifecycle(self) -> Iterable[str]:
-        if self.part.source_state == "deleted":
-            yield "life.deleted_by_parent"
-        elif self.part.source_state not in vocabulary.SOURCE_STATES:
-            yield "life.state_unknown"
+    @cached_property
+    def facts(self) -> Mapping[str, str | None]:
+        """The fields a condition may ask about."""
+        record, part, person = self.record.words, self.part.words, self.primary.person.standing
+        return {
+            "subject.age_band": person.age,
+            "subject.residency": person.residency,
+            "record.kind": _known(record.kind, vocabulary.KINDS),
+            "record.origin": _known(record.origin, vocabulary.ORIGINS),
+            "record.source": record.source or None,
+            "record.language": record.language,
+            "part.kind": "main" if part.is_main else _known(part.kind, vocabulary.PART_KINDS),
+        }
 
     # 3 ----------------------------------------------------------------------------------------------------------
 
     def _visibility(self) -> Iterable[str]:
-        reach = self.terms.reach
-        then, now = self._openness(self.part.audience_at), self._openness(self.part.audience_now)
+        reach, then, now = self.terms.reach, self.rank_at, self.rank_now
         if then is None or now is None:
             yield "vis.audience_unknown"
         if then is not None and then > reach:
@@ -514,46 +842,35 @@ class _View:
 
     def _openness(self, audience: str | None) -> int | None:
         """The rank of an audience; unlisted counts as public where the regime says so; unknown has no rank."""
-        if audience not in vocabulary.AUDIENCES:
-            return None
-        rank = vocabulary.AUDIENCES.index(audience)
-        return PUBLIC if rank == UNLISTED and self.case.regime.unlisted == ALLOW else rank
+        rank = RANK.get(audience) if audience is not None else None
+        return PUBLIC if rank == UNLISTED and self.primary.person.regime.unlisted == ALLOW else rank
 
     # 4 ----------------------------------------------------------------------------------------------------------
 
     def _category(self) -> Iterable[str]:
-        job = self.gate.job
-        if self._touches(*vocabulary.EMPLOYMENT) and not vocabulary.covered_by(
-            vocabulary.EMPLOYMENT_PURPOSES, job.purpose
-        ):
-            yield "cat.employment_wrong_purpose"
-        if self._touches("user.social.contacts"):
-            yield "cat.contact_list"
-        interaction = self._touches("user.behavior") or (
-            self.is_main and self.record.kind in vocabulary.INTERACTION_KINDS
-        )
-        if job.trains and interaction:
+        interaction = self.part.words.is_main and self.record.words.kind in vocabulary.INTERACTION_KINDS
+        if self.gate.job.trains and interaction:
             yield "cat.interaction_private_context"
 
     # 5 ----------------------------------------------------------------------------------------------------------
 
     def _terms(self) -> _Terms:
         """Which clauses may carry this part: version at collection INTERSECT version now, unless lifted."""
-        gate, case = self.gate, self.case
-        nothing = PUBLIC if gate.job.trains or not case.first_party else PRIVATE
+        gate, at = self.gate, self.then.version
+        nothing = PUBLIC if gate.job.trains or not self.record.first_party else PRIVATE
         if self.categories is None:
             return _Terms(reach=nothing)
-        if not case.first_party:
+        if not self.record.first_party:
             return _Terms(frozenset(self._denied_now()), reach=nothing)
         if gate.now is None:
             return _Terms(frozenset({"policy.no_policy_for_time"}), reach=nothing)
-        since = gate.declared_since(self.categories, self._needed())
-        elapsed = gate.window_elapsed(self.categories, self._needed())
+        since = gate.declared_since(self.categories, self.part.needed)
+        elapsed = gate.window_elapsed(self.categories, self.part.needed)
         declared_now, now = self._declared(gate.now)
-        if case.then is None:
-            missing = set() if case.collected is None else {"policy.no_policy_for_time"}
+        if at is None:
+            missing = {"policy.no_policy_for_time"} if self.then.known else set()
             return self._reaching(missing | self._against(None, declared_now), (now,), None, elapsed)
-        declared_then, then = self._declared(case.then)
+        declared_then, then = self._declared(at)
         lifted, widened = None, set[str]()
         if declared_now is True and not (declared_then is True and self._suffices(then, elapsed)):
             lifted, widened = self._lift(gate.now, now, since)
@@ -568,35 +885,27 @@ class _View:
         INVARIANT: it must not stand in the way of what today's version alone would release, or taking a clause out
         of an old version could open (law 3); a protected account is in the way of a clause for the public.
         """
-        reach = min(max((vocabulary.AUDIENCES.index(c.audience) for c, _ in then), default=PUBLIC), self._cap)
-        people = [self.case.primary, *self.others]
-        unhindered = reach >= FOLLOWERS or all(person.standing.open_throughout for person in people)
+        reach = min(max((RANK[c.audience] for c, _ in then), default=PUBLIC), self.then.cap)
+        unhindered = reach >= FOLLOWERS or all(seen.person.standing.open_throughout for seen in self.people)
         return unhindered and self._carried(then, None, elapsed)
 
     def _denied_now(self) -> Iterable[str]:
         """What today's policy forbids it forbids of everybody's data; what it permits needs a licence elsewhere."""
-        facts = self.case.facts(self.part)
         clauses = self.gate.clauses(self.gate.now, self.categories or ()) if self.gate.now else ()
-        denied = [c.when is None or c.when.evaluate(facts) for c in clauses if c.effect == "deny"]
+        denied = [c.when is None or c.when.evaluate(self.facts) for c in clauses if c.effect == "deny"]
         if True in denied:
             yield "policy.purpose_not_declared_now"
         elif None in denied:
             yield "policy.clause_ambiguous"
 
     def _undated(self) -> Iterable[str]:
-        if self.case.collected is None:
+        if not self.then.known:
             yield "policy.collection_time_missing"
-
-    def _needed(self) -> int:
-        """The rank of the narrower audience, unlisted as unlisted; an unknown one holds by itself."""
-        known = [a for a in (self.part.audience_at, self.part.audience_now) if a in vocabulary.AUDIENCES]
-        return max(map(vocabulary.AUDIENCES.index, known)) if len(known) == 2 else PUBLIC
 
     def _declared(self, version: PolicyVersion) -> tuple[bool | None, tuple[tuple[Clause, bool | None], ...]]:
         """Whether a version declares this purpose for this data, and by which clauses. A deny clause takes back."""
-        facts = self.case.facts(self.part)
         clauses = [
-            (clause, True if clause.when is None else clause.when.evaluate(facts))
+            (clause, True if clause.when is None else clause.when.evaluate(self.facts))
             for clause in self.gate.clauses(version, self.categories or ())
         ]
         denied = [holds for clause, holds in clauses if clause.effect == "deny"]
@@ -612,7 +921,7 @@ class _View:
 
     def _against(self, then: bool | None, now: bool | None) -> set[str]:
         """The reasons of two answers to "does the policy declare this purpose for this data?"."""
-        if self.case.then is None:
+        if self.then.version is None:
             return {
                 True: set(),
                 None: {"policy.clause_ambiguous"},
@@ -635,39 +944,29 @@ class _View:
         self, version: PolicyVersion, now: Sequence[tuple[Clause, bool | None]], since: datetime | None
     ) -> tuple[str | None, set[str]]:
         """Whether a widened clause reaches this older data: by a yes of everybody that names it, or by notice."""
-        people = [self.case.primary, *self.others]
-        if version.retroactive == "none" or self.unnamed or since is None:
+        if version.retroactive == "none" or self.part.words.unnamed or since is None:
             return None, {"policy.widened_not_reconsented"}
-        if all(self._renewed(person, since) for person in people):
+        if all(seen.said.renewed for seen in self.people):
             return "allow.renewed_consent", set()
         if version.retroactive != "notice" or not any(c.basis == "legitimate_interest" for c, _ in now):
             return None, {"policy.widened_not_reconsented"}
-        shown = [self._notice(person, version) for person in people]
+        shown = [self._notice(seen) for seen in self.people]
         if None in shown:
             return None, {"policy.widened_not_reconsented"}
         if any(version.notice_window.after(at) > self.gate.as_of for at in shown if at is not None):
             return None, {"policy.notice_window_open"}
         return "allow.notice_elapsed", set()
 
-    def _renewed(self, person: _Person, since: datetime) -> bool:
-        """Whether somebody said yes to older data since then; where the data needs an explicit yes, explicitly."""
-        categories, purpose = self.categories or (), self.gate.job.purpose
-        asked = [person.choice(categories, purpose)]
-        if choice.sensitive(categories):
-            asked.append(person.explicitly(categories, purpose))
-        return all(c.state == "given" and c.past and c.since is not None and c.since >= since for c in asked)
-
-    def _notice(self, person: _Person, version: PolicyVersion) -> datetime | None:
+    def _notice(self, seen: _Seen) -> datetime | None:
         """When the person was provably told, if the road of notice is open to them at all (rule 2)."""
-        known = person.standing
+        known = seen.person.standing
         homes = (known.residency_at, known.residency, self.gate.establishment)
         abroad = all(home is not None and not vocabulary.in_region(home, "US") for home in homes)
         adult = known.age_at == "adult" and known.age == "adult"
-        sensitive = self._touches(*choice.SENSITIVE)
-        silent = person.choice(self.categories or (), self.gate.job.purpose).state in ("silent", "given")
-        if not (abroad and adult and silent) or sensitive:
+        sensitive = self.part.touches(*choice.SENSITIVE)
+        if not (abroad and adult and seen.said.state in ("silent", "given")) or sensitive:
             return None
-        return choice.notice_at(person.events, [version.text_sha256], self.gate.as_of)
+        return seen.said.told
 
     def _reaching(
         self,
@@ -678,48 +977,39 @@ class _View:
     ) -> _Terms:
         """The terms with the audience they reach: the narrowest of the versions, each its most private clause."""
         carrying = tuple(clauses for clauses in candidates if clauses)
-        ranks = [max(vocabulary.AUDIENCES.index(c.audience) for c, _ in clauses) for clauses in carrying]
-        reach = min([*ranks, self._cap]) if carrying or self.gate.job.trains else PRIVATE
+        ranks = [max(RANK[c.audience] for c, _ in clauses) for clauses in carrying]
+        reach = min([*ranks, self.then.cap]) if carrying or self.gate.job.trains else PRIVATE
         return _Terms(frozenset(codes), candidates, lifted, reach, elapsed)
 
-    @cached_property
-    def _cap(self) -> int:
-        """The audience that promises leave, and the fixed rule that training reaches the public only."""
-        promised = [
-            vocabulary.AUDIENCES.index(c.audience)
-            for c in self.gate.commitments
-            if c.audience is not None and c.binds(self.case.collected, self.gate.as_of)
-        ]
-        return min([PUBLIC if self.gate.job.trains else PRIVATE, *promised])
-
     def _commitments(self) -> Iterable[str]:
-        if self.case.first_party and not (self.terms.candidates and self.terms.candidates[0]):
+        if self.record.first_party and not (self.terms.candidates and self.terms.candidates[0]):
             return
-        known = [self._openness(a) for a in (self.part.audience_at, self.part.audience_now)]
-        for promise in self.gate.commitments:
-            if not promise.binds(self.case.collected, self.gate.as_of):
-                continue
-            limit = PRIVATE if promise.audience is None else vocabulary.AUDIENCES.index(promise.audience)
-            if self._touches(*promise.deny_categories) or any(r is not None and r > limit for r in known):
+        for promise in self.then.promises:
+            limit = PRIVATE if promise.audience is None else RANK[promise.audience]
+            wider = any(rank is not None and rank > limit for rank in (self.rank_at, self.rank_now))
+            if wider or self.part.touches(*promise.deny_categories):
                 yield "policy.commitment_narrows"
 
     # 6, 7 and what of 2, 3, 4 and 11 is about a person ------------------------------------------------------------
 
-    def _person(self, person: _Person) -> Iterable[str]:
+    def _person(self, seen: _Seen) -> Iterable[str]:
         """Every reason that lies in one person: account, choice, age, law, and consent that the data needs."""
-        yield from self._account(person.standing, person)
-        yield from self._age(person)
-        if person.residency_holds:
+        known = seen.person.standing
+        yield from seen.codes
+        yield from self._account(seen)
+        yield from self._age(seen)
+        if seen.person.residency_holds:
             yield "jur.residency_unknown"
-        yield from self._embargo(person.standing)
-        if person.standing.suppressed:
+        yield from self._embargo(known)
+        if known.suppressed:
             yield "subj.suppressed_identity"
         if self.categories is not None:
-            yield from self._choice(person, self.categories)
+            yield from self._choice(seen)
 
-    def _account(self, known: Standing, person: _Person) -> Iterable[str]:
+    def _account(self, seen: _Seen) -> Iterable[str]:
+        known = seen.person.standing
         state = known.state
-        estate = state == "memorial" and self._said(person).state == "given" and self._said(person).method == "estate"
+        estate = state == "memorial" and seen.said.state == "given" and seen.said.method == "estate"
         if state in ACCOUNT and not estate:
             yield ACCOUNT[state]
         if known.state_gap_between:
@@ -733,45 +1023,32 @@ class _View:
             yield "vis.account_protected"
         elif known.protected_between:
             yield "life.restored_unconfirmed"
-        gap = self.case.collected is not None and known.protected_at is None
+        gap = self.then.known and known.protected_at is None
         if gap or known.protected is None or known.protected_gap_between:
             yield "vis.audience_unknown"
 
-    def _said(self, person: _Person) -> Choice:
-        return person.choice(self.categories, self.gate.job.purpose) if self.categories else Choice()
-
-    def _choice(self, person: _Person, categories: Sequence[str]) -> Iterable[str]:
-        said = person.choice(categories, self.gate.job.purpose)
-        if said.denied:
+    def _choice(self, seen: _Seen) -> Iterable[str]:
+        said = seen.said
+        if said.state in choice.DENIED:
             yield from ("subj.opted_out", SAID_NO[said.state])
-        elif said.state == "expired":
-            yield "subj.consent_expired"
-        elif said.state == "unknown":
-            yield "subj.consent_unknown"
-        if self.gate.job.recipient_kind == "third_party":
-            sharing = person.choice(categories, SHARING)
-            if sharing.denied:
-                yield "subj.sale_or_share_opted_out"
-            elif sharing.state == "expired":
-                yield "subj.consent_expired"
-            elif sharing.state == "unknown":
-                yield "subj.consent_unknown"
-        if person.contract_excludes(categories):
+        if said.sharing in choice.DENIED:
+            yield "subj.sale_or_share_opted_out"
+        for state in (said.state, said.sharing):
+            if state in UNSURE:
+                yield UNSURE[state]
+        if said.excluded:
             yield "subj.contract_excludes"
-        yield from self._explicit(person, categories)
+        yield from self._explicit(said)
         if said.state == "silent":
-            yield from self._silence(person.regime)
-        yield from self._biometric_retention(person.standing)
+            yield from self._silence(seen.person.regime)
 
-    def _explicit(self, person: _Person, categories: Sequence[str]) -> Iterable[str]:
+    def _explicit(self, said: _Said) -> Iterable[str]:
         """Data that needs an explicit yes, where none is in force for this very purpose."""
-        needed = choice.sensitive(categories)
-        if not needed or person.explicitly(categories, self.gate.job.purpose).state == "given":
+        if not self.part.sensitive or said.explicit:
             return
-        if self._touches(*vocabulary.BIOMETRIC):
-            elsewhere = person.consented_elsewhere(categories)
-            yield "cat.biometric_wrong_purpose" if elsewhere else "cat.biometric_no_consent"
-        yield from (code for root, code in EXPLICIT.items() if self._touches(root))
+        if self.part.biometric:
+            yield "cat.biometric_wrong_purpose" if said.elsewhere else "cat.biometric_no_consent"
+        yield from (code for root, code in EXPLICIT.items() if self.part.touches(root))
 
     def _silence(self, regime: Regime) -> Iterable[str]:
         """No choice made: what the bases of the clauses and the regime make of it."""
@@ -791,76 +1068,38 @@ class _View:
         cell = regime.silence_opt_out
         return is_opt_out(clause) and (cell == ALLOW or (cell == AFTER_NOTICE and elapsed))
 
-    def _age(self, person: _Person) -> Iterable[str]:
-        known = person.standing
+    def _age(self, seen: _Seen) -> Iterable[str]:
+        known = seen.person.standing
         if not self.gate.job.age_gated:
             return
-        if known.age == "under_13":
-            said = self._said(person)
-            if not (said.state == "given" and said.method == "parental"):
-                yield "age.under_13_no_parental"
+        if known.age == "under_13" and not (seen.said.state == "given" and seen.said.method == "parental"):
+            yield "age.under_13_no_parental"
         if known.age in ("under_13", "13_17"):
             yield "age.minor_policy"
-        if known.age is None or (self.case.collected is not None and known.age_at is None):
+        if known.age is None or (self.then.known and known.age_at is None):
             yield "age.age_unknown"
         if known.age_at in ("under_13", "13_17"):
             yield "age.was_minor_at_creation"
-        yield from self._age_when_made(known)
-
-    def _age_when_made(self, known: Standing) -> Iterable[str]:
-        """What was made before it was collected may have been made by a minor; an unknown time may be such a time."""
-        limits = [m for m in (self.case.collected, self.gate.as_of) if m is not None]
-        made = self.record.created_at
-        if made is not None and made > min(limits):  # a clock that cannot be right says nothing
-            made = None
-        collected = self.case.collected
-        if known.minor_until is not None:
-            if any(moment is not None and moment < known.minor_until for moment in (made, collected)):
-                yield "age.was_minor_at_creation"
-            elif made is None:
-                yield "age.age_unknown"
-        if known.age_gap_until is not None and (made is None or made < known.age_gap_until):
-            yield "age.age_unknown"
 
     def _embargo(self, known: Standing) -> Iterable[str]:
         """Undertakings about where the person lived when the record was collected, or lives now."""
         homes = (known.residency_at, known.residency)
-        for embargo in self.gate.policy.embargoes:
-            if not vocabulary.covered_by(embargo.purposes, self.gate.job.purpose):
-                continue
-            if not embargo.spans(self.case.collected):
-                continue
+        for embargo in self.then.embargoes:
             if any(vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions):
                 yield "jur.region_embargo"
             elif any(h is None or any(vocabulary.may_be_in(h, r) for r in embargo.regions) for h in homes):
                 yield "jur.residency_unknown"
 
-    def _biometric_retention(self, known: Standing) -> Iterable[str]:
-        if not self._touches(*vocabulary.BIOMETRIC):
-            return
-        if known.last_interaction is None or known.last_interaction > self.gate.as_of:
-            yield "ret.last_interaction_unknown"
-        elif THREE_YEARS.after(known.last_interaction) <= self.gate.as_of:
-            yield "ret.last_interaction_3y"
-
     def _other_people(self) -> Iterable[str]:
         """Whatever stands against another person's part in it is one word, so that nothing about them is told."""
-        if self.unnamed:
+        if self.part.words.unnamed:
             yield "subj.co_subject_unknown"
-        for person in self.others:
-            effects = {BY_CODE[code].effect for code in self._person(person)}
+        for seen in self.others:
+            effects = {BY_CODE[code].effect for code in self._person(seen)}
             if Effect.DENY in effects:
                 yield "subj.co_subject_denied"
             if Effect.UNKNOWN in effects:
                 yield "subj.co_subject_unknown"
-
-    # 9 ----------------------------------------------------------------------------------------------------------
-
-    def _signals(self) -> Iterable[str]:
-        for signal in self.part.signals or ():
-            about = signal.purpose is None or vocabulary.covers(signal.purpose, self.gate.job.purpose)
-            if _is_signal(signal) and about and signal.code is not None:
-                yield signal.code
 
     # 10 ---------------------------------------------------------------------------------------------------------
 
@@ -870,52 +1109,22 @@ class _View:
         for clauses in self.terms.candidates:
             if clauses and kind in ("affiliate", "third_party") and not any(self.gate.names(c) for c, _ in clauses):
                 yield f"rcpt.{kind}_not_named"
-        if kind == "third_party" and self._touches(*vocabulary.BIOMETRIC):
+        if kind == "third_party" and self.part.biometric:
             yield "rcpt.sale_prohibited"
-
-    # 11 ---------------------------------------------------------------------------------------------------------
-
-    def _retention(self) -> Iterable[str]:
-        interaction = self.case.primary.standing.last_interaction
-        if interaction is not None and interaction > self.gate.as_of:
-            interaction = None
-        # With no time of collection any version may have been in force, and its retention may have run out.
-        dated = filter(None, (self.case.then, self.gate.now))
-        for version in dated if self.case.collected is not None else self.gate.policy.versions:
-            for rule in version.retentions:
-                if not self._touches(*rule.categories):
-                    continue
-                start = self.case.collected if rule.since == "collected" else interaction
-                if start is not None and rule.period.after(start) <= self.gate.as_of:
-                    yield "ret.expired"
-                elif start is None:
-                    unknown = {
-                        "collected": "policy.collection_time_missing",
-                        "last_interaction": "ret.last_interaction_unknown",
-                    }
-                    yield unknown[rule.since]
-
-    # 12 ---------------------------------------------------------------------------------------------------------
-
-    def _mention(self) -> Iterable[str]:
-        # Every mention goes: leaving some standing would tell who said no.
-        if self.part.kind == "mention":
-            yield "xform.mention_pseudonymised"
 
     # ground -----------------------------------------------------------------------------------------------------
 
     def _ground(self) -> Iterable[str]:
-        if not self.case.first_party:
-            if _licensed(self.case):
+        if not self.record.first_party:
+            if self.record.licensed:
                 yield "allow.licence"
-            elif self.record.origin in vocabulary.ORIGINS and not _under_licence(self.record):
+            elif self.record.words.origin in vocabulary.ORIGINS and not self.record.under_licence:
                 yield "allow.none"
         elif self.categories is not None and self.terms.candidates and self._ground_holds():
-            said = self._said(self.case.primary)
-            yield self.terms.lifted or ("allow.explicit_consent" if said.state == "given" else "allow.policy_clause")
+            given = self.primary.said.state == "given"
+            yield self.terms.lifted or ("allow.explicit_consent" if given else "allow.policy_clause")
 
-    @property
-    def cited(self) -> str | None:
+    def _cited(self) -> str | None:
         """Today's clause that carries the part; where none does, the first that speaks about it."""
         now = self.terms.candidates[0] if self.terms.candidates else ()
         terms = self.terms
@@ -934,19 +1143,17 @@ class _View:
         )
 
     def _within(self, clause: Clause) -> bool:
-        limit = min(vocabulary.AUDIENCES.index(clause.audience), self._cap)
-        ranks = [self._openness(a) for a in (self.part.audience_at, self.part.audience_now)]
-        return all(rank is not None and rank <= limit for rank in ranks)
+        limit = min(RANK[clause.audience], self.then.cap)
+        return all(rank is not None and rank <= limit for rank in (self.rank_at, self.rank_now))
 
     def _based(self, clause: Clause, lifted: str | None, elapsed: bool) -> bool:
-        regime, said = self.case.primary.regime, self._said(self.case.primary)
+        regime, said = self.primary.person.regime, self.primary.said
         silent = said.state == "silent" and self._stands_on_silence(clause, regime, lifted, elapsed)
         return said.state == "given" or silent
 
 
-def _record_codes(case: _Case) -> frozenset[str]:
-    """The reasons that lie in the record as a whole: gates 0, 1, 2, 4 and 8."""
-    record = case.record
+def _record_codes(record: _RecordWords) -> frozenset[str]:
+    """The reasons that lie in the record as a whole, but for its licence: gates 0, 1, 2 and 4."""
     found = {
         *_one(record.integrity, vocabulary.INTEGRITIES, "integrity.schema_unknown", mismatch="integrity.hash_mismatch"),
         *_one(record.duplicate, vocabulary.DUPLICATES, "integrity.schema_unknown",
@@ -958,11 +1165,11 @@ def _record_codes(case: _Case) -> frozenset[str]:
         *_one(record.kind, vocabulary.KINDS, "integrity.schema_unknown", message="floor.direct_message"),
         *_one(record.origin, vocabulary.ORIGINS, "floor.provenance_unknown"),
     }  # fmt: skip
-    if record.subject is None:
+    if not record.has_subject:
         found.add("integrity.subject_unresolved")
-    if record.parts is None:
+    if not record.has_parts:
         found.add("integrity.schema_unknown")
-    return frozenset(found | set(_rights(case)))
+    return frozenset(found)
 
 
 def _one(value: str | None, closed: Sequence[str], unknown: str, **denied: str) -> Iterable[str]:
@@ -973,17 +1180,16 @@ def _one(value: str | None, closed: Sequence[str], unknown: str, **denied: str) 
         yield denied[value]
 
 
-def _rights(case: _Case) -> Iterable[str]:
+def _rights(record: _RecordWords, gate: Gate) -> Iterable[str]:
     """Gate 8: what came from elsewhere needs a licence that covers purpose, recipient and date."""
-    record = case.record
     if not _under_licence(record):
         return
     yield from _one(record.upstream, vocabulary.UPSTREAMS, "life.state_unknown", deleted="rights.upstream_deleted")
-    licence = case.gate.licences.get(record.licence) if record.licence is not None else None
+    licence = gate.licences.get(record.licence) if record.licence is not None else None
     if licence is None:
         yield "rights.licence_missing"
         return
-    yield from licence_codes(licence, case.gate)
+    yield from licence_codes(licence, gate)
 
 
 def licence_codes(licence: Licence, gate: Gate) -> Iterable[str]:
@@ -1000,14 +1206,9 @@ def licence_codes(licence: Licence, gate: Gate) -> Iterable[str]:
         yield "rights.contract_forbids"
 
 
-def _under_licence(record: Record) -> bool:
+def _under_licence(record: _RecordWords) -> bool:
     elsewhere = record.origin in vocabulary.ORIGINS and record.origin != "first_party"
     return record.origin == "licensed" or (elsewhere and record.licence is not None)
-
-
-def _licensed(case: _Case) -> bool:
-    """Whether a licence is a ground: it is the origin's business and nothing in gate 8 stands against it."""
-    return _under_licence(case.record) and not list(_rights(case))
 
 
 def _in_time(licence: Licence, as_of: datetime) -> bool:
@@ -1026,7 +1227,7 @@ def _obligations(record: Record, removed: Sequence[int]) -> frozenset[str]:
         return frozenset({"xform.nothing_left"})
     kept = [p for i, p in enumerate(parts) if i not in removed and p.place == "field" and p.content]
     cut = [(p.start, p.end) for p in spans if p.start is not None and p.end is not None]
-    if not kept and redaction.left(record.text, cut) == 0:
+    if not kept and not redaction.says(record.text, cut):
         return frozenset({"xform.nothing_left"})
     return frozenset()
 
@@ -1046,6 +1247,10 @@ def _is_signal(signal: Signal) -> bool:
     code = signal.code or ""
     about = signal.purpose is None or signal.purpose in vocabulary.PURPOSES
     return about and code.startswith("signal.") and code in BY_CODE
+
+
+def _listed(values: Sequence[Answer] | None) -> tuple[Answer, ...] | None:
+    return None if values is None else tuple(values)
 
 
 def _labels(

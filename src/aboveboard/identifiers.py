@@ -40,6 +40,8 @@ def search(text: str, stages: int) -> list[Span]:
     Searching goes on until nothing is left to find, with what was found out of sight. INVARIANT: that is why
     scrubbing scrubbed text changes nothing: a mask is out of sight from the start.
     """
+    if stages == _SIGNS and (plain := _plain_mentions(text)) is not None:
+        return plain
     seen, index = _folded(text)
     seen = _MASK.sub(_hidden, seen) if "[" in seen else seen
     spans: list[Span] = []
@@ -97,25 +99,38 @@ def traces(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Where identifiers may stand in UTF-8 text: ``(start, end, stages)``, ends in bytes, in no order, overlapping.
 
     Cheap, and never too few: whatever a stage finds, some trace with its bit touches the text that it stands in.
-    ``data`` may be many texts end to end; a trace that runs over a border counts for both sides.
     """
+    for stages, _, match in _traced(data):
+        yield *match.span(), stages
+
+
+def _traced(data: bytes) -> Iterator[tuple[int, bytes, re.Match[bytes]]]:
+    """Every trace with its stages and the bytes that its pattern was looked for in."""
     low = data.translate(_CLASS)
-    for stages, pattern in _TRACES:
-        for match in pattern.finditer(low):
-            yield *match.span(), stages
-    for match in _FAR_TRACES.finditer(data):
-        yield *match.span(), ALL_STAGES
+    for stages, sign, pattern in _TRACES:
+        for match in pattern.finditer(low) if sign in low else ():
+            yield stages, low, match
+    for sign, pattern in _FAR_TRACES:
+        for match in pattern.finditer(data) if sign in data else ():
+            yield ALL_STAGES, data, match
 
 
 def touched(data: bytes, offsets: Sequence[int]) -> bytearray:
-    """One byte a text, the stages that could find something in it; text ``i`` is ``data[offsets[i]:offsets[i + 1]]``."""
+    """One byte a text, the stages that could find something in it; text ``i`` is ``data[offsets[i]:offsets[i + 1]]``.
+
+    The texts lie end to end, so a trace may run over a border: then each text on its way is asked by itself.
+    """
     flags = bytearray(len(offsets) - 1)
-    for start, end, stages in traces(data):
+    for stages, searched, match in _traced(data):
+        start, end = match.span()
         row = bisect_right(offsets, start) - 1
-        flags[row] |= stages
-        while row + 1 < len(flags) and offsets[row + 1] < end:
-            row += 1
+        if end <= offsets[row + 1]:
             flags[row] |= stages
+            continue
+        while row < len(flags) and offsets[row] < end:
+            if match.re.search(searched, offsets[row], offsets[row + 1]):
+                flags[row] |= stages
+            row += 1
     return flags
 
 
@@ -263,6 +278,24 @@ _RETOLD = re.compile(r"(?:\A|[^a-zA-Z0-9_+~.-])(?:rt|RT|rT|Rt):?\Z")
 _IS_WORD = re.compile(f"[{_ALPHABET}]")
 _IS_SCRIPT = tuple(re.compile(f"[{script}]") for script in _SCRIPTS)
 _AT = re.compile("@|%40")
+
+
+_PLAIN_MENTION = re.compile(r'@(?<![^ \n("]@)(?:(u_[a-z2-7]{16})|(?!u_)[A-Za-z][A-Za-z0-9_]*+)(?=[ \n,!?;)"]|\.?\Z)')
+"""Its one group is there where it is a pseudonym already."""
+
+
+def _plain_mentions(text: str) -> list[Span] | None:
+    """The mentions of a text in which every @ begins a plain one, as in most posts that have any; else None.
+
+    INVARIANT: it says what ``_at_signs`` says. Such a sign follows a blank, a bracket or a quotation mark, so it is in
+    no address; its handle begins with a letter, so it is no time of day, and ends where no rule reads on.
+    """
+    if not text.isascii() or "[" in text or "%40" in text:
+        return None
+    found = list(_PLAIN_MENTION.finditer(text))
+    if len(found) != text.count("@"):
+        return None
+    return [Span(*match.span(), "mention") for match in found if match[1] is None]
 
 
 def _at_signs(seen: str, text: str, index: list[int] | None) -> list[Span]:
@@ -472,6 +505,8 @@ def _before_card(cards: dict[int, int], at: int, end: int) -> int:
 
 def _breaks(seen: str, groups: list[Group]) -> list[bool]:
     """Before each group, and behind the last, whether a number may begin or end: at a space or stroke, not a dash."""
+    if len(groups) == 1:
+        return [True, True]
     gaps = [seen[a[1] : b[0]] for a, b in pairwise(groups)]
     return [True, *(" " in gap or "\t" in gap or "/" in gap for gap in gaps), True]
 
@@ -510,9 +545,12 @@ def _is_card(seen: str, groups: list[Group]) -> bool:
     return not (_glued(before) or _glued(after)) and _CARD.fullmatch(digits) is not None and _luhn(digits)
 
 
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+
+
 def _luhn(digits: str) -> bool:
-    doubled = sum(int(d) // 5 + int(d) * 2 % 10 for d in digits[-2::-2])
-    return (doubled + sum(map(int, digits[::-2]))) % 10 == 0
+    doubled = digits[-2::-2].translate(_DOUBLED)
+    return sum(map(int, doubled + digits[::-2])) % 10 == 0
 
 
 def _glued(character: str) -> bool:
@@ -689,7 +727,7 @@ def _opening(seen: str, group: Group) -> tuple[int, bool]:
 
 def _goes_on(seen: str, groups: list[Group], first: int, last: int, begin: int) -> str:
     """Where a window is part of a longer row of spaced groups: `<` before it, `>` behind it, both or nowhere."""
-    if not any(" " in seen[a[1] : b[0]] for a, b in pairwise(groups[first:last])):
+    if last == first + 1 or not any(" " in seen[a[1] : b[0]] for a, b in pairwise(groups[first:last])):
         return ""
     before = first > begin and groups[first - 1][1] - groups[first - 1][0] > 1
     behind = last < len(groups) and groups[last][1] - groups[last][0] > 1
@@ -705,10 +743,14 @@ def _is_phone(seen: str, groups: list[Group], start: int, plus: bool, end: int, 
         return _international(digits)
     if _DATE.fullmatch(written):
         return False
-    abroad = not row and any(digits.startswith(code) and _international(digits[len(code) :]) for code in ("00", "011"))
+    abroad = not row and digits[0] == "0" and _from_abroad(digits)
     if not (abroad or _shaped(seen, written, start, end, row)) and not (len(digits) <= 15 and _says_phone(seen, start)):
         return False
     return not _says_other(seen, start)
+
+
+def _from_abroad(digits: str) -> bool:
+    return any(digits.startswith(code) and _international(digits[len(code) :]) for code in ("00", "011"))
 
 
 def _shaped(seen: str, written: str, start: int, end: int, row: str) -> bool:
@@ -734,6 +776,8 @@ def _says(pattern: re.Pattern[str], hints: frozenset[str], seen: str, start: int
     begin = max(0, start - reach)
     if not seen[begin:start].isascii():
         return pattern.search(seen, begin, start) is not None
+    if hints.isdisjoint(_ASCII_WORDS.findall(seen[begin:start].lower())):
+        return False
     words = _ASCII_WORDS.finditer(seen, begin, start)
     return any(word[0].lower() in hints and pattern.match(seen, word.start(), start) for word in words)
 
@@ -752,9 +796,15 @@ def _bracketed(seen: str, start: int, end: int) -> bool:
     return seen[start - 1 : start] == "(" and seen[end : end + 1] == ")"
 
 
+_APART = frozenset(["", " ", "\n", "(", ")", ".", "/", "+", "!", "?"])
+"""What keeps a number and a word apart, whatever stands beyond it."""
+
+
 def _touches(seen: str, start: int, end: int) -> bool:
     """Whether a letter, or a digit behind a comma or colon, is part of the same word: then it is no phone."""
     before, after = seen[max(0, start - 2) : start], seen[end : end + 2]
+    if before[-1:] in _APART and after[:1] in _APART:
+        return False
     if _glued(before[-1:]) or _glued(after[:1]):
         return True
     return (before[-1:] in {",", ":"} and before[:1].isdigit()) or (after[:1] in {",", ":"} and after[1:].isdigit())
@@ -762,7 +812,9 @@ def _touches(seen: str, start: int, end: int) -> bool:
 
 def _torn(seen: str, groups: list[Group]) -> bool:
     """Whether a sentence ends, or a single digit ends it, between the first group and the last."""
-    if len(groups) > 1 and groups[-1][1] - groups[-1][0] == 1:
+    if len(groups) == 1:
+        return False
+    if groups[-1][1] - groups[-1][0] == 1:
         return True
     return any(". " in seen[a[1] : b[0]] for a, b in pairwise(groups))
 
@@ -790,37 +842,41 @@ _CLASS = _class_table()
 _SIGNS, _SPELT, _IPS, _DIGITED = 1, 2, 4, 8
 ALL_STAGES = _SIGNS | _SPELT | _IPS | _DIGITED
 _TRACES = tuple(
-    (stages, re.compile(pattern))
-    for stages, pattern in (
-        (_SIGNS, rb"@"),
-        (_SIGNS, rb"%00"),  # %40, of a link
-        (_DIGITED, rb"0(?:[ .()/\xff-]*+0){6}"),  # seven digits
-        (_IPS, rb"0[0.\xff]{6}"),  # 1.1.1.1
-        (_IPS, rb":[0-9a-f\xff]*+:"),  # IPv6
-        (_SPELT, rb"dot[ \xff]"),
-        (_SPELT, rb"at[ \xff]*[)\]}>\xff]"),  # three patterns: each has a literal to look for, one would have none
-        (_SPELT, rb"@[ \xff]*[)\]}>\xff]"),
-        (_SPELT, rb"arroba"),
+    (stages, sign, re.compile(pattern))
+    for stages, sign, pattern in (
+        (_SIGNS, b"@", rb"@"),
+        (_SIGNS, b"%00", rb"%00"),  # %40, of a link
+        (_DIGITED, b"0", rb"0(?:[ .()/\xff-]*+0){6}"),  # seven digits
+        (_IPS, b"0", rb"0[0.\xff]{6}"),  # 1.1.1.1
+        (_IPS, b":", rb":[0-9a-f\xff]*+:"),  # IPv6
+        (_SPELT, b"dot", rb"dot[ \xff]"),
+        (
+            _SPELT,
+            b"at",
+            rb"at[ \xff]*[)\]}>\xff]",
+        ),  # three patterns: each has a literal to look for, one would have none
+        (_SPELT, b"@", rb"@[ \xff]*[)\]}>\xff]"),
+        (_SPELT, b"arroba", rb"arroba"),
     )
 )
+"""Stages, what stands in every such trace and is looked for much quicker, and the pattern."""
 
 
-def _far_traces() -> bytes:
-    """At signs and digits outside ASCII, as UTF-8: a tree by their bytes, because a flat list is slow."""
+def _far_traces() -> Iterator[tuple[bytes, re.Pattern[bytes]]]:
+    """At signs and digits outside ASCII, as UTF-8: first bytes, each with its pattern. A flat list would be slow."""
     tree: dict[bytes, dict[bytes, list[int]]] = {}
     for sign in (c.encode() for c, plain in _FOLD.items() if plain == "@" or plain.isdigit()):
         tree.setdefault(sign[:1], {}).setdefault(sign[1:-1], []).append(sign[-1])
-    return b"|".join(
-        re.escape(lead) + b"(?:" + b"|".join(re.escape(mid) + _one_byte(last) for mid, last in rest.items()) + b")"
-        for lead, rest in tree.items()
-    )
+    for lead, rest in tree.items():
+        followed = b"|".join(re.escape(mid) + _one_byte(last) for mid, last in rest.items())
+        yield lead, re.compile(re.escape(lead) + b"(?:" + followed + b")")
 
 
 def _one_byte(values: list[int]) -> bytes:
     return b"[" + b"".join(re.escape(bytes([value])) for value in sorted(values)) + b"]"
 
 
-_FAR_TRACES = re.compile(_far_traces())
+_FAR_TRACES = tuple(_far_traces())
 Stage = Callable[[str, str, list[int] | None], list[Span]]
 _STAGES: tuple[tuple[int, Stage], ...] = (
     (_SIGNS, _at_signs),

@@ -23,18 +23,15 @@ BLANK = (
 """Code points that mean nothing by themselves: white space, joiners, ASCII punctuation. A closed list, because
 character classes differ between engines and between their versions."""
 
-_DROP = dict.fromkeys(map(ord, BLANK))
-
 
 def fits(text: str | None, start: int | None, end: int | None) -> bool:
     """Whether a span stands inside the text."""
     return text is not None and start is not None and end is not None and 0 <= start < end <= len(text)
 
 
-def left(text: str | None, removed: Iterable[Span]) -> int:
-    """How many meaningful code points are left of ``text`` once these spans are gone."""
-    kept = "".join(_between(text or "", _merged(removed)))
-    return len(kept.translate(_DROP))
+def says(text: str | None, removed: Iterable[Span]) -> bool:
+    """Whether any meaningful code point is left of ``text`` once these spans are gone."""
+    return any(piece.strip(BLANK) for piece in _between(text or "", _merged(removed)))
 
 
 def redact(text: str, removed: Sequence[tuple[int, int, str]]) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aboveboard import disk, identifiers, manifest, merkle
+from aboveboard import disk, manifest, merkle
 from aboveboard.engine import Engine, Session
 from aboveboard.errors import EngineError
 from aboveboard.layout import MAX_BITS, Layout, fitting
@@ -93,17 +93,32 @@ def _redacted(con: duckdb.DuckDBPyConnection, pseudonym: bytes) -> pa.Table:
         "SELECT d.ordinal, r.text, d.cuts FROM decisions AS d JOIN records AS r USING (ordinal)"
         " WHERE d.outcome = 1 AND len(d.cuts) > 0 ORDER BY d.ordinal"
     ).fetchall()
-    left = [redact(said, [_span(said, cut, pseudonym) for cut in cuts]) for _, said, cuts in rows]
+    names = _names(
+        (_cut_out(said, cut) for _, said, cuts in rows for cut in cuts if cut["kind"] == "mention"), pseudonym
+    )
+    left = [redact(said, [_span(said, cut, names) for cut in cuts]) for _, said, cuts in rows]
     return _texts([ordinal for ordinal, _, _ in rows], left)
 
 
-def _span(said: str, cut: Mapping[str, Any], pseudonym: bytes) -> tuple[int, int, str]:
-    """A span with what stands in its place: a name becomes the pseudonym that it has everywhere."""
-    start, end = cut["from"], cut["to"]
-    if cut["kind"] != "mention":
-        return start, end, MARK
-    named = identifiers.replace(said[start:end], pseudonym)
-    return start, end, named if named.startswith(PSEUDONYM) else MENTION
+def _names(written: Iterable[str], pseudonym: bytes) -> Mapping[str, str]:
+    """For each name as it was written the pseudonym that it has everywhere."""
+    from aboveboard import scrub
+
+    distinct = list(dict.fromkeys(written))
+    named, _ = scrub.scrub(_texts(range(len(distinct)), distinct)["text"], pseudonym)
+    return {
+        name: now if now.startswith(PSEUDONYM) else MENTION
+        for name, now in zip(distinct, named.to_pylist(), strict=True)
+    }
+
+
+def _cut_out(said: str, cut: Mapping[str, Any]) -> str:
+    return said[cut["from"] : cut["to"]]
+
+
+def _span(said: str, cut: Mapping[str, Any], names: Mapping[str, str]) -> tuple[int, int, str]:
+    """A span with what stands in its place."""
+    return cut["from"], cut["to"], names[_cut_out(said, cut)] if cut["kind"] == "mention" else MARK
 
 
 def _scrub_texts(session: Session, key: bytes) -> Mapping[str, int]:
@@ -167,7 +182,7 @@ FROM (
     list_transform(r.parties, lambda p: p.subject),
     flatten(list_transform(r.parts, lambda p: list_transform(p.parties, lambda q: q.subject)))
   ), lambda s: s IS NOT NULL) AS who
-  FROM hashed AS h JOIN records AS r USING (ordinal)
+  FROM hashed AS h JOIN situations AS r USING (ordinal)
 )
 ORDER BY subject, ordinal
 """

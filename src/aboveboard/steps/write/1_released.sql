@@ -8,9 +8,10 @@ SELECT
   r.language,
   r.kind,
   list_transform(
-    list_filter(r.parts, lambda p, i: p.place = 'field' AND p.content IS NOT NULL AND NOT coalesce(list_contains(d.removed, i), FALSE)),
+    list_filter(s.parts, lambda p, i: p.place = 'field' AND p.content IS NOT NULL AND NOT coalesce(list_contains(d.removed, i), FALSE)),
     lambda p: {'kind': p.kind, 'content': p.content}) AS parts
 FROM decisions AS d
 JOIN records AS r USING (ordinal)
+JOIN situations AS s USING (ordinal)  -- has the parts at hand: lists of lists are slow to read from a file
 LEFT JOIN redacted_texts AS t USING (ordinal)
 WHERE d.outcome IN (0, 1)
