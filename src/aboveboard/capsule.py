@@ -164,12 +164,13 @@ def check(capsule: Capsule, statement: bytes, bucket: bytes, tombstones: bytes) 
     step that fails.
     """
     said = _predicate(capsule, statement)
+    steps = [
+        _stepped("manifest", lambda: _moment(capsule, said)),
+        _stepped("tombstones", lambda: _tombstones(statement, tombstones)),
+    ]
     state = _Release(said, frozenset(json.loads(tombstones)["tombstones"]))
-    steps: list[str] = []
     stated: list[subjectmap.Stated] = []
     for name, step in (
-        ("manifest", lambda: f"the capsule speaks of this release, {capsule.release}"),
-        ("tombstones", lambda: _tombstones(statement, tombstones)),
         ("bucket", lambda: _bucket(capsule, state, bucket)),
         ("row of the map", lambda: _row(capsule, state, bucket, stated)),
         ("choices", lambda: _person(capsule, stated[0])),
@@ -226,6 +227,12 @@ def _predicate(capsule: Capsule, statement: bytes) -> Mapping[str, Any]:
     if found.get("subjects") is None:
         raise VerificationError("the release has no subject map", step="manifest")
     return found
+
+
+def _moment(capsule: Capsule, said: Mapping[str, Any]) -> str:
+    if (capsule.as_of, capsule.position) != (said["as_of"], said["ledger"]["judged"]):
+        raise VerificationError("the capsule and the manifest speak of different moments", hint="ask for it again")
+    return f"the capsule speaks of this release, {capsule.release}"
 
 
 def _tombstones(statement: bytes, tombstones: bytes) -> str:

@@ -202,9 +202,13 @@ class Workspace:
 
     @property
     def origin(self) -> str:
-        """The name of the log: a URL without its scheme. Once it has begun, it cannot be another one."""
+        """The name of the log: a URL without its scheme. Once it has begun, it cannot be another one: a workspace that says
+        none keeps the name with which its log began, wherever the folder is moved."""
+        from aboveboard.log import checkpoint_of
         from aboveboard.note import is_name
 
+        if "origin" not in self._table("log") and self.has_log:
+            return checkpoint_of(self.log_folder).decode("utf-8", "replace").partition("\n")[0]
         name = re.sub(r"[\s+]+", "-", self.name)
         origin = self._table("log").get("origin", f"{name}/log")
         if not isinstance(origin, str) or not is_name(origin):
