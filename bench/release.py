@@ -134,6 +134,16 @@ def release(at: Setting, out: Path, workers: int = 1) -> Run:
     return lambda: judgement.write(out / "public", out / "private").records
 
 
+def committed(at: Setting, out: Path) -> Run:
+    """The same with commitments, openings and the subject map: all that a release holds before the log."""
+    from dataclasses import replace
+
+    from aboveboard.ledger import Ledger
+
+    judgement = replace(_written(at, out, 1), people=Ledger.open(out / "ledger.db"))
+    return lambda: judgement.write(out / "public", out / "private").records
+
+
 def workers_2(at: Setting, out: Path) -> Run:
     """The same by two processes."""
     return release(at, out, workers=2)

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aboveboard import layout, manifest, reasons, regime, vocabulary, workspace
+from aboveboard import capsule, descriptor, layout, manifest, reasons, regime, subjectmap, vocabulary, workspace
+from aboveboard.choice import Event, Facts
+from aboveboard.reasons import OTHER_PEOPLE
+from aboveboard.record import Part, Record
 
 if TYPE_CHECKING:
     from tests.conftest import Built
@@ -289,6 +292,65 @@ def test_the_engine_makes_the_same_bytes() -> None:
             assert leaf == manifest.leaf({**one["row"], "nonce": nonce})
 
 
+def described(page: str, said: str) -> Any:
+    """A named example of another page."""
+    return json.loads(dict(blocks(f"docs/formats/{page}.md", "json"))[said])
+
+
+def test_descriptors_and_maps_are_as_specified() -> None:
+    at = datetime(2023, 11, 5, 9, tzinfo=UTC)
+    record = Record(
+        "1593767953706921985", kind="reply", subject="u:42", source="posts", language="en", created_at=at,
+        collected_at=at.replace(microsecond=250), collected_evidence="id issued by the server",
+        audience_evidence="column", parts=(Part("geotag", categories=("user.location",), content="a harbour"),),
+    )  # fmt: skip
+    said = datetime(2023, 10, 3, tzinfo=UTC)
+    event = Event(
+        subject="u:42", type="given", recorded_at=said, effective_at=said, category="user.content.public",
+        purpose="train_ai_system", position=357, external_id="choice-357", method="portal",
+    )  # fmt: skip
+    account = Facts(
+        subject="u:42", state="active", protected=False, age_band="adult", residency="IE", evidence="sign-up"
+    )
+    shown = described("descriptor", "facts.json")
+    assert descriptor.facts(record).decode() == shown["facts"]
+    assert descriptor.facts_digest(record) == shown["sha256"]
+    known = described("descriptor", "person.json")
+    person = descriptor.person_digest(descriptor.person([event], [account]))
+    assert descriptor.event_bytes(event).decode() == known["event"]
+    assert descriptor.account_bytes(account).decode() == known["account"]
+    assert person.hex() == known["digest"]
+    row = {"text": "hello @u_mfrggzdfmztwq2lk", "language": "en", "kind": "reply", "parts": [], "nonce": bytes(16)}
+    made = descriptor.Descriptor(
+        "posts", record.id, "reply", manifest.leaf(row).hex(), "2023-09-29", "2023-09-29", "training",
+        shown["sha256"], person.hex(), record.created_at, record.collected_at,
+    )  # fmt: skip
+    lines, key = described("descriptor", "descriptor.json"), descriptor.release_key(bytes(range(32)), bytes(32))
+    salt = descriptor.salt_of(key, manifest.leaf(row))
+    com = descriptor.commitment(salt, made.document())
+    found = {
+        "document": made.document().decode(),
+        "release_key": key.hex(),
+        "salt": salt.hex(),
+        "commitment": com.hex(),
+    }
+    assert {**found, "records_root": descriptor.records_root([com]).hex()} == lines
+    placed, index = described("map", "map.json"), subjectmap.index_of(bytes(range(32)), "u:42")
+    stated = subjectmap.Stated(1, 0, bytes.fromhex(lines["records_root"]), person)
+    assert (index.hex(), stated.pack().hex()) == (placed["index"], placed["plain"])
+    assert subjectmap.encryption_key(key).hex() == placed["encryption_key"]
+    assert subjectmap.seal(key, index, stated).hex() == placed["row"]
+    assert f"`{manifest.shard_leaf(5, 3, bytes(32)).hex()}`" in text("docs/formats/manifest.md")
+
+
+def test_the_words_of_a_capsule_are_those_of_its_page() -> None:
+    page = " ".join(text("docs/formats/capsule.md").split())
+    assert capsule.NOTHING.format(release="R") in page
+    assert capsule.SOME.format(rows="N rows", verb="are", release="R") in page
+    assert capsule.COVERS in page
+    assert OTHER_PEOPLE in page
+
+
 def test_digests_are_as_specified() -> None:
     page = text("docs/formats/manifest.md")
     shards = [manifest.Shard(0, f"data/{pair}.parquet", pair * 32, 1, "") for pair in ("bb", "aa")]
@@ -362,6 +424,8 @@ def test_the_files_of_a_release_are_those_documented(birdsite: Built) -> None:
                 inside = re.sub(r"[0-9a-f]{64}", "<sha256>", path.relative_to(folder).as_posix())
                 inside = re.sub(r"^index/\d+", "index/<file>", inside)
                 inside = re.sub(r"^people/\d+", "people/<n>", inside)
+                inside = re.sub(r"^rows/\d+/\d+", "rows/<file>/<n>", inside)
+                inside = re.sub(r"^(subjects|proof|openings)/.*?(\.bin|)$", r"\1/*\2", inside)
                 inside = re.sub(r"^quarantine/\w+", "quarantine/<source>", inside)
                 assert f"\n{label}/{inside} " in page, inside
     columns = duckdb.execute("DESCRIBE FROM read_parquet(?)", [str(made.private / "decisions" / "*.parquet")])

@@ -8,10 +8,7 @@ what opens them, ``map_subjects`` makes the subject map from all of them. The by
 from __future__ import annotations
 
 import hashlib
-import heapq
-from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
 
 OPENINGS = "openings"
 ACCOUNTS = "accounts.parquet"
-BATCH = 65_536
+BATCH = 8_192
 
 
 class SubjectKeys(Protocol):
@@ -236,13 +233,10 @@ def map_subjects(engine: Engine, private: Path, folder: Path, index_key: bytes, 
     folder.mkdir()
     with engine.connect() as con:
         _stated(con, private)
-        _indexed(con, private, index_key)
-        [(accounts,)] = con.execute("SELECT count(*) FROM accounts").fetchall()
-        extra = subjectmap.dummies(accounts)
+        accounts = _indexed(con, private, index_key)
+        extra = _strangers(con, index_key, release_salt, subjectmap.dummies(accounts))
         bits = subjectmap.bits_for(accounts + extra)
-        strangers = sorted(subjectmap.dummy(index_key, release_salt, number) for number in range(extra))
-        rows = heapq.merge(_sealed(con), strangers)
-        digests = [_bucket(folder, prefix, rows) for prefix, rows in subjectmap.buckets(rows, bits)]
+        digests = [_bucket(folder, prefix, rows) for prefix, rows in subjectmap.buckets(_rows(con), bits)]
         top = b"".join(digests)
         with disk.step("subjects"):
             disk.write(folder / "top.bin", top)
@@ -270,25 +264,31 @@ def _bucket(folder: Path, prefix: int, rows: bytes) -> bytes:
 
 
 def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
-    """The table ``stated``: for each account its rows, their root, and the records that others may keep out."""
-    import pyarrow as pa
-
+    """The table ``stated``: for each account its rows and their root; and ``withheld``, the records that others may keep
+    out. Most people have one row: its leaf is the root, and Python never sees it."""
     files = writing.listed(private / OPENINGS / "records")
     con.execute(f"CREATE TEMP VIEW openings AS SELECT account, leaf, shared, com FROM {_read(files, _EMPTY)}")
-    found = con.execute("SELECT account, com FROM openings WHERE NOT shared ORDER BY account, com")
-    rows = (row for block in iter(lambda: found.fetchmany(BATCH), []) for row in block)
-    subjects, counts, roots = [], [], []
-    for account, theirs in groupby(rows, key=itemgetter(0)):
-        coms = [bytes(com) for _, com in theirs]
-        subjects.append(account)
-        counts.append(len(coms))
-        roots.append(descriptor.records_root(coms))
-    stated = {"subject": (subjects, pa.string()), "rows": (counts, pa.int64()), "records": (roots, pa.binary())}
-    table = pa.table({name: pa.array(values, kind) for name, (values, kind) in stated.items()})
-    con.register("_stated", table)
-    con.execute("CREATE TEMP TABLE stated AS SELECT * FROM _stated")
+    con.execute(_LEAVES_OF_EACH)
+    con.execute(_STATED_ALONE)
+    asked = con.cursor()  # reads while the connection writes
+    found = asked.execute("SELECT subject, rows, leaves FROM leaves_of_each WHERE rows > 1")
+    for block in iter(lambda: found.fetchmany(BATCH), []):
+        con.register("_stated", _rooted(block))
+        con.execute("INSERT INTO stated SELECT * FROM _stated")
+        con.unregister("_stated")
     decisions, (lo, hi) = writing.listed(private / "decisions"), masks(OWN)
     con.execute(_NONE_WITHHELD if decisions == "[]" else _WITHHELD.format(decisions=decisions, lo=lo, hi=hi))
+
+
+def _rooted(block: Sequence[tuple[str, int, Sequence[bytes]]]) -> pa.Table:
+    import pyarrow as pa
+
+    roots = [merkle.node_hash(*leaves) if rows == 2 else merkle.root_of(leaves) for _, rows, leaves in block]
+    return pa.table({
+        "subject": pa.array([subject for subject, _, _ in block], pa.string()),
+        "rows": pa.array([rows for _, rows, _ in block], pa.int64()),
+        "records": pa.array(roots, pa.binary()),
+    })  # fmt: skip
 
 
 def _read(files: str, empty: str) -> str:
@@ -296,6 +296,15 @@ def _read(files: str, empty: str) -> str:
 
 
 _EMPTY = "SELECT ''::VARCHAR AS account, ''::BLOB AS leaf, FALSE AS shared, ''::BLOB AS com WHERE FALSE"
+_LEAVES_OF_EACH = """
+CREATE TABLE leaves_of_each AS
+SELECT account AS subject, count(*) AS rows, list(unhex(sha256('\x00'::BLOB || com)) ORDER BY com) AS leaves
+FROM openings WHERE NOT shared GROUP BY account
+"""
+"""``descriptor.records_root`` up to its leaves, which stand in the order of the commitments."""
+_STATED_ALONE = """
+CREATE TABLE stated AS SELECT subject, rows, leaves[1] AS records FROM leaves_of_each WHERE rows = 1
+"""
 _NONE_WITHHELD = "CREATE TEMP TABLE withheld AS SELECT ''::VARCHAR AS subject, 0::BIGINT AS records WHERE FALSE"
 _WITHHELD = """
 CREATE TEMP TABLE withheld AS
@@ -306,30 +315,55 @@ GROUP BY subject
 """Records with other people in them that nothing of their own keeps out: the count depends on this person alone."""
 
 
-def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> None:
-    """The table ``accounts``: everybody in scope with what their row needs, in the order of the map."""
+def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> int:
+    """The table ``accounts``: everybody in scope with what their row needs; returns how many."""
     secret = key.ljust(64, b"\x00")
     for name, pad in (("index_inner", 0x36), ("index_outer", 0x5C)):
         con.execute(f"SET VARIABLE {name} = ?", [bytes(byte ^ pad for byte in secret)])
     con.execute(_INDEXED.format(accounts=text(str(private / OPENINGS / ACCOUNTS))))
+    [(count,)] = con.execute("SELECT count(*) FROM accounts").fetchall()
+    return int(count)
 
 
 _INDEXED = """
-CREATE TEMP TABLE accounts AS
+CREATE TABLE accounts AS
 SELECT
   unhex(sha256(getvariable('index_outer') || unhex(sha256(getvariable('index_inner') || encode(subject))))) AS place,
-  release_key, coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person
+  unhex(sha256('aboveboard/map-encrypt/v1\x00'::BLOB || release_key)) AS encrypting,
+  unhex(sha256('aboveboard/map-commit/v1\x00'::BLOB || release_key)) AS bound,
+  coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person
 FROM read_parquet({accounts}) AS a
 LEFT JOIN stated AS s USING (subject)
 LEFT JOIN withheld AS w USING (subject)
+"""
+"""``subjectmap.index_of`` and the keys of each row: HMAC-SHA-256 and two derivations written out."""
+
+
+def _strangers(con: duckdb.DuckDBPyConnection, key: bytes, release_salt: bytes, count: int) -> int:
+    """The table ``strangers``: rows that belong to nobody; returns how many."""
+    import pyarrow as pa
+
+    rows = [subjectmap.dummy(key, release_salt, number) for number in range(count)]
+    con.register("_strangers", pa.table({"place": [row[: subjectmap.INDEX] for row in rows], "row": rows}))
+    con.execute("CREATE TABLE strangers AS SELECT * FROM _strangers")
+    con.unregister("_strangers")
+    return count
+
+
+def _rows(con: duckdb.DuckDBPyConnection) -> Iterator[bytes]:
+    """Every row of the map, in its order."""
+    pack, sealed, nothing = subjectmap.STATED.pack, subjectmap.sealed, merkle.EMPTY
+    found = con.execute(_ORDERED)
+    for block in iter(lambda: found.fetchmany(BATCH), []):
+        for place, encrypting, bound, rows, withheld, records, person, ready in block:
+            if ready is not None:
+                yield ready
+            else:
+                yield sealed(encrypting, bound, place, pack(rows, withheld, records or nothing, person))
+
+
+_ORDERED = """
+SELECT *, NULL AS row FROM accounts
+UNION ALL BY NAME SELECT place, row FROM strangers
 ORDER BY place
 """
-"""``subjectmap.index_of`` for every account: HMAC-SHA-256 written out."""
-
-
-def _sealed(con: duckdb.DuckDBPyConnection) -> Iterator[bytes]:
-    found = con.execute("SELECT * FROM accounts ORDER BY place")
-    for block in iter(lambda: found.fetchmany(BATCH), []):
-        for place, key, rows, withheld, records, person in block:
-            stated = subjectmap.Stated(rows, withheld, records or merkle.EMPTY, person)
-            yield subjectmap.seal(key, place, stated)

@@ -13,7 +13,9 @@ import hmac
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 from aboveboard import merkle
 from aboveboard.errors import VerificationError
@@ -29,8 +31,10 @@ DUMMIES = 512
 MAX_BITS = 20
 _DUMMY = b"\xffaboveboard/dummy/v1\x00"  # 0xff is in no UTF-8 text, so it is nobody's account
 _ENCRYPT, _COMMIT = b"aboveboard/map-encrypt/v1\x00", b"aboveboard/map-commit/v1\x00"
+_ZEROS = bytes(12)
 _NOISE = b"aboveboard/map-noise/v1\x00"
-_STATED = struct.Struct(">QQ32s32s")
+STATED = struct.Struct(">QQ32s32s")
+"""What a row states, packed: rows, shared, records, person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Stated:
     person: bytes
 
     def pack(self) -> bytes:
-        return _STATED.pack(self.rows, self.shared, self.records, self.person)
+        return STATED.pack(self.rows, self.shared, self.records, self.person)
 
 
 def index_of(key: bytes, subject: str) -> bytes:
@@ -61,26 +65,39 @@ def index_of(key: bytes, subject: str) -> bytes:
 
 def seal(release_key: bytes, index: bytes, stated: Stated) -> bytes:
     """A row: index, commitment to the key, and what is stated, encrypted. The key is used for this row alone."""
+    return sealed(encryption_key(release_key), _bound(release_key), index, stated.pack())
+
+
+def sealed(key: bytes, bound: bytes, index: bytes, plain: bytes) -> bytes:
+    """The same from what was derived from the release key elsewhere: the encryption key and the commitment."""
+    # INVARIANT: a nonce of zeros is sound because no key ever encrypts twice: it is of one account in one release.
+    return index + bound + bytes(_cipher()(key).encrypt(_ZEROS, plain, index))
+
+
+@cache
+def _cipher() -> Any:
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-    cipher = ChaCha20Poly1305(hashlib.sha256(_ENCRYPT + release_key).digest())
-    # INVARIANT: a nonce of zeros is sound because no key ever encrypts twice: it is of one account in one release.
-    return index + _bound(release_key) + cipher.encrypt(bytes(12), stated.pack(), index)
+    return ChaCha20Poly1305
+
+
+def encryption_key(release_key: bytes) -> bytes:
+    """What encrypts a row, derived from the release key of its account."""
+    return hashlib.sha256(_ENCRYPT + release_key).digest()
 
 
 def opened(release_key: bytes, row: bytes) -> Stated:
     """What a row states; raises VerificationError where the key is not its own or the row was changed."""
     from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-    index, bound, sealed = row[:INDEX], row[INDEX : INDEX + COMMIT], row[INDEX + COMMIT :]
+    index, bound, cipher = row[:INDEX], row[INDEX : INDEX + COMMIT], row[INDEX + COMMIT :]
     if bound != _bound(release_key):
         raise VerificationError("the row of the map is bound to another key", hint="ask for a capsule of this release")
     try:
-        plain = ChaCha20Poly1305(hashlib.sha256(_ENCRYPT + release_key).digest()).decrypt(bytes(12), sealed, index)
+        plain = _cipher()(encryption_key(release_key)).decrypt(_ZEROS, cipher, index)
     except InvalidTag:
         raise VerificationError("the row of the map was changed", hint="get the release again") from None
-    return Stated(*_STATED.unpack(plain))
+    return Stated(*STATED.unpack(plain))
 
 
 def _bound(release_key: bytes) -> bytes:
