@@ -84,7 +84,7 @@ class Judgement:
 
     def show_steps(self, rows: int = 5) -> Iterator[tuple[Step, int, list[str], list[tuple[Any, ...]]]]:
         """Judge the first shard and give each step: its table's rows, columns and first rows (never a text)."""
-        with self._sitting() as session:
+        with self._sitting(shown=True) as session:
             if not self._places:
                 return
             self._judge(session, 0)
@@ -187,10 +187,11 @@ class Judgement:
                 "a judgement without keys writes nothing", hint="give Judgement the keys of the workspace"
             )
         rows = self._judge(session, place)
-        masked = writing.lay(session, self.keys)
         tallies: Counter[tuple[str, str, str]] = Counter()
         _count(session.con, tallies)
         writing.copy(session.con, _DECISIONS, private / "decisions", "decisions")
+        masked = writing.lay(session, self.keys)
+        session.forget(but=("hashed", "situations"))  # what is sorted and written next needs the room
         file = f"{place:05d}.parquet"
         with disk.step("part"):
             writing.copy_rows(session.con, writing.PART, private / "parts" / file, writing.PART_GROUP)
@@ -212,11 +213,14 @@ class Judgement:
         return [(source, shard) for source in self.judged for shard in source.shards]
 
     @contextmanager
-    def _sitting(self) -> Iterator[Session]:
+    def _sitting(self, shown: bool = False) -> Iterator[Session]:
+        """A session for these sources; where its steps are shown, it keeps them all."""
         with self.engine.sit(self.gate, self.related.sets) as session:
             if self.keys is not None:
                 writing.settle_people(session.con, self._subjects(), self.keys)
             self._relations(session.con)
+            if not shown:
+                session.settle()
             yield session
 
     def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
