@@ -216,11 +216,11 @@ class Judgement:
     def _sitting(self, shown: bool = False) -> Iterator[Session]:
         """A session for these sources; where its steps are shown, it keeps them all."""
         with self.engine.sit(self.gate, self.related.sets) as session:
+            if not shown:
+                session.settle()
             if self.keys is not None:
                 writing.settle_people(session.con, self._subjects(), self.keys)
             self._relations(session.con)
-            if not shown:
-                session.settle()
             yield session
 
     def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
