@@ -92,12 +92,25 @@ class Session(AbstractContextManager["Session"]):
 
     def judge(self) -> None:
         """Judge the relation ``records``; leaves the table ``decisions``, one row a row of it."""
-        for step in steps.read("shard"):  # two shards at a time would take twice the memory
-            self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
+        self.forget()  # two shards at a time would take twice the memory
         self.run("shard")
         rows, decided = (self.count(table) for table in ("records", "decisions"))
         if rows != decided:  # INVARIANT: every source row exactly once (law 7)
             raise EngineError(f"{rows} records came in and {decided} decisions came out", hint="please report this")
+
+    def settle(self) -> None:
+        """Let go of the tables that only led to what judging reads; they grow with the people, not with a shard."""
+        for step in steps.read("people"):
+            if step.name not in _JUDGED_BY:
+                self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
+        for table in ("events", "facts"):
+            self.con.execute(f"DROP TABLE IF EXISTS {table}")
+
+    def forget(self, but: Sequence[str] = ()) -> None:
+        """Let go of what is known of the shard at hand, but for some of its steps."""
+        for step in (room for name in ("commit", "lay", "write", "shard") for room in reversed(steps.read(name))):
+            if step.name not in but:
+                self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
 
     def _people(self, sets: Sequence[Sequence[str | None]]) -> None:
         """Everything about accounts and choices that does not depend on a record."""
@@ -180,6 +193,10 @@ _MACROS = (
     # The netstring of a text, or a dash where there is none (docs/formats/manifest.md).
     "net(x) AS CASE WHEN x IS NULL THEN '-' ELSE strlen(x)::VARCHAR || ':' || x || ',' END",
 )
+
+
+_JUDGED_BY = frozenset({"standings_known", "people_in_force", "choices_known", "answers_in_force"})
+"""The steps of ``people`` that the steps of a shard read."""
 
 
 def make(con: duckdb.DuckDBPyConnection, name: str, sql: str, kind: str = "TABLE") -> None:

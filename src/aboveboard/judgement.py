@@ -87,7 +87,7 @@ class Judgement:
 
     def show_steps(self, rows: int = 5) -> Iterator[tuple[Step, int, list[str], list[tuple[Any, ...]]]]:
         """Judge the first shard and give each step: its table's rows, columns and first rows (never a text)."""
-        with self._sitting() as session:
+        with self._sitting(shown=True) as session:
             if not self._places:
                 return
             self._judge(session, 0)
@@ -217,14 +217,15 @@ class Judgement:
                 "a judgement without keys writes nothing", hint="give Judgement the keys of the workspace"
             )
         rows = self._judge(session, place)
-        masked = writing.lay(session, self.keys)
         tallies: Counter[tuple[str, str, str]] = Counter()
         _count(session.con, tallies)
         writing.copy(session.con, _DECISIONS, private / "decisions", "decisions")
+        masked = writing.lay(session, self.keys)
         file = f"{place:05d}.parquet"
         if self.people is not None:
             with disk.step("openings"):
                 commitments.commit(session, private / commitments.OPENINGS / "records" / file)
+        session.forget(but=("hashed", "situations"))  # what is sorted and written next needs the room
         with disk.step("part"):
             writing.copy_rows(session.con, writing.PART, private / "parts" / file, writing.PART_GROUP)
         with disk.step("people"):
@@ -246,9 +247,12 @@ class Judgement:
         return [(source, shard) for source in self.judged for shard in source.shards]
 
     @contextmanager
-    def _sitting(self, private: Path | None = None) -> Iterator[Session]:
-        """A session for this judgement; one that writes is given the private part, where the accounts are."""
+    def _sitting(self, private: Path | None = None, shown: bool = False) -> Iterator[Session]:
+        """A session for these sources. One that writes is given the private part, where the accounts are; one whose steps
+        are shown keeps them all."""
         with self.engine.sit(self.gate, self.related.sets) as session:
+            if not shown:
+                session.settle()
             if private is not None and self.people is not None:
                 commitments.sit(session, private / commitments.OPENINGS)
             if self.keys is not None:

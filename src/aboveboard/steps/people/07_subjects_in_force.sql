@@ -14,4 +14,3 @@ SELECT
 FROM (SELECT *, residency_at IS NULL OR residency IS NULL AS away FROM standings) AS s
 LEFT JOIN regions AS then_ ON then_.residency = s.residency_at
 LEFT JOIN regions AS now_ ON now_.residency = s.residency
-ORDER BY subject, collected_from
