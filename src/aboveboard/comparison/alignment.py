@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import log
 
@@ -53,6 +53,12 @@ def align(old: Side, new: Side) -> tuple[Group, ...]:
     return tuple(sorted(facing, key=lambda g: _place(g, old, new)))
 
 
+def pairs(old: Side, new: Side) -> tuple[Group, ...]:
+    """Sentences that are versions of each other, one to one: enough to learn names from."""
+    left, right = _different(old, new), _different(new, old)
+    return tuple(Group((i,), (j,)) for i, j in _paired(old, left, new, right, _weights(old, new)))
+
+
 def _place(group: Group, old: Side, new: Side) -> tuple[float, int]:
     if group.new:
         return group.new[0] / max(1, len(new.keys)), 1
@@ -76,11 +82,11 @@ def _different(side: Side, other: Side) -> list[int]:
     contexts = defaultdict(set)
     for sentence, key in zip(other.sentences, other.keys, strict=True):
         contexts[key].add(_bearing(sentence))
-    return [
-        at
-        for at, (sentence, key) in enumerate(zip(side.sentences, side.keys, strict=True))
-        if key not in contexts or not _bears(_bearing(sentence), contexts[key])
-    ]
+    found: dict[Key, int] = {}
+    for at, (sentence, key) in enumerate(zip(side.sentences, side.keys, strict=True)):
+        if key not in contexts or not _bears(_bearing(sentence), contexts[key]):
+            found.setdefault(key, at)  # a page that says the same seven times says it once
+    return list(found.values())
 
 
 _VERBS = (
@@ -93,8 +99,12 @@ def _bearing(sentence: Sentence) -> frozenset[str]:
     """What the words that lead into a list make of its items; nothing outside lists."""
     if sentence.kind not in (ITEM, ROW) or not sentence.lead:
         return frozenset()
-    low = sentence.lead.lower()
-    return frozenset(name for name, pattern in _VERBS if re.search(pattern, low))
+    return _verbs(sentence.lead)
+
+
+@lru_cache(maxsize=1 << 12)
+def _verbs(lead: str) -> frozenset[str]:
+    return frozenset(name for name, pattern in _VERBS if re.search(pattern, lead.lower()))
 
 
 def _bears(here: frozenset[str], there: set[frozenset[str]]) -> bool:
@@ -176,22 +186,30 @@ def _paired(a: Side, left: list[int], b: Side, right: list[int], weights: Weight
 
 def _scored(a: Side, left: list[int], b: Side, right: list[int], weights: Weights) -> Iterator[tuple[float, int, int]]:
     """Every pair that is alike enough, with how alike it is (rounded, so that ties are ties on both sides)."""
-    postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    sizes_b = {j: _size(b.keys[j], weights) for j in right}
+    counts = {j: Counter(b.keys[j]) for j in right}
+    sizes = {j: _size(b.keys[j], weights) for j in right}
+    postings: dict[str, list[int]] = defaultdict(list)
     for j in right:
-        for token, times in Counter(b.keys[j]).items():
-            postings[token].append((j, times))
+        for token in counts[j]:
+            postings[token].append(j)
     for i in left:
-        shared: dict[int, float] = defaultdict(float)
-        for token, times in Counter(a.keys[i]).items():
-            for j, there in postings.get(token, ()):
-                shared[j] += min(times, there) * weights[token]
-        size = _size(a.keys[i], weights)
-        for j, common in shared.items():
-            alike = 2 * common / (size + sizes_b[j])
+        here, size = Counter(a.keys[i]), _size(a.keys[i], weights)
+        for j in sorted(_candidates(here, postings, len(right))):
+            there = counts[j]
+            common = sum(min(n, there[t]) * weights[t] for t, n in here.items() if t in there)
+            alike = 2 * common / (size + sizes[j])
+            if alike < LEAST_IN_PLACE:
+                continue
             near = _near(a, i, b, j)
-            if alike >= LEAST or (near >= 2 and alike >= LEAST_IN_PLACE):
+            if alike >= LEAST or near >= 2:
                 yield round(alike + 0.08 * near, 6), i, j
+
+
+def _candidates(here: Mapping[str, int], postings: Mapping[str, list[int]], total: int) -> set[int]:
+    """Sentences that share a rare word with this one, or any word where none is rare."""
+    found = sorted((len(postings[t]), t) for t in here if t in postings)
+    rare = [t for n, t in found if n <= max(40, total // 20)] or [t for _, t in found[:2]]
+    return {j for t in rare for j in postings[t]}
 
 
 def _near(a: Side, i: int, b: Side, j: int) -> int:
@@ -210,36 +228,61 @@ def _joined(
     a: Side, left: list[int], b: Side, right: list[int], pairs: dict[int, set[int]], weights: Weights
 ) -> list[Group]:
     """Groups: pairs, with the sentences that were split off one of theirs, and what stands alone."""
-    groups = [([i], sorted(js)) for i, js in sorted(pairs.items())]
-    alone_a = [i for i in left if i not in pairs]
-    paired_b = {j for _, js in groups for j in js}
-    alone_b = [j for j in right if j not in paired_b]
-    single: list[tuple[list[int], list[int]]] = [([i], []) for i in alone_a] + [([], [j]) for j in alone_b]
-    taken_b = [j for j in alone_b if _join(groups, a, b, j, 1, weights)]
-    taken_a = [i for i in alone_a if _join(groups, b, a, i, 0, weights)]
-    rest = [g for g in single if not (set(g[0]) & set(taken_a) or set(g[1]) & set(taken_b))]
-    return [Group(tuple(sorted(g[0])), tuple(sorted(g[1]))) for g in [*groups, *rest]]
+    groups = [_Pair(a, b, i, j) for i, js in sorted(pairs.items()) for j in js]
+    paired_a, paired_b = {g.old[0] for g in groups}, {g.new[0] for g in groups}
+    alone_a, alone_b = [i for i in left if i not in paired_a], [j for j in right if j not in paired_b]
+    gone = _spare(groups, lambda g: g.gone)
+    split = {j for j in alone_b if (g := _whole(gone, b.keys[j], weights, lambda g: g.gone)) and g.take_new(b, j)}
+    came = _spare(groups, lambda g: g.came)
+    merged = {i for i in alone_a if (g := _whole(came, a.keys[i], weights, lambda g: g.came)) and g.take_old(a, i)}
+    lone = [Group((i,), ()) for i in alone_a if i not in merged] + [Group((), (j,)) for j in alone_b if j not in split]
+    return [Group(tuple(sorted(g.old)), tuple(sorted(g.new))) for g in groups] + lone
 
 
-def _join(
-    groups: list[tuple[list[int], list[int]]], whole: Side, parts: Side, at: int, side: int, weights: Weights
-) -> bool:
-    """Put a lone sentence into the group whose other side holds what this one says and its own side does not."""
-    key = parts.keys[at]
-    if len(key) < 4:
-        return False
-    size = _size(key, weights)
-    best, found = INSIDE, None
+class _Pair:
+    """A pair that may take in more sentences, with the words that only one of its sides has."""
+
+    def __init__(self, a: Side, b: Side, i: int, j: int) -> None:
+        self.old, self.new = [i], [j]
+        self.gone = Counter(a.keys[i]) - Counter(b.keys[j])
+        self.came = Counter(b.keys[j]) - Counter(a.keys[i])
+
+    def take_new(self, b: Side, j: int) -> bool:
+        self.new.append(j)
+        self.gone -= Counter(b.keys[j])
+        return True
+
+    def take_old(self, a: Side, i: int) -> bool:
+        self.old.append(i)
+        self.came -= Counter(a.keys[i])
+        return True
+
+
+def _spare(groups: Sequence[_Pair], words: Callable[[_Pair], Counter[str]]) -> Mapping[str, list[_Pair]]:
+    """The pairs that have a word on one side only, by that word."""
+    found: dict[str, list[_Pair]] = defaultdict(list)
     for group in groups:
-        spare = Counter(t for i in group[1 - side] for t in whole.keys[i])
-        spare.subtract(t for j in group[side] for t in parts.keys[j])
-        common = sum(min(n, spare[t]) * weights[t] for t, n in Counter(key).items() if spare[t] > 0)
-        if size and common / size > best:
-            best, found = common / size, group
-    if found is None:
-        return False
-    found[side].append(at)
-    return True
+        for token in words(group):
+            found[token].append(group)
+    return found
+
+
+def _whole(
+    index: Mapping[str, list[_Pair]], key: Key, weights: Weights, words: Callable[[_Pair], Counter[str]]
+) -> _Pair | None:
+    """The pair whose one side holds what a lone sentence says, and whose other side does not."""
+    size = _size(key, weights)
+    if len(key) < 4 or not size:
+        return None
+    wanted = Counter(key)
+    shared: dict[int, float] = defaultdict(float)
+    found: dict[int, _Pair] = {}
+    for token, times in wanted.items():
+        for group in index.get(token, ()):
+            shared[group.old[0]] += min(times, words(group)[token]) * weights[token]
+            found[group.old[0]] = group
+    best = max(sorted(shared), key=lambda at: shared[at], default=None)
+    return found[best] if best is not None and shared[best] > INSIDE * size else None
 
 
 # --- the words that differ within a group -------------------------------------------------------------------------

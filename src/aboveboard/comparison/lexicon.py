@@ -13,7 +13,8 @@ from functools import lru_cache
 from aboveboard.comparison.text import Sentence
 
 _COMPANY = re.compile(
-    r"\b(?:[A-Z][\w&'-]*,?\s+){1,5}(?:Inc|Corp|Corporation|LLC|L\.L\.C|Ltd|Limited|GmbH|AG|PLC|plc|B\.V|S\.A|S\.à|SE|Pty|"
+    r"\b(?:[A-Z][\w&'-]*,?\s+){1,5}(?:Inc|Corp|Corporation|LLC|L\.L\.C|Ltd|Limited|GmbH|AG|PLC|plc|B\.V|S\.A|S\.à|"
+    r"SE|Pty|"
     r"Co|LP|LLP|Oy|AB|AS|K\.K|Unlimited Company|International Company|Company|Incorporated)\b\.?"
 )
 
@@ -56,3 +57,142 @@ def goes_to(name: tuple[str, ...], sentences: Sequence[Sentence]) -> bool:
     sharing = [(s, n) for s, n in found if is_sharing(s.text)]
     behind = any(s.tokens[n - 1] in ("with", "to", "by", "like", "via") for s, n in sharing if n)
     return behind or len(sharing) > 0.4 * len(found)
+
+
+# --- what words name: categories, purposes, recipients ------------------------------------------------------------
+
+
+def _named(*pairs: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(rf"\b(?:{pattern})", re.IGNORECASE), key) for pattern, key in pairs)
+
+
+CATEGORIES = _named(
+    (r"encrypted (?:direct )?messag|metadata (?:related to|of|about) [^.;]{0,12}(?:encrypted|"
+     r"messag)", "user.communication.encrypted.metadata"),
+    (r"contents? of (?:your |the |private |direct )*(?:messages?|chats?|calls?|conversations?|communications?)|"
+     r"voice (?:or video )?calls?", "user.communication.message.content"),
+    (r"(?:direct|private|voice|personal) messages?|\bdms?\b|messages? (?:you )?(?:send|sent|receive)|chats? with|"
+     r"inmail", "user.communication.message"),
+    (r"who you (?:are )?communicat|recipients?,? and date", "user.communication.message.metadata"),
+    (r"biometric|face ?print|facial recognition|faceprint|face template|voiceprint", "user.biometric"),
+    (r"fingerprint", "user.biometric.fingerprint"),
+    (r"voice recordings?|audio recordings?|voice data", "user.biometric.voice"),
+    (r"employment (?:history|preferences)|work (?:history|experience)|job (?:search|applications?|preferences)|"
+     r"applicant|r[eé]sum[eé]|professional experience|skills and abilities", "user.employment"),
+    (r"educational? (?:history|information|background)|information about your education", "user.employment.education"),
+    (r"job titles?|job function", "user.job_title"),
+    (r"precise (?:geo)?location|gps|exact location", "user.location.precise"),
+    (r"(?:approximate|rough|general|coarse) location", "user.location.imprecise"),
+    (r"location|geolocation|whereabouts", "user.location"),
+    (r"ip address", "user.device.ip_address"),
+    (r"cookies?(?! polic)|pixels?|web beacons?", "user.device.cookie"),
+    (r"device (?:information|id|identifiers?|type|settings|data)|type of device|operating system|browser type|"
+     r"network service provider|mobile carrier|unique device", "user.device"),
+    (r"address books?|(?:your|their|uploaded|phone|device|imported?) contacts\b", "user.social.contacts"),
+    (r"friends? lists?|followers|people you (?:follow|know)|connections?\b(?= (?:you|list))|social "
+     r"graph", "user.social"),
+    (r"e-?mail address", "user.contact.email"),
+    (r"(?:phone|telephone|mobile) numbers?", "user.contact.phone_number"),
+    (r"(?:street|postal|mailing|billing|home) address", "user.contact.address"),
+    (r"contact (?:details|info)", "user.contact"),
+    (r"credit (?:or debit )?cards?|payment (?:information|card|method|details)|bank (?:account|details)|billing "
+     r"information", "user.payment"),
+    (r"purchases?\b|transactions?\b|purchase history|what you (?:bought|purchased)", "user.behavior.purchase_history"),
+    (r"search (?:history|terms|quer)|searches\b", "user.behavior.search_history"),
+    (r"browsing (?:history|activity)|pages? (?:you )?visited|web pages? you|sites? you "
+     r"visit", "user.behavior.browsing_history"),
+    (r"viewing history|videos? you (?:watch|view)|watch (?:time|history)|listening "
+     r"history", "user.behavior.media_consumption"),
+    (r"likes\b|bookmarks|reposts|retweets|reactions|interact(?:ions?|s)? with|engagement|activity on|how you use|"
+     r"usage (?:data|information)|your activity|activities|clicks", "user.behavior"),
+    (r"government(?:[- ]issued)? (?:id|identification|identifier)|passport|driver'?s licen[sc]e|identity document|"
+     r"submit an id\b|social security", "user.government_id"),
+    (r"date of birth|birth ?da(?:te|y)", "user.demographic.date_of_birth"),
+    (r"\bage\b|age (?:range|assurance|verification)", "user.demographic.age_range"),
+    (r"gender", "user.demographic.gender"),
+    (r"religio", "user.demographic.religious_belief"),
+    (r"political (?:opinion|belief|view)", "user.demographic.political_opinion"),
+    (r"(?:racial|ethnic)|\brace\b", "user.demographic.race_ethnicity"),
+    (r"sexual orientation", "user.demographic.sexual_orientation"),
+    (r"health|medical", "user.health_and_medical"),
+    (r"genetic", "user.health_and_medical.genetic"),
+    (r"criminal (?:record|history|conviction)", "user.criminal_history"),
+    (r"child(?:ren)?'?s? (?:data|information)|data (?:of|about) children|under (?:the age of )?1[3-8]|"
+     r"minors?\b", "user.childrens"),
+    (r"photos?|selfies?|pictures|images of you|camera", "user.content.self_image"),
+    (r"public(?:ly)?[- ](?:available|shared|accessible)|public (?:posts?|content|data|profile)|post(?:s|ed)? "
+     r"publicly", "user.content.public"),
+    (r"(?:your|user|customer|member|uploaded) (?:content|input|files|materials?|documents|posts)|content (?:you|"
+     r"that you|customers|users) |\bposts\b|user[- ]generated|prompts?\b|recordings?\b|transcri", "user.content"),
+    (r"user ?names?|display name|account name", "user.account.username"),
+    (r"passwords?", "user.authorization.password"),
+    (r"credentials", "user.authorization.credentials"),
+    (r"account (?:information|data|details)", "user.account"),
+    (r"(?:device|advertising|unique|mobile|hashed|cookie) (?:identifiers?|ids?)|identifiers\b|hashed "
+     r"version", "user.unique_id"),
+    (r"diagnostic|telemetry|crash (?:data|reports?)|log (?:data|information)|service generated data|performance "
+     r"data", "user.telemetry"),
+    (r"financial (?:information|data|account)|income", "user.financial"),
+    (r"(?:personal|your|the|any|all|certain|other|user|members?'?) (?:personal )?(?:information|data)\b|"
+     r"information (?:about you|we collect|you provide)", "user"),
+)  # fmt: skip
+"""What a phrase says of the data; the narrow ones first. A key below one that was found takes its place."""
+
+PURPOSES = _named(
+    (r"train\w*[^.;]{0,60}(?:generative|large language|foundation|frontier)|(?:generative|foundation|frontier|"
+     r"large language)[^.;]{0,40}(?:models?|ai)\b[^.;]{0,40}train", "train_ai_system.generative"),
+    (r"train(?:s|ed|ing)?\b[^.;]{0,70}\b(?:models?|ai|artificial intelligence|machine[- ]learning|algorithms?|"
+     r"systems?|technolog)|(?:ai|model|machine[- ]learning|artificial intelligence)[^.;]{0,60}\btrain|"
+     r"develop(?:ing)?[^.;]{0,30}\bai\b|\bai models?|artificial intelligence models?|machine learning "
+     r"models?", "train_ai_system"),
+    (r"recommend[^.;]{0,20}jobs?|potential jobs", "employment.recommend_jobs"),
+    (r"potential employers when you apply|when you apply for", "employment.share_on_application"),
+    (r"employers?[^.;]{0,20}(?:find|search)|potential candidates", "employment.candidate_search"),
+    (r"(?:relevant|personali[sz]ed|targeted|interest-based|behaviou?ral|tailored)[^.;]{0,20}(?:ads?\b|advert|"
+     r"content and ads)|targeted advertising|show you ads", "advertising.relevance"),
+    (r"advert|\bads?\b|market(?:ing)?\b(?!place)|promot(?:e|ing|ion)", "advertising"),
+    (r"verify[^.;]{0,20}(?:identity|account|age)|identif(?:y you|ication purposes|y users)|age (?:assurance|"
+     r"verification)", "security.identification"),
+    (r"authenticat|sign[- ]?in|log[- ]?in\b", "security.authentication"),
+    (r"fraud|malware|abuse|secur(?:e|ity)", "security.security"),
+    (r"safety|harmful|violat|enforce", "security.safety"),
+    (r"third[- ]part(?:y|ies)|partners?|affiliates?|sell\b|disclos|share (?:your|with|it|this|that|the|"
+     r"information)|transfer", "third_party_sharing"),
+    (r"research|analytics|analy[sz]e|measure|statistic|insights", "analyse"),
+    (r"(?:improve|provide|operate|maintain|personali[sz]e|develop)\b", "service.operation"),
+)  # fmt: skip
+
+RECIPIENTS = tuple(
+    re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for words in (
+        "advertisers?", "advertising partners?", "ad partners?", "business partners?", "affiliates?", "subsidiaries",
+        "service providers?", "vendors?", "sub-?processors?", "processors?", "researchers?", "law enforcement",
+        "governments?", "regulators?", "third[- ]party collaborators?", "third[- ]party", "third parties", "employers?",
+        "recruiters?", "data brokers?", "publishers?", "developers?", "applicant tracking system providers?",
+        "payment processors?", "marketing firms?", "other users", "search engines?", "insurers?", "analytics providers?",
+        "content partners?", "partners?", "auditors?", "consultants?", "contractors?", "licensors?", "the public",
+    )
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1 << 14)
+def categories(text: str) -> tuple[str, ...]:
+    """The categories that words name, broad ones only where no narrow one below them is named."""
+    found = {key for pattern, key in CATEGORIES if pattern.search(text)}
+    return tuple(sorted(key for key in found if not any(other.startswith(key + ".") for other in found)))
+
+
+@lru_cache(maxsize=1 << 14)
+def purposes(text: str) -> tuple[str, ...]:
+    """The purposes that words name; running the service only where nothing else is named."""
+    found = {key for pattern, key in PURPOSES if pattern.search(text)}
+    found = {key for key in found if not any(other.startswith(key + ".") for other in found)}
+    return tuple(sorted(found - {"service.operation"} or found))
+
+
+@lru_cache(maxsize=1 << 14)
+def recipients(text: str) -> tuple[str, ...]:
+    """Who the words say receives data: companies by name, and the kinds that policies speak of."""
+    kinds = [found[0].lower() for pattern in RECIPIENTS for found in pattern.finditer(text)]
+    whole = [kind for kind in kinds if not any(kind != other and kind in other for other in kinds)]
+    companies = [text[a:b].rstrip(" .,") for a, b in company_spans(text)]
+    return tuple(dict.fromkeys([*companies, *whole]))

@@ -13,9 +13,7 @@ from html.parser import HTMLParser
 LONGEST = 3_000_000
 """Characters. The longest policies known have some 700,000; a text of this size is a wrong file."""
 
-_TAG = re.compile(
-    r"<(?:!doctype|html|head|body|div|p|h[1-6]|ul|ol|li|section|article|table|br|span)\b[^>]{0,2000}>", re.I
-)
+_TAG = re.compile(r"<(?:html|head|body|div|p|h[1-6]|ul|ol|li|section|article)\b[^>]{0,2000}>", re.IGNORECASE)
 _BLOCKS = frozenset(
     "p div ul ol table tr section article header main blockquote pre h1 h2 h3 h4 h5 h6 hr dl dt dd figure form".split()
 )
@@ -23,11 +21,13 @@ _UNSEEN = frozenset("script style noscript template svg nav iframe button select
 
 
 def is_html(text: str) -> bool:
-    """Whether a text is a page with its tags rather than Markdown that uses one or two."""
-    found = _TAG.findall(text[:200_000])
-    return (len(found) >= 3 and len(found) * 400 > min(len(text), 200_000) / 10) or text.lstrip()[
-        :14
-    ].lower() == "<!doctype html"
+    """Whether a text is a page with its tags, rather than Markdown that uses one or two in a table."""
+    start = text[:2000].lstrip().lower()
+    if start.startswith(("<!doctype", "<html", "<?xml")) or "<body" in start:
+        return True
+    written = [line for line in text[:200_000].split("\n") if line.strip()]
+    tagged = sum(_TAG.search(line) is not None for line in written)
+    return len(_TAG.findall(text[:200_000])) >= 3 and tagged * 3 >= len(written)
 
 
 def lines(text: str) -> list[str]:
@@ -40,7 +40,17 @@ def lines(text: str) -> list[str]:
             text = "".join(page.pieces)
         except (AssertionError, ValueError, OverflowError, RecursionError):
             text = re.sub(r"<[^<>]{0,2000}>", "\n\n", text)  # the standard parser gives up on some declarations
+    else:
+        text = "\n".join(line if "|" in line else _BREAK.sub("\n", line) for line in text.split("\n"))
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").split("\n")
+
+
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+
+
+def pieces(cell: str) -> list[str]:
+    """What a cell says, cut where its lines break."""
+    return [piece.strip() for piece in _BREAK.split(cell) if piece.strip()]
 
 
 def rows(line: str) -> Iterator[str]:

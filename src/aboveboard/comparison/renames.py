@@ -106,7 +106,8 @@ def _key_of(text: str, spans: Sequence[tuple[int, int]], key: Key, table: Names,
 def _learned(old: Side, new: Side) -> dict[tuple[Key, Key], tuple[str, str]]:
     seen = _replacements(old, new)
     votes = Counter((s.old, s.new) for s in seen)
-    shown = {(s.old, s.new): (s.old_shown, s.new_shown) for s in reversed(seen)}
+    ways = Counter((s.old, s.new, s.old_shown, s.new_shown) for s in seen)
+    shown = {way[:2]: way[2:] for way, _ in sorted(ways.items(), key=lambda w: (w[1], w[0]))}
     found: dict[tuple[Key, Key], tuple[str, str]] = {}
     for (a, b), times in sorted(votes.items(), key=lambda item: (-item[1], item[0])):
         if times < TWICE or any(a == x or b == y for x, y in found):
@@ -122,9 +123,7 @@ def _learned(old: Side, new: Side) -> dict[tuple[Key, Key], tuple[str, str]]:
 def _replacements(old: Side, new: Side) -> list[_Seen]:
     """Every short run of words that stands where another stood, in sentences that are otherwise alike."""
     found = []
-    for group in alignment.align(old, new):
-        if len(group.old) != 1 or len(group.new) != 1:
-            continue
+    for group in alignment.pairs(old, new):
         a, b = old.sentences[group.old[0]], new.sentences[group.new[0]]
         for hunk in alignment.hunks(a.tokens, b.tokens):
             (i, j), (k, m) = hunk.old, hunk.new

@@ -91,12 +91,14 @@ def _closed(kind: str, lines: Sequence[str]) -> Block:
 def _quiet_heading(raw: str) -> int:
     """The level of a heading that is only bold, only capitals or only numbered; 0 where it is none."""
     words = plain(_ITEM.sub("", raw) if _is_bold(_ITEM.sub("", raw)) else raw)
-    if not words or words.endswith((".", ";", ":", ",", "!")) or len(words.split()) > 14:
+    numbered = re.match(r"(?:section |article )?\d{1,2}(?:\.\d{1,2})*[.)]?\s+[A-Z]", words, re.IGNORECASE)
+    if not words or words.endswith((";", ":", ",", "!")) or len(words.split()) > 14:
+        return 0
+    if words.endswith(".") and not (numbered and _is_bold(raw)):
         return 0
     if _is_bold(raw) or _is_bold(_ITEM.sub("", raw)):
         return BOLD_LEVEL
     capitals = words.isupper() and len(words.split()) >= 2
-    numbered = re.match(r"(?:section |article )?\d{1,2}(?:\.\d{1,2})*[.)]?\s+[A-Z]", words, re.IGNORECASE)
     return PLAIN_LEVEL if capitals or (numbered and words[-1].isalnum() and len(words.split()) <= 10) else 0
 
 
@@ -120,10 +122,21 @@ def _placed(blocks: Iterable[Block]) -> Iterator[Sentence]:
             above.append((level, " ".join(s.text for s in shown)))
         path = tuple(title for _, title in above)
         lead = lead if kind in (ITEM, ROW) else ""
+        before = ""
         for one in shown:
-            yield replace(one, path=path, lead=lead, block=number, level=level)
+            carried = before if before and not lead and _CARRIES_ON.match(one.text) else lead
+            yield replace(one, path=path, lead=one.lead or carried, block=number, level=level)
+            before = before if carried == before and before else one.text
         if shown and shown[-1].text.endswith(":"):
             lead = shown[-1].text
+
+
+_CARRIES_ON = re.compile(
+    r"(?:this|these|that|it|such|they|examples?)(?: \w+){0,2}? (?:also )?(?:may |can |might )?(?:includes?|means?|"
+    r"are)\b|for (?:example|instance)\b",
+    re.IGNORECASE,
+)
+"""A sentence that only goes on with the one before it: what that one says leads into this one."""
 
 
 @lru_cache(maxsize=1 << 15)
@@ -140,20 +153,22 @@ def _sentences(kind: str, raw: str) -> Sentences:
 
 
 def _row(raw: str) -> Iterator[Sentence]:
-    cells = [plain(cell.strip()) for cell in raw.split("|")]
-    cells = [cell for cell in cells if cell and not _RULE.fullmatch(cell)]
-    whole = " | ".join(cells)
+    """A short row is one sentence, because a cell says nothing without its row; a long one is read cell by cell."""
+    cells = [[plain(_ITEM.sub("", piece)) for piece in markup.pieces(cell)] for cell in raw.split("|")]
+    cells = [[words for words in cell if words and not _RULE.fullmatch(words)] for cell in cells]
+    cells = [cell for cell in cells if cell]
+    whole = " | ".join(" ".join(cell) for cell in cells)
     if len(whole.split()) <= LONG_ROW:
-        found = sentence(whole, ROW)
-        if found.tokens:
-            yield found
+        yield from (s for s in (sentence(whole, ROW),) if s.tokens)
         return
     for cell in cells:
-        yield from (replace(s, lead=cells[0]) for s in (sentence(p, ROW) for p in split(cell)) if s.tokens)
+        said = [sentence(words, ROW) for piece in cell for words in split(piece)]
+        yield from (replace(s, lead=cells[0][0]) for s in said if s.tokens)
 
 
 _ABBREVIATED = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|inc|corp|ltd|co|no|nos|art|arts|sec|mr|mrs|ms|dr|vs|v|u\.s|u\.k|e\.u|p\.o|st|approx|cf)|\b[A-Z])\.$",
+    r"(?:\b(?:e\.g|i\.e|etc|inc|corp|ltd|co|no|nos|art|arts|sec|mr|mrs|ms|dr|vs|v|u\.s|u\.k|e\.u|p\.o|st|approx|"
+    r"cf)|\b[A-Z])\.$",
     re.IGNORECASE,
 )
 _END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9\u00c0-\u024f\u0400-\u04ff])|(?<=[。！？])")
@@ -166,9 +181,8 @@ def split(words: str, start: int = 0) -> tuple[str, ...]:
         before = words[begins : end.start()].rstrip("\"')]")
         if _ABBREVIATED.search(before[-12:]) and not re.search(r"\b(?:inc|corp|ltd|etc)\.$", before[-6:], re.I):
             continue
-        if re.search(r"\b(?:inc|corp|ltd|etc)\.$", before[-6:], re.I) and not re.match(
-            r"[\"'(\[]*(?:We|You|The|If|This|It|In|For|When)\b", words[end.end() :]
-        ):
+        legal = re.search(r"\b(?:inc|corp|ltd|etc)\.$", before[-6:], re.I)
+        if legal and not re.match(r"[\"'(\[]*(?:We|You|The|If|This|It|In|For|When)\b", words[end.end() :]):
             continue
         found.append(words[begins : end.end()].strip())
         begins = end.end()
@@ -196,7 +210,8 @@ def _numbering(words: str, *, heading: bool) -> int:
 # --- tokens -----------------------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(
-    r"https?://[^\s)>\]\"]+|www\.[^\s)>\]\"]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|[^\W_]+(?:\.[^\W\d_]{2,})+(?=[/\s.,;:)]|$)(?:/[^\s)>\]\"]*)?"
+    r"https?://[^\s)>\]\"]+|www\.[^\s)>\]\"]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|"
+    r"[^\W_]+(?:\.[^\W\d_]{2,})+(?=[/\s.,;:)]|$)(?:/[^\s)>\]\"]*)?"
     r"|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*|[^\W_]+|[$€£¥%]"
 )
 _SHORT = {
