@@ -20,7 +20,7 @@ CONTRACT = ROOT / ".importlinter"
 
 PURE = {
     "__future__", "base64", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib", "hmac",
-    "html", "itertools", "json", "math", "re", "rfc8785", "tomllib", "typing", "unicodedata", "zoneinfo",
+    "html", "itertools", "json", "math", "re", "rfc8785", "textwrap", "tomllib", "typing", "unicodedata", "zoneinfo",
 }  # fmt: skip
 """What a dry room may import: words, numbers, digests and parsers of bytes that it is given."""
 IMPURE_CALLS = {"open", "input", "print", "eval", "exec", "compile", "__import__", "breakpoint"}

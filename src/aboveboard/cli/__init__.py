@@ -63,7 +63,7 @@ SUMMARIES = {
     "doctor": "check a workspace: what is missing, what does not fit",
     "explain": "the judgement of one record, in sentences",
     "init": "make a workspace",
-    "policy": "check, show and test policies",
+    "policy": "check, show, test and compare policies",
     "release": "build, list and show releases",
 }
 

@@ -18,6 +18,8 @@ import click
 from aboveboard import policies
 from aboveboard.cli import policytext
 from aboveboard.cli.casetest import test
+from aboveboard.cli.compare import compare
+from aboveboard.cli.history import history
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Policy, PolicyVersion
@@ -26,10 +28,12 @@ from aboveboard.wording import ERROR, Finding
 
 @click.group()
 def policy() -> None:
-    """Check, show and test policies."""
+    """Check, show, test and compare policies."""
 
 
 policy.add_command(test)
+policy.add_command(compare)
+policy.add_command(history)
 
 path_argument = click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
 

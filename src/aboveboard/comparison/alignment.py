@@ -56,7 +56,9 @@ def align(old: Side, new: Side) -> tuple[Group, ...]:
 def pairs(old: Side, new: Side) -> tuple[Group, ...]:
     """Sentences that are versions of each other, one to one: enough to learn names from."""
     left, right = _different(old, new), _different(new, old)
-    return tuple(Group((i,), (j,)) for i, j in _paired(old, left, new, right, _weights(old, new)))
+    if not left or not right:
+        return ()
+    return tuple(Group((i,), (j,)) for i, j in _paired(old, left, new, right, _weights(old, left, new, right)))
 
 
 def _place(group: Group, old: Side, new: Side) -> tuple[float, int]:
@@ -68,7 +70,9 @@ def _place(group: Group, old: Side, new: Side) -> tuple[float, int]:
 def _groups(a: Side, b: Side) -> list[Group]:
     left = [i for i in _different(a, b) if not _held(a, i, b)]
     right = [j for j in _different(b, a) if not _held(b, j, a)]
-    weights = _weights(a, b)
+    if not left and not right:
+        return []
+    weights = _weights(a, left, b, right)
     pairs = _paired(a, left, b, right, weights)
     olds: dict[int, set[int]] = {i: {j} for i, j in pairs}
     return _joined(a, left, b, right, olds, weights)
@@ -159,9 +163,10 @@ LEAST, LEAST_IN_PLACE = 0.42, 0.25
 """The least share of words, weighted, that makes two sentences versions of each other; less suffices in its place."""
 
 
-def _weights(a: Side, b: Side) -> Weights:
-    """How much a word says: the rarer in both texts together, the more."""
-    seen = Counter(token for key in (*a.keys, *b.keys) for token in set(key))
+def _weights(a: Side, left: Sequence[int], b: Side, right: Sequence[int]) -> Weights:
+    """How much a word of these sentences says: the rarer in both texts together, the more."""
+    wanted = {t for i in left for t in a.keys[i]} | {t for j in right for t in b.keys[j]}
+    seen = Counter(token for key in (*a.keys, *b.keys) for token in wanted.intersection(key))
     total = len(a.keys) + len(b.keys)
     return {token: log(1 + total / count) for token, count in seen.items()}
 

@@ -118,3 +118,19 @@ class Comparison:
             "notes": [asdict(note) for note in self.notes],
             "problems": [asdict(note) for note in self.problems],
         }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Comparison:
+        """The comparison that ``as_json`` told."""
+        return cls(
+            tuple(Change(**{key: _frozen(value) for key, value in one.items()}) for one in found["changes"]),
+            tuple(Rename(**one) for one in found["renames"]),
+            tuple(Note(**one) for one in found["notes"]),
+            tuple(Note(**one) for one in found["problems"]),
+            found["effective_old"],
+            found["effective_new"],
+        )
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(one) for one in value) if isinstance(value, (list, tuple)) else value

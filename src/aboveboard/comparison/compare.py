@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from aboveboard.comparison import alignment, meaning, parts, renames, suspicion, text
 from aboveboard.comparison.alignment import Side
-from aboveboard.comparison.changes import Change, Comparison, Note
+from aboveboard.comparison.changes import Change, Comparison, Note, Rename
 from aboveboard.comparison.folding import Placed, folded, once
 from aboveboard.comparison.parts import ONLY, Part, Variant
 from aboveboard.comparison.text import Sentences
@@ -46,8 +46,8 @@ class Reading:
 
     @property
     def effective(self) -> str | None:
-        """The date from which the part holds, as the text says; the date of its last change where it says no other."""
-        return self.part.dates.effective or self.part.dates.updated
+        """The date from which the part holds, as the text says."""
+        return self.part.effective
 
 
 @lru_cache(maxsize=8)
@@ -75,10 +75,16 @@ def compare_parts(one: Reading, other: Reading, names: Names = ()) -> Comparison
     """Two texts that are policies, compared."""
     same_date = one.effective is not None and one.effective == other.effective
     old, new, notes = _without_losses(one.part.clauses, other.part.clauses, same_date)
-    a, b, learned = renames.sides(old, new, names)
-    changes = tuple(_all_changes(a, b))
+    changes, learned = _changes(old, new, names)
     notes = [*one.notes, *other.notes, *notes, *_about_dates(one, other, bool(changes))]
     return Comparison(changes, learned, tuple(notes), (), one.effective, other.effective)
+
+
+def _changes(old: Sentences, new: Sentences, names: Names) -> tuple[tuple[Change, ...], tuple[Rename, ...]]:
+    if [(s.tokens, s.lead) for s in old] == [(s.tokens, s.lead) for s in new]:
+        return (), ()
+    a, b, learned = renames.sides(old, new, names)
+    return tuple(_all_changes(a, b)), learned
 
 
 def _without_losses(old: Sentences, new: Sentences, same_date: bool) -> tuple[Sentences, Sentences, list[Note]]:

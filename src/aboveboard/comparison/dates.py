@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from aboveboard.comparison.text import Sentence
 
@@ -48,8 +49,9 @@ _UPDATED = re.compile(
     r"\b(?:last|date of (?:the )?last|most recently)? ?(?:updated?|modified|revised|revision|amended|changed|"
     r"stand|mise à jour|actualizaci[oó]n)\b|^version\b", re.I,
 )  # fmt: skip
-LONGEST_LINE = 18
-"""Words in a line of dates, at most; a longer sentence with a date says more than when."""
+_OF_THE_TEXT = re.compile(r"\b(?:version|updates?|updated|new|changes|policy|terms)\b", re.IGNORECASE)
+LONGEST_LINE, LONGEST_BANNER = 18, 45
+"""Words in a line of dates and in a banner, at most; a longer sentence with a date says more than when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Dates:
     """What a text says of its own time; dates in ISO 8601 or None. ``lines`` are the sentences that say it."""
 
     effective: str | None
+    coming: str | None
     updated: str | None
     until: str | None
     lines: frozenset[int]
@@ -73,40 +76,39 @@ def found(sentences: Sequence[Sentence]) -> Dates:
         lines.add(at)
         for when in dates_in(sentence.text):
             says.setdefault(kind, when)
-    return Dates(says.get("effective") or says.get("coming"), says.get("updated"), says.get("until"), frozenset(lines))
+    return Dates(says.get("effective"), says.get("coming"), says.get("updated"), says.get("until"), frozenset(lines))
 
 
 def kind_of(sentence: Sentence) -> str | None:
     """``until``, ``coming``, ``effective`` or ``updated`` for a line of dates; None for any other sentence."""
-    words = sentence.text
-    if not any(token.isdigit() for token in sentence.tokens) or not any(True for _ in dates_in(words)):
-        return "banner" if _is_banner(sentence) else None
-    if (
-        _COMING.search(words)
-        and re.search(r"\b(?:version|updates?|updated|new|changes|policy|terms)\b", words, re.I)
-        and len(sentence.tokens) <= 45
-    ):
+    return _kind_of(sentence.text, sentence.tokens)
+
+
+@lru_cache(maxsize=1 << 14)
+def _kind_of(words: str, tokens: tuple[str, ...]) -> str | None:
+    if len(tokens) > LONGEST_BANNER:
+        return None
+    if not any(token[:1].isdigit() for token in tokens) or not any(True for _ in dates_in(words)):
+        return "banner" if _BANNER.match(words) else None
+    if _COMING.search(words) and _OF_THE_TEXT.search(words):
         return "coming"
-    if len(sentence.tokens) > LONGEST_LINE or re.search(r"\b(?:we|you|your)\b", words, re.I):
+    if len(tokens) > LONGEST_LINE or re.search(r"\b(?:we|you|your)\b", words, re.I):
         return None
     if _UNTIL.search(words):
         return "until"
     if _EFFECTIVE.search(words):
         return "effective"
-    if _UPDATED.search(words) or len(sentence.tokens) <= 4:
+    if _UPDATED.search(words) or len(tokens) <= 4:
         return "updated"
     return None
 
 
 _BANNER = re.compile(
-    r"^(?:we have made some updates to (?:our|this)|the current [\w ]{3,40} (?:is|are) below|current (?:privacy "
-    r"policy|terms of service|terms|policy)$|"
-    r"read the current |you can find a copy of the updated|\(?effective until)", re.I,
-)  # fmt: skip
-
-
-def _is_banner(sentence: Sentence) -> bool:
-    return len(sentence.tokens) <= 40 and _BANNER.match(sentence.text) is not None
+    r"^(?:we have made some updates to (?:our|this)|(?:until then, )?the current [\w ]{3,40} (?:is|are|continues?)\b"
+    r"[\w ]{0,20}(?:below|to apply)|current (?:privacy policy|terms of service|terms|policy)$|"
+    r"read the current |you can (?:find|read) (?:a copy of )?the (?:updated|current|previous)|\(?effective until)",
+    re.IGNORECASE,
+)
 
 
 def dates_in(words: str) -> Iterator[str]:

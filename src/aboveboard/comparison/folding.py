@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from aboveboard.comparison.alignment import Group
 from aboveboard.comparison.changes import ASPECTS, Change
-from aboveboard.comparison.text import HEADING, Sentence, Sentences
+from aboveboard.comparison.text import HEADING, LINK, Sentence, Sentences
 
 LABEL = 5
 """Tokens in the label that opens a paragraph ("Biometric information."), at most."""
@@ -32,16 +32,23 @@ def folded(found: Sequence[Placed], old: Sentences, new: Sentences) -> Iterator[
         if waiting is not None and _belongs(waiting, placed, old, new):
             waiting = _joined(waiting, placed, old, new)
             continue
-        if waiting is not None:
+        if waiting is not None and not _says_nothing(waiting, old, new):
             yield waiting.change
         waiting = placed
-    if waiting is not None:
+    if waiting is not None and not _says_nothing(waiting, old, new):
         yield waiting.change
+
+
+def _says_nothing(placed: Placed, old: Sentences, new: Sentences) -> bool:
+    """Headings and bare links that came or went without a sentence."""
+    here = [*(old[i] for i in placed.group.old), *(new[j] for j in placed.group.new)]
+    lone = placed.change.kind != "changed" and placed.change.rule == "statement"
+    return lone and all(s.kind in (HEADING, LINK) for s in here)
 
 
 def is_label(sentence: Sentence) -> bool:
     """Whether a sentence only names what follows: a heading, or a few words that open a paragraph."""
-    return sentence.kind == HEADING or (len(sentence.tokens) <= LABEL and not sentence.lead)
+    return sentence.kind in (HEADING, LINK) or (len(sentence.tokens) <= LABEL and not sentence.lead)
 
 
 def _belongs(one: Placed, other: Placed, old: Sentences, new: Sentences) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aboveboard.comparison.text import Sentence
+from aboveboard.comparison.text import ITEM, ROW, Sentence
 from aboveboard.wording import choice_words
 
 PROMISE, KEPT, FORBIDDEN, CHOICE, GRANT, STATEMENT = "promise", "duty", "prohibition", "choice", "grant", "statement"
@@ -219,5 +219,6 @@ def frame(sentence: Sentence, names: Iterable[str] = ()) -> str:
     words = sentence.text
     for name in names:
         words = re.sub(rf"\b{re.escape(name)}\b(?!'s)", "we", words)
-    context = sentence.lead or " ".join(sentence.path[-1:])
+    listed = sentence.kind in (ITEM, ROW)  # a whole sentence speaks for itself, an entry of a list under its heading
+    context = sentence.lead or (" ".join(sentence.path[-1:]) if listed else "")
     return frame_of(words, "" if sentence.kind == "heading" else context)

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import lru_cache
 
 from aboveboard.comparison import alignment, frames, lexicon
@@ -78,6 +79,7 @@ _NOT_NAMES = frozenset(
 )
 
 
+@lru_cache(maxsize=8)
 def own_names(sentences: Sequence[Sentence]) -> tuple[str, ...]:
     """What the service calls itself, where it does not say "we": names that act, at least three times."""
     counts: dict[str, int] = {}
@@ -145,7 +147,9 @@ def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
     if not a.key or not b.key:
         yield from _alone(a, b, old, new)
         return
-    found = [h for h in alignment.hunks(a.key, b.key) if not _silent(a.key[slice(*h.old)], b.key[slice(*h.new)])]
+    found = [
+        h for h in alignment.hunks(a.key, b.key) if not _silent(a.key[slice(*h.old)], b.key[slice(*h.new)], old, new)
+    ]
     if not found or (all(s.kind == HEADING for s in (*a.sentences, *b.sentences)) and not _substantive(a, b, found)):
         return
     for verdict, marked in _verdicts(a, b, found):
@@ -157,14 +161,14 @@ def _change(kind: str, verdict: Verdict, a: Part, b: Part, marked: Sequence[alig
     came = " ".join(b.shown(*h.new) for h in marked) if marked else ""
     words = f"{gone} {came}".strip() if kind == "changed" else a.text or b.text
     around = f"{a.text} {b.text}"
-    sharing = lexicon.is_sharing(around)
+    weighs = verdict.direction != EDITORIAL and verdict.rule != "extent"  # what only reads otherwise is about nothing
     return Change(
         kind=kind,
         direction=verdict.direction,
         aspects=_aspects(verdict, a, b, words),
-        categories=lexicon.categories(words) or lexicon.categories(around),
-        purposes=lexicon.purposes(words) or lexicon.purposes(around),
-        recipients=lexicon.recipients(words) or (lexicon.recipients(around) if sharing else ()),
+        categories=lexicon.categories(words) or (lexicon.categories(around) if weighs else ()),
+        purposes=lexicon.purposes(words) or (lexicon.purposes(around) if weighs else ()),
+        recipients=lexicon.recipients(words),
         old_quote=a.text,
         new_quote=b.text,
         heading_old=a.path,
@@ -255,7 +259,7 @@ def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
     if back := BACK.search(here.text):
         denied = re.search(r"\bnot (?:be )?(?:\w+ )?$", here.text[: back.start()]) or here.frame == PROMISE
         return Verdict("reaches-back", _turned(NARROWS if denied else WIDENS, added), back[0])
-    if all(is_label(s) for s in here.sentences):
+    if all(is_label(s) for s in here.sentences) and frames.frame_of(here.text) in (STATEMENT, GRANT):
         return Verdict("statement", EDITORIAL)
     if here.frame in (CHOICE, STATEMENT, KEPT) and _unknown_product(here, other):
         return Verdict("product-gone", EDITORIAL)
@@ -320,13 +324,26 @@ _WEAK = frozenset(
 """Words that carry no meaning of their own in what came or went."""
 
 
-def _silent(gone: Key, came: Key) -> bool:
-    """Whether a hunk says nothing: articles, the same letters otherwise spelled or divided, a cross-reference."""
+def _silent(gone: Key, came: Key, old: Text, new: Text) -> bool:
+    """Whether a hunk says nothing: articles, the same word otherwise spelled or divided, a cross-reference."""
     if set(gone) | set(came) <= _SILENT and not (set(gone) & {"and"} and set(came) & {"or"}):
         return True
-    if gone and came and _spelled(gone) == _spelled(came):
+    if gone and came and (_spelled(gone) == _spelled(came) or _misspelled(gone, came, old, new)):
         return True
     return all(token.startswith("ref:") for token in (*gone, *came)) and bool(gone) and bool(came)
+
+
+def _misspelled(gone: Key, came: Key, old: Text, new: Text) -> bool:
+    """A slip put right, or made: a long word that stands in both texts, and one like it that stands nowhere else."""
+    if len(gone) != 1 or len(came) != 1:
+        return False
+    known = [word for word in (gone[0], came[0]) if word in old.words and word in new.words]
+    slip = {gone[0], came[0]} - set(known)
+    if len(known) != 1 or len(slip) != 1 or min(map(len, (gone[0], came[0]))) < 8:
+        return False
+    (right,), (wrong,) = known, slip
+    apart = SequenceMatcher(None, right, wrong, autojunk=False).ratio()
+    return apart >= 0.88 and right[:3] == wrong[:3] and right[-2:] == wrong[-2:] and not wrong.startswith(right)
 
 
 def _spelled(key: Key) -> str:
@@ -354,7 +371,8 @@ def _verdicts(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Iterator[tup
             yield Verdict(strongest.rule, way, " / ".join(v.words for v, _ in here if v.words)), [h for _, h in here]
     if not any(verdict.direction in (WIDENS, NARROWS) for verdict, _ in spoken):
         order = sorted(spoken, key=lambda one: (one[0].direction != UNCLEAR, _RANK[one[0].rule]))
-        yield order[0][0], found
+        verdict = order[0][0]
+        yield Verdict(verdict.rule, verdict.direction, "; ".join(v.words for v, _ in spoken[:3] if v.words)), found
 
 
 _RANK = {rule: number for number, rule in enumerate(RULES)}

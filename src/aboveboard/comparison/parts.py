@@ -30,6 +30,12 @@ class Part:
     dates: Dates
 
     @property
+    def effective(self) -> str | None:
+        """The date from which it holds, as it says; of a coming policy what its banner says; else its last change."""
+        told = self.dates.coming if self.role == COMING else None
+        return told or self.dates.effective or self.dates.coming or self.dates.updated
+
+    @property
     def clauses(self) -> Sentences:
         """Its sentences without banners and lines of dates."""
         return tuple(s for at, s in enumerate(self.sentences) if at not in self.dates.lines)
@@ -55,7 +61,7 @@ def _is_current(first: Part, second: Part) -> bool:
     ends = [any(dates.kind_of(s) == "until" for s in part.sentences[:60]) for part in (first, second)]
     if ends[0] != ends[1]:
         return ends[0]
-    known = first.dates.effective, second.dates.effective
+    known = first.dates.coming or first.dates.effective, second.dates.coming or second.dates.effective
     return known[0] is not None and known[1] is not None and known[0] < known[1]
 
 
@@ -134,8 +140,21 @@ def _interleaved(sentences: Sentences) -> tuple[Sentences, Sentences] | None:
     if not _twins(sentences[body:again], sentences[again:]):
         return None
     end_first, end_second = _ends(sentences, again)
-    first = sentences[:start] + sentences[body:again] + sentences[end_first:end_second]
-    return first, sentences[start:body] + sentences[again:end_first] + sentences[end_second:]
+    again_told, told = _told_twice(sentences, until, body)
+    first = sentences[:start] + sentences[told:again_told] + sentences[body:again] + sentences[end_first:end_second]
+    second = sentences[start:told] + sentences[again_told:body] + sentences[again:end_first] + sentences[end_second:]
+    return first, second
+
+
+def _told_twice(sentences: Sentences, start: int, end: int) -> tuple[int, int]:
+    """Where a run of sentences is told again between two places, and where it was told first."""
+    seen: dict[tuple[str, ...], int] = {}
+    for at in range(start, end):
+        key = sentences[at].tokens
+        if len(key) >= 6 and key in seen:
+            return at, seen[key]
+        seen.setdefault(key, at)
+    return start, start
 
 
 def _ends(sentences: Sentences, body: int) -> tuple[int, int]:

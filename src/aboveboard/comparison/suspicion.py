@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aboveboard.comparison import markup
 from aboveboard.comparison.changes import Note
@@ -140,32 +141,35 @@ _SCRIPTS = (
 
 def language(sentences: Sequence[Sentence]) -> str | None:
     """The language that most words are in, or None where it cannot be told."""
-    counts = Counter[str]()
-    for sentence in sentences:
-        spoken = _spoken(sentence)
-        if spoken:
-            counts[spoken] += len(sentence.tokens)
+    counts = _counted(sentences)
     return max(sorted(counts), key=lambda name: counts[name]) if counts else None
 
 
 def mixed(sentences: Sequence[Sentence]) -> list[str]:
     """Languages besides the main one that a tenth of the words, and thirty at least, are in."""
+    counts, main = _counted(sentences), language(sentences)
+    least = max(30, 0.1 * sum(counts.values()))
+    return [name for name, n in sorted(counts.items()) if name != main and n >= least]
+
+
+def _counted(sentences: Sequence[Sentence]) -> Counter[str]:
     counts = Counter[str]()
     for sentence in sentences:
-        if spoken := _spoken(sentence):
+        if spoken := _spoken(sentence.tokens, sentence.text):
             counts[spoken] += len(sentence.tokens)
-    main = language(sentences)
-    total = sum(counts.values())
-    return [name for name, n in sorted(counts.items()) if name != main and n >= max(30, 0.1 * total)]
+    return counts
 
 
-def _spoken(sentence: Sentence) -> str | None:
-    for name, script in _SCRIPTS:
-        if len(script.findall(sentence.text)) > len(sentence.text) / 4:
-            return name
-    if len(sentence.tokens) < 6:
+@lru_cache(maxsize=1 << 14)
+def _spoken(tokens: tuple[str, ...], words: str) -> str | None:
+    if not words.isascii():
+        for name, script in _SCRIPTS:
+            if len(script.findall(words)) > len(words) / 4:
+                return name
+    if len(tokens) < 6:
         return None
-    ranked = sorted(((sum(t in words for t in sentence.tokens), name) for name, words in _WORDS.items()), reverse=True)
+    here = Counter(tokens)
+    ranked = sorted(((sum(here[t] for t in words & here.keys()), name) for name, words in _WORDS.items()), reverse=True)
     (most, name), (second, _) = ranked[0], ranked[1]
     return name if most >= 2 and most > second else None
 

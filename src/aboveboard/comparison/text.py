@@ -15,7 +15,7 @@ from functools import lru_cache
 from aboveboard.comparison import markup
 from aboveboard.wording import plain
 
-HEADING, PARAGRAPH, ITEM, ROW = "heading", "paragraph", "item", "row"
+HEADING, PARAGRAPH, ITEM, ROW, LINK = "heading", "paragraph", "item", "row", "link"
 PLAIN_LEVEL, BOLD_LEVEL = 9, 8
 """Headings without marks of their own rank below those with marks."""
 LONG_ROW = 60
@@ -83,9 +83,19 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
 
 
 def _closed(kind: str, lines: Sequence[str]) -> Block:
-    raw = "\n".join(lines)
-    level = _quiet_heading(raw) if len(lines) <= 2 else 0
+    return _block(kind, "\n".join(lines), len(lines))
+
+
+@lru_cache(maxsize=1 << 15)
+def _block(kind: str, raw: str, lines: int) -> Block:
+    if _ONLY_LINK.fullmatch(raw):
+        return LINK, 0, raw
+    level = _quiet_heading(raw) if lines <= 2 else 0
     return (HEADING, level, raw) if level else (kind, 0, raw)
+
+
+_ONLY_LINK = re.compile(r"[\s*_•-]*!?\[[^\[\]]{0,100}\]\([^()\n]*\)[\s*_.]*")
+"""A block that is nothing but a link leads somewhere and says nothing."""
 
 
 def _quiet_heading(raw: str) -> int:
@@ -192,7 +202,7 @@ def split(words: str, start: int = 0) -> tuple[str, ...]:
 
 _UNITS = r"(?!(?:days?|weeks?|months?|years?|hours?|minutes?|percent|million|billion)\b)"
 _NUMBER = re.compile(
-    r"(?:(?:section|article|part|chapter)\s+|§\s*)?(?:\d{1,2}(?:\.\d{1,2})+\.?\s+(?=[A-Z\"'(])|\d{1,2}[.):]\s+|"
+    r"(?:(?:section|article|part|chapter)\s+|§\s*)?(?:\d{1,2}(?:\.\d{1,2})+\.?\s+(?=[A-Z\"'(])|\d{1,3}[.):]\s+|"
     r"\(?(?:[a-z]|[ivx]{1,5})[.)]\s+|[A-HJ-Z]\.\s+|[IVX]{1,5}[.)]\s+|[•·▪‣]\s*)",
 )
 _BARE = re.compile(
