@@ -56,18 +56,20 @@ LONGEST_LINE, LONGEST_BANNER = 18, 45
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """What a text says of its own time; dates in ISO 8601 or None. ``lines`` are the sentences that say it."""
+    """What a text says of its own time; dates in ISO 8601 or None. ``told`` are all of them; ``lines`` say them."""
 
     effective: str | None
     coming: str | None
     updated: str | None
     until: str | None
+    told: tuple[str, ...]
     lines: frozenset[int]
 
 
 def found(sentences: Sequence[Sentence]) -> Dates:
-    """The dates of one part of a text: the first of each kind."""
+    """The dates of one part of a text: the first of each kind, and all that are told."""
     says: dict[str, str] = {}
+    told: list[str] = []
     lines = set()
     for at, sentence in enumerate(sentences):
         kind = kind_of(sentence)
@@ -76,7 +78,10 @@ def found(sentences: Sequence[Sentence]) -> Dates:
         lines.add(at)
         for when in dates_in(sentence.text):
             says.setdefault(kind, when)
-    return Dates(says.get("effective"), says.get("coming"), says.get("updated"), says.get("until"), frozenset(lines))
+            told.append(when)
+    return Dates(
+        says.get("effective"), says.get("coming"), says.get("updated"), says.get("until"), tuple(told), frozenset(lines)
+    )
 
 
 def kind_of(sentence: Sentence) -> str | None:

@@ -25,18 +25,37 @@ class Placed:
     group: Group
 
 
-def folded(found: Sequence[Placed], old: Sentences, new: Sentences) -> Iterator[Change]:
-    """The changes, neighbours joined that are one to a reader."""
-    waiting: Placed | None = None
-    for placed in found:
-        if waiting is not None and _belongs(waiting, placed, old, new):
-            waiting = _joined(waiting, placed, old, new)
-            continue
-        if waiting is not None and not _says_nothing(waiting, old, new):
-            yield waiting.change
-        waiting = placed
-    if waiting is not None and not _says_nothing(waiting, old, new):
-        yield waiting.change
+def folded(found: Sequence[Placed], old: Sentences, new: Sentences) -> list[Change]:
+    """The changes, neighbours joined that are one to a reader, in the order of the new text.
+
+    What came and what went are joined each in its own text, so that the texts may trade places.
+    """
+    came = _runs([p for p in found if p.change.kind == "added"], new, added=True)
+    gone = _runs([p for p in found if p.change.kind == "removed"], old, added=False)
+    rest = [p for p in found if p.change.kind == "changed"]
+    told = _paragraphs(rest, [*came, *gone], old, new)
+    told = [p for p in told if not _says_nothing(p, old, new)]
+    return [p.change for p in sorted(told, key=lambda p: _place(p, len(old), len(new)))]
+
+
+def _place(placed: Placed, old: int, new: int) -> tuple[float, int]:
+    group = placed.group
+    return (group.new[0] / max(1, new), 1) if group.new else (group.old[0] / max(1, old), 0)
+
+
+def _runs(found: Sequence[Placed], side: Sentences, *, added: bool) -> list[Placed]:
+    """Neighbours of one text that belong together, joined."""
+    told: list[Placed] = []
+    for placed in sorted(found, key=lambda p: p.group.new if added else p.group.old):
+        if told and _belongs(told[-1], placed, side, added=added):
+            told[-1] = _joined(told[-1], placed, labels=all(is_label(side[i]) for i in _at(told[-1], added=added)))
+        else:
+            told.append(placed)
+    return told
+
+
+def _at(placed: Placed, *, added: bool) -> tuple[int, ...]:
+    return placed.group.new if added else placed.group.old
 
 
 def _says_nothing(placed: Placed, old: Sentences, new: Sentences) -> bool:
@@ -51,20 +70,14 @@ def is_label(sentence: Sentence) -> bool:
     return sentence.kind in (HEADING, LINK) or (len(sentence.tokens) <= LABEL and not sentence.lead)
 
 
-def _belongs(one: Placed, other: Placed, old: Sentences, new: Sentences) -> bool:
-    if _same_paragraph(one, other, old, new):
-        return True
-    if one.change.kind != other.change.kind or one.change.kind == "changed":
-        return False
-    (before, after), side = _sides(one, other), (new if one.change.kind == "added" else old)
+def _belongs(one: Placed, other: Placed, side: Sentences, *, added: bool) -> bool:
+    before, after = _at(one, added=added), _at(other, added=added)
     if after[0] != before[-1] + 1:
         return False
-    first, last, following = [side[i] for i in before], side[before[-1]], side[after[0]]
-    if all(is_label(s) for s in first):
+    last, following = side[before[-1]], side[after[0]]
+    if all(is_label(side[i]) for i in before):
         return True
-    if one.change.direction != other.change.direction:
-        return False
-    if is_label(following):
+    if one.change.direction != other.change.direction or is_label(following):
         return False
     if one.change.direction == "editorial":
         return last.path == following.path
@@ -72,41 +85,51 @@ def _belongs(one: Placed, other: Placed, old: Sentences, new: Sentences) -> bool
     return listed and one.change.rule == other.change.rule
 
 
-def _same_paragraph(one: Placed, other: Placed, old: Sentences, new: Sentences) -> bool:
-    """Whether a paragraph reads differently in two places and neither matters: one is changed, the other beside it."""
-    kinds = {one.change.kind, other.change.kind}
-    if len(kinds) != 2 or "changed" not in kinds or {one.change.direction, other.change.direction} != {"editorial"}:
-        return False
-    side, before, after = (
-        (new, one.group.new, other.group.new) if "added" in kinds else (old, one.group.old, other.group.old)
-    )
-    return bool(before and after) and after[0] == before[-1] + 1 and side[before[-1]].block == side[after[0]].block
+def _paragraphs(changed: Sequence[Placed], lone: Sequence[Placed], old: Sentences, new: Sentences) -> list[Placed]:
+    """A paragraph that reads differently in two places, neither of which matters, is one change."""
+    quiet = [at for at, placed in enumerate(changed) if placed.change.direction == "editorial"]
+    told, left = list(changed), []
+    for other in lone:
+        added = other.change.kind == "added"
+        here, side = _at(other, added=added), new if added else old
+        beside = [at for at in quiet if _touches(_at(changed[at], added=added), here, side)]
+        if other.change.direction == "editorial" and beside:
+            at = min(beside, key=lambda n: _at(changed[n], added=added))  # the one before rather than the one behind
+            told[at] = _joined(told[at], other, labels=False)
+        else:
+            left.append(other)
+    return [*told, *left]
 
 
-def _sides(one: Placed, other: Placed) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    added = one.change.kind == "added"
-    return (one.group.new, other.group.new) if added else (one.group.old, other.group.old)
+def _touches(one: tuple[int, ...], other: tuple[int, ...], side: Sentences) -> bool:
+    """Whether they stand side by side in one paragraph."""
+    beside = other[0] == one[-1] + 1 or other[-1] == one[0] - 1
+    return beside and side[one[0]].block == side[other[0]].block == side[other[-1]].block
 
 
-def _joined(one: Placed, other: Placed, old: Sentences, new: Sentences) -> Placed:
-    (before, _), side = _sides(one, other), (new if one.change.kind == "added" else old)
-    a, b = one.change, other.change
-    labels = a.kind == b.kind and all(is_label(side[i]) for i in before)
-    first = b if labels or b.kind == "changed" else a
-    quote_old, quote_new = f"{a.old_quote} {b.old_quote}".strip(), f"{a.new_quote} {b.new_quote}".strip()
+def _joined(one: Placed, other: Placed, *, labels: bool) -> Placed:
+    """Two changes as one; behind labels the other decides what it is."""
+    first = other.change if labels else one.change
+    a, b = (other.change, one.change) if _before(other.group, one.group) else (one.change, other.change)
     change = replace(
         first,
         aspects=tuple(name for name in ASPECTS if name in (*a.aspects, *b.aspects)),
         categories=tuple(sorted({*a.categories, *b.categories})),
         purposes=tuple(sorted({*a.purposes, *b.purposes})),
         recipients=tuple(dict.fromkeys([*a.recipients, *b.recipients])),
-        old_quote=quote_old,
-        new_quote=quote_new,
+        old_quote=f"{a.old_quote} {b.old_quote}".strip(),
+        new_quote=f"{a.new_quote} {b.new_quote}".strip(),
         alert=a.alert or b.alert,
         old_marks=_both_marks(a.old_marks, b.old_marks, a.old_quote),
         new_marks=_both_marks(a.new_marks, b.new_marks, a.new_quote),
     )
-    return Placed(change, Group((*one.group.old, *other.group.old), (*one.group.new, *other.group.new)))
+    group = Group(tuple(sorted({*one.group.old, *other.group.old})), tuple(sorted({*one.group.new, *other.group.new})))
+    return Placed(change, group)
+
+
+def _before(one: Group, other: Group) -> bool:
+    """Whether one stands before the other, in whichever text holds both."""
+    return one.new < other.new if one.new and other.new else one.old < other.old
 
 
 def _both_marks(

@@ -15,7 +15,7 @@ from aboveboard.comparison.text import Sentence
 _COMPANY = re.compile(
     r"\b(?:[A-Z][\w&'-]*,?\s+){1,5}(?:Inc|Corp|Corporation|LLC|L\.L\.C|Ltd|Limited|GmbH|AG|PLC|plc|B\.V|S\.A|S\.à|"
     r"SE|Pty|"
-    r"Co|LP|LLP|Oy|AB|AS|K\.K|Unlimited Company|International Company|Company|Incorporated)\b\.?"
+    r"Co|LP|LLP|Oy|AB|AS|K\.K|BV|B\.V|NV|ApS|KG|S\.r\.l|Sàrl|Unlimited Company|International Company|Company|Incorporated)\b\.?"
 )
 
 
@@ -196,3 +196,44 @@ def recipients(text: str) -> tuple[str, ...]:
     whole = [kind for kind in kinds if not any(kind != other and kind in other for other in kinds)]
     companies = [text[a:b].rstrip(" .,") for a, b in company_spans(text)]
     return tuple(dict.fromkeys([*companies, *whole]))
+
+
+# --- what a service calls itself ---------------------------------------------------------------------------------
+
+_SPEAKS = re.compile(
+    r"\b([A-Z][\w.&-]+)\s+(?:may|will|does|uses|collects|shares|has|can|processes|receives|provides|discloses|"
+    r"retains|reserves)\b"
+)
+NOT_NAMES = frozenset(
+    """We You They It This That These Those The He She Users User Customer Customers Members Member Services Service Content
+    Policy Agreement Information Data Terms Who Which There Each Any Some All Others Partners Advertisers Admins Host Zoom's
+    Customer's End Party Parties Company Affiliates Cookies Materials Vendors Subscribers Developers People Section""".split()
+)
+
+
+@lru_cache(maxsize=8)
+def own_names(sentences: Sequence[Sentence]) -> tuple[str, ...]:
+    """What the service calls itself, where it does not say "we": names that act, at least three times."""
+    counts: dict[str, int] = {}
+    for sentence in sentences:
+        for name in _SPEAKS.findall(sentence.text):
+            if name not in NOT_NAMES:
+                counts[name] = counts.get(name, 0) + 1
+    return tuple(name for name, times in sorted(counts.items(), key=lambda c: (-c[1], c[0]))[:3] if times >= 3)
+
+
+_INSIDE = re.compile(r"(?<=[a-z,;] )([A-Z][\w&]*(?:'s)?)\b")
+OFTEN = 8
+
+
+@lru_cache(maxsize=8)
+def commonest_name(sentences: Sequence[Sentence]) -> str | None:
+    """The word that is written as a name most often where no sentence begins: the service itself, in its own policy."""
+    counts: dict[str, int] = {}
+    for sentence in sentences:
+        for found in _INSIDE.findall(sentence.text):
+            name = found.removesuffix("'s")
+            if name not in NOT_NAMES and name.casefold() not in DECIDING:
+                counts[name] = counts.get(name, 0) + 1
+    best = max(sorted(counts), key=lambda name: counts[name], default=None)
+    return best if best is not None and counts[best] >= OFTEN else None

@@ -56,38 +56,28 @@ RULES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One side as the rules need it: its sentences, what the service calls itself, and every word of it."""
+    """One side as the rules need it: its sentences, what the service calls itself, every word, what headings are numbered."""
 
     side: Side
     names: tuple[str, ...]
     words: frozenset[str]
+    numbers: Mapping[str, Key]
 
 
 def prepared(side: Side, whole: Side) -> Text:
     """A side with what is asked of it again and again. ``whole`` is the text that it is a part of."""
-    return Text(side, own_names(whole.sentences), frozenset(t for s in whole.sentences for t in s.tokens))
+    words = frozenset(t for s in whole.sentences for t in s.tokens)
+    return Text(side, lexicon.own_names(whole.sentences), words, _numbers_of(whole))
 
 
-_SPEAKS = re.compile(
-    r"\b([A-Z][\w.&-]+)\s+(?:may|will|does|uses|collects|shares|has|can|processes|receives|provides|discloses|"
-    r"retains|reserves)\b"
-)
-_NOT_NAMES = frozenset(
-    """We You They It This That These Those The He She Users User Customer Customers Members Member Services Service Content
-    Policy Agreement Information Data Terms Who Which There Each Any Some All Others Partners Advertisers Admins Host Zoom's
-    Customer's End Party Parties Company Affiliates Cookies Materials Vendors Subscribers Developers People Section""".split()
-)
-
-
-@lru_cache(maxsize=8)
-def own_names(sentences: Sequence[Sentence]) -> tuple[str, ...]:
-    """What the service calls itself, where it does not say "we": names that act, at least three times."""
-    counts: dict[str, int] = {}
-    for sentence in sentences:
-        for name in _SPEAKS.findall(sentence.text):
-            if name not in _NOT_NAMES:
-                counts[name] = counts.get(name, 0) + 1
-    return tuple(name for name, times in sorted(counts.items(), key=lambda c: (-c[1], c[0]))[:3] if times >= 3)
+def _numbers_of(side: Side) -> Mapping[str, Key]:
+    """The words of the heading that bears each number; the first where two do."""
+    found: dict[str, Key] = {}
+    for sentence, key in zip(side.sentences, side.keys, strict=True):
+        number = re.match(r"\W*(?:section |article )?(\d+(?:\.\d+)*)", sentence.text, re.IGNORECASE)
+        if sentence.kind == HEADING and number:
+            found.setdefault(number[1], key)
+    return found
 
 
 # --- one group, typed -------------------------------------------------------------------------------------------
@@ -275,7 +265,7 @@ def _turned(direction: str, forward: bool) -> str:
 def _unknown_product(here: Part, other: Text) -> bool:
     """Whether the sentence begins by naming a place or product that the other text never names."""
     found = re.match(r"(?:On|In|For|If you use|When you use|With|Through) (?:the |our )?([A-Z]\w+)\b", here.text)
-    return found is not None and found[1].casefold() not in other.words and found[1] not in _NOT_NAMES
+    return found is not None and found[1].casefold() not in other.words and found[1] not in lexicon.NOT_NAMES
 
 
 # --- a sentence that says something else now ----------------------------------------------------------------------
@@ -330,7 +320,15 @@ def _silent(gone: Key, came: Key, old: Text, new: Text) -> bool:
         return True
     if gone and came and (_spelled(gone) == _spelled(came) or _misspelled(gone, came, old, new)):
         return True
-    return all(token.startswith("ref:") for token in (*gone, *came)) and bool(gone) and bool(came)
+    return len(gone) == len(came) == 1 and _renumbered(gone[0], came[0], old, new)
+
+
+def _renumbered(gone: str, came: str, old: Text, new: Text) -> bool:
+    """Whether a cross-reference has another number because its section has, and for no other reason."""
+    if not (gone.startswith("ref:") and came.startswith("ref:")):
+        return False
+    title = old.numbers.get(gone.removeprefix("ref:"))
+    return title is not None and title == new.numbers.get(came.removeprefix("ref:"))
 
 
 def _misspelled(gone: Key, came: Key, old: Text, new: Text) -> bool:
@@ -486,11 +484,28 @@ def _term(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
 def _company(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """Companies are never renamed away: another name with its legal form is another company."""
     gone, came = _companies(a, hunk.old), _companies(b, hunk.new)
+    if gone == came and _other_name(a, b, hunk):
+        return Verdict("company", UNCLEAR, _said(a, b, hunk))
     if gone == came:
         return None
     grants = GRANT in (a.frame, b.frame) and lexicon.is_sharing(f"{a.text} {b.text}")
     direction = UNCLEAR if (gone and came) or not grants else WIDENS if came else NARROWS
     return Verdict("company", direction, _said(a, b, hunk))
+
+
+def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
+    """One name for another where data is handed on: it may be another recipient."""
+    if not lexicon.is_sharing(f"{a.text} {b.text}"):
+        return False
+    shown = a.shown(*hunk.old), b.shown(*hunk.new)
+    return all(_is_name(words) for words in shown) and hunk.old[0] > 0 and hunk.new[0] > 0
+
+
+def _is_name(words: str) -> bool:
+    found = re.findall(r"[^\W_]+", words)
+    return bool(found) and all(
+        w[0].isupper() and w.lower() not in lexicon.DECIDING and w not in lexicon.NOT_NAMES for w in found
+    )
 
 
 def _companies(side: Part, span: tuple[int, int]) -> frozenset[str]:
@@ -570,7 +585,7 @@ def _numbers(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> list[str]:
         token
         for h in found
         for token in (*a.key[slice(*h.old)], *b.key[slice(*h.new)])
-        if token[:1].isdigit() or token in _MONTHS
+        if token.removeprefix("ref:")[:1].isdigit() or token in _MONTHS
     ]
 
 

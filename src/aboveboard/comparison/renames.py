@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from aboveboard.comparison import alignment, lexicon
 from aboveboard.comparison.alignment import Key, Side
 from aboveboard.comparison.changes import Rename
-from aboveboard.comparison.text import Sentences
+from aboveboard.comparison.text import Sentence, Sentences
 
 LONGEST = 3
 """Words in a name, at most."""
 TWICE = 2
 """A name has to be replaced in this many different sentences."""
+
+SHOUTED = 3
+"""Letters in a word of capitals that may still be a name of its own."""
 
 Names = Mapping[Key, Key]
 """From a run of tokens to the one token that stands for it in both texts."""
@@ -126,24 +129,26 @@ def _replacements(old: Side, new: Side) -> list[_Seen]:
     for group in alignment.pairs(old, new):
         a, b = old.sentences[group.old[0]], new.sentences[group.new[0]]
         for hunk in alignment.hunks(a.tokens, b.tokens):
-            (i, j), (k, m) = hunk.old, hunk.new
-            if not (0 < j - i <= LONGEST and 0 < m - k <= LONGEST):
-                continue
-            if not _may_be_name(a.tokens[i:j]) or not _may_be_name(b.tokens[k:m]):
-                continue
-            words = a.text[a.spans[i][0] : a.spans[j - 1][1]], b.text[b.spans[k][0] : b.spans[m - 1][1]]
-            if _in(lexicon.company_spans(a.text), a.spans[i]) or _in(lexicon.company_spans(b.text), b.spans[k]):
-                continue
-            found.append(_Seen(a.tokens[i:j], b.tokens[k:m], *words))
+            here, there = _name_at(a, hunk.old), _name_at(b, hunk.new)
+            if here is not None and there is not None:
+                found.append(_Seen(a.tokens[slice(*hunk.old)], b.tokens[slice(*hunk.new)], here, there))
     return found
+
+
+def _name_at(sentence: Sentence, span: tuple[int, int]) -> str | None:
+    """The words of a range of tokens as they are read, where they may be a name that is learned."""
+    tokens = sentence.tokens[slice(*span)]
+    if not 0 < len(tokens) <= LONGEST or any(not token.isalpha() or token in lexicon.DECIDING for token in tokens):
+        return None
+    start, end = sentence.spans[span[0]][0], sentence.spans[span[1] - 1][1]
+    if _in(lexicon.company_spans(sentence.text), (start, end)):
+        return None
+    shown = sentence.text[start:end].removesuffix("'s")
+    return None if shown.isupper() and len(shown) > SHOUTED else shown  # among capitals nothing shows a name
 
 
 def _in(spans: Sequence[tuple[int, int]], span: tuple[int, int]) -> bool:
     return any(a <= span[0] < b for a, b in spans)
-
-
-def _may_be_name(key: Key) -> bool:
-    return all(token.isalpha() and token not in lexicon.DECIDING for token in key)
 
 
 def _times(name: Key, side: Side) -> int:
@@ -157,8 +162,13 @@ def _complete(a: Key, b: Key, old: Side, new: Side) -> bool:
 
 
 def _brand(a: Key, b: Key, old: Side, new: Side) -> bool:
-    """Both stand in the title of their text: this is what the service calls itself."""
-    return _titled(a, old) and _titled(b, new)
+    """What the service calls itself: it stands in the title, or it is the commonest name of all."""
+    return _is_own(a, old) and _is_own(b, new)
+
+
+def _is_own(name: Key, side: Side) -> bool:
+    common = lexicon.commonest_name(side.sentences)
+    return _titled(name, side) or (common is not None and name == (common.casefold(),))
 
 
 def _titled(name: Key, side: Side) -> bool:
@@ -167,17 +177,21 @@ def _titled(name: Key, side: Side) -> bool:
 
 
 def _product(a: Key, b: Key, old: Side, new: Side) -> bool:
-    """A noun written as a name on one side at least, which data never goes to."""
-    both = ((a, old), (b, new))
-    named = [(name, side) for name, side in both if _written_as_name(name, side)]
-    if not named or any(lexicon.goes_to(name, side.sentences) for name, side in named):
+    """A noun written as a name on one side and as a word on the other, which data never goes to.
+
+    One name for another is never learned this way: it may be another company.
+    """
+    named = [(name, side) for name, side in ((a, old), (b, new)) if _written_as_name(name, side)]
+    if len(named) != 1 or lexicon.goes_to(named[0][0], named[0][1].sentences):
         return False
     return min(_times(a, old), _times(b, new)) >= TWICE
 
 
 def _written_as_name(name: Key, side: Side) -> bool:
     """Whether it is written with a capital where no sentence begins."""
-    wanted = re.compile(r"(?<=[a-z,;(] )" + r"\s+".join(re.escape(t.capitalize()) for t in name) + r"\b")
+    wanted = re.compile(
+        r"(?<=[a-z,;(] )" + r"\s+".join(re.escape(t[0].upper()) + f"(?i:{re.escape(t[1:])})" for t in name) + r"\b"
+    )
     return any(wanted.search(s.text) for s in side.sentences if s.kind != "heading")
 
 
