@@ -159,7 +159,7 @@ def _holders(side: Side) -> _Holders:
 # --- pairs --------------------------------------------------------------------------------------------------------
 
 Weights = Mapping[str, float]
-LEAST, LEAST_IN_PLACE = 0.42, 0.25
+LEAST, LEAST_IN_PLACE = 0.5, 0.25
 """The least share of words, weighted, that makes two sentences versions of each other; less suffices in its place."""
 
 

@@ -67,7 +67,9 @@ def _says_nothing(placed: Placed, old: Sentences, new: Sentences) -> bool:
 
 def is_label(sentence: Sentence) -> bool:
     """Whether a sentence only names what follows: a heading, or a few words that open a paragraph."""
-    return sentence.kind in (HEADING, LINK) or (len(sentence.tokens) <= LABEL and not sentence.lead)
+    if sentence.kind in (HEADING, LINK):
+        return True
+    return len(sentence.tokens) <= LABEL and (not sentence.lead or sentence.text.endswith(":"))
 
 
 def _belongs(one: Placed, other: Placed, side: Sentences, *, added: bool) -> bool:

@@ -102,7 +102,7 @@ FRAMES: tuple[Frame, ...] = (
         r"\bwe (?:adhere to|are committed to|restrict|limit|de-?identify|anonymi[sz]e|encrypt|require (?:our|"
         r"these|such|them|all))\b|"
         r"\b(?:is|are|be|automatically) deleted (?:after|within)\b|\b(?:retain|keep|stor)\w*\b[^.;]{0,60}\b(?:no "
-        r"longer than|no more than|not longer than|at most)\b|"
+        r"longer than|no more than|not longer than|at most|a maximum of)\b|"
         r"\b(?:delete|erase|anonymi[sz]e|de-?identify)\b[^.;]{0,50}\b(?:within|after) (?:\w+ )?(?:\d+|\w+) "
         r"(?:hours?|days?|weeks?|months?|years?)\b",
         r"\bwhether we|\bhow we",
@@ -122,6 +122,12 @@ FRAMES: tuple[Frame, ...] = (
         rf"developers|employers|@name)(?: and (?:our )?\w+(?: \w+)?)?,? (?:including \w+,? )?{_ADVERBS}(?:\w+ "
         rf"(?:and|or),? )?{_OPERATE}",
         r"\bhow we|\bwhy we|\bwhat we collect$",
+    ),
+    _frame(
+        GRANT,
+        r"\b(?:recipients?|collaborators?|companies|parties|partners?|providers?|vendors?|users|sellers?|employers?)"
+        rf"(?: (?!not|who|that)\w+){{0,4}}? (?:may|will|can|might)(?: also| then)? {_OPERATE}",
+        r"\bhow (?:they|these)|\byou (?:may|can)\b.{0,40}\bparties",
     ),
     _frame(
         GRANT,
@@ -184,34 +190,35 @@ def frame_of(words: str, context: str = "") -> str:
 
 
 def _by_words(low: str) -> str:
-    chosen = _choice_at(low)
+    right, choice = _right_at(low), _names_choice(low)
     for frame in FRAMES:
         found = frame.pattern.search(low)
         if found and not (frame.unless and frame.unless.search(low)):
-            if frame.name == GRANT and chosen is not None and chosen <= found.start():
-                return CHOICE
-            return frame.name
-    return CHOICE if chosen is not None else STATEMENT
+            return CHOICE if frame.name == GRANT and right is not None and right <= found.start() else frame.name
+    return CHOICE if right is not None or choice else STATEMENT
 
 
 _SUBORDINATE = re.compile(r"^(?:unless|if|when|once|until|even if|where|with|without|based on|subject to)\b")
+_DEPENDS = re.compile(r"\b(?:depending|depends?|based|subject|according)\s*$")
 
 
-def _choice_at(low: str) -> int | None:
-    """Where the sentence names a choice about data, or None. A condition of something else is no choice."""
+def _right_at(low: str) -> int | None:
+    """Where a sentence says what people can do about their data, or None."""
     found = _RIGHT.search(low)
-    if found is None:
-        words = choice_words(low)
-        if not words or _SUBORDINATE.match(words.strip()):
-            return None
-        at = max(0, low.find(words.strip()))
-    else:
-        at = found.start()
-    if not _ABOUT_DATA.search(low) or (
-        _OWN_AFFAIR.search(low) and not re.search(r"\b(?:collect|share|use|used|sell|train|process)\b", low)
-    ):
-        return None
-    return at
+    return found.start() if found is not None and _is_about_data(low) else None
+
+
+def _names_choice(low: str) -> bool:
+    """Whether a sentence names a choice about data in passing. A condition of something else is no choice."""
+    words = (choice_words(low) or "").strip()
+    before = low[: max(0, low.find(words))]
+    return bool(words) and not _SUBORDINATE.match(words) and not _DEPENDS.search(before) and _is_about_data(low)
+
+
+def _is_about_data(low: str) -> bool:
+    """Whether it is about data at all, and not only about one's own settings and pages."""
+    own = _OWN_AFFAIR.search(low) and not re.search(r"\b(?:collect|share|use|used|sell|train|process)\b", low)
+    return _ABOUT_DATA.search(low) is not None and not own
 
 
 def frame(sentence: Sentence, names: Iterable[str] = ()) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -43,6 +44,7 @@ RULES: Mapping[str, str] = {
     "condition": "a condition came or went",
     "extent": "a word for how much was replaced by another",
     "company": "a company is named that was not named, or no longer",
+    "address": "an address changed",
     "number": "a number or a date changed",
     "example": "an example was replaced, added or dropped",
     "product-gone": "the sentence is about a product that the other text does not name at all",
@@ -309,7 +311,8 @@ _SILENT = frozenset(
 )
 _WEAK = frozenset(
     """a an the that and or also then please is are be of to our your this these such in on at by for from with as it its we us
-    you they them their which who may will can do so if when including include includes here more information about""".split()
+    you they them their which who may will can do so if when including include includes here more information about need
+    i e g eg ie""".split()
 )
 """Words that carry no meaning of their own in what came or went."""
 
@@ -435,7 +438,18 @@ def _said(a: Part, b: Part, hunk: alignment.Hunk) -> str:
 
 def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
     """The first rule that holds of one hunk."""
-    for rule in (_term, _company, _example, _extent, _more_meant, _condition, _insertion, _number, _data_words):
+    for rule in (
+        _term,
+        _company,
+        _example,
+        _extent,
+        _more_meant,
+        _condition,
+        _insertion,
+        _address,
+        _number,
+        _data_words,
+    ):
         verdict = rule(a, b, hunk)
         if verdict is not None:
             return verdict
@@ -556,12 +570,11 @@ def _condition(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
 
 def _insertion(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """Words that came or went and replaced none: more of what the sentence is."""
-    gone = [t for t in a.key[slice(*hunk.old)] if t not in _WEAK]
-    came = [t for t in b.key[slice(*hunk.new)] if t not in _WEAK]
+    gone, came = _content(a.key[slice(*hunk.old)]), _content(b.key[slice(*hunk.new)])
     weight = WEIGHT[b.frame] if WEIGHT[b.frame] == WEIGHT[a.frame] else WEIGHT[a.frame] + WEIGHT[b.frame]
-    if not weight or (bool(gone) == bool(came) == True and not _grows(gone, came)):  # noqa: E712 - both, and neither grows
+    if not weight or not (gone or came) or (gone and came and not _grows(gone, came)):
         return None
-    if not gone and not came:
+    if _reworded(a, b, gone, came):
         return None
     more = len(came) > len(gone)
     direction = WIDENS if more == (weight > 0) else NARROWS
@@ -569,9 +582,37 @@ def _insertion(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     return Verdict(rule, direction, _said(a, b, hunk))
 
 
+def _reworded(a: Part, b: Part, gone: Sequence[str], came: Sequence[str]) -> bool:
+    """Whether what came or went stands on the other side too, at another place or in another form of the word."""
+    lone, other = (came, a.key) if not gone else (gone, b.key)
+    if gone and came:
+        return False
+    mine = Counter(_stem(token) for token in (b.key if not gone else a.key))
+    theirs = Counter(_stem(token) for token in other)
+    return all(theirs[_stem(token)] >= mine[_stem(token)] for token in lone)
+
+
+def _stem(token: str) -> str:
+    """A word without its ending, roughly: "removed" and "remove" are one."""
+    short = re.sub(r"(?:ing|ed|es|s|e)$", "", token)
+    return short if len(short) >= 4 else token
+
+
 def _grows(gone: Sequence[str], came: Sequence[str]) -> bool:
     """Whether one side holds all that the other has, and more: "products" and "products and features"."""
     return set(gone) < set(came) or set(came) < set(gone)
+
+
+_ADDRESS = re.compile(
+    r"\b(?:attn|street|suite|p\.?o\.? box|road|avenue|building|floor|postfach|strasse|boulevard)\b", re.IGNORECASE
+)
+
+
+def _address(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Where somebody is to be written to."""
+    if a.frame != STATEMENT or b.frame != STATEMENT or not (_ADDRESS.search(a.text) and _ADDRESS.search(b.text)):
+        return None
+    return Verdict("address", EDITORIAL, _said(a, b, hunk))
 
 
 def _number(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
@@ -594,6 +635,14 @@ _MONTHS = frozenset("january february march april may june july august september
 }
 
 
+_GRAVE = re.compile(
+    r"train_ai_system|advertising|third_party_sharing|user\.(?:biometric|authorization\.biometric|communication|"
+    r"government_id|"
+    r"childrens|health_and_medical|location\.precise|demographic\.(?:political|race|religious|sexual))"
+)
+"""What tips the balance where words were replaced by others."""
+
+
 def _more_meant(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """A purpose or category more, or less, whatever condition comes with it: "including training, unless you object"."""
     if {a.frame, b.frame} - {GRANT, STATEMENT} or GRANT not in (a.frame, b.frame):
@@ -601,8 +650,16 @@ def _more_meant(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     gone, came = _meant(a.shown(*hunk.old)), _meant(b.shown(*hunk.new))
     if gone == came or not (gone < came or came < gone):
         return None
+    replaced = _content(a.key[slice(*hunk.old)]) and _content(b.key[slice(*hunk.new)])
+    if replaced and not any(_GRAVE.match(key) for key in gone ^ came):
+        return None
     more = gone < came
     return Verdict("more-in-grant" if more else "less-in-grant", WIDENS if more else NARROWS, _said(a, b, hunk))
+
+
+def _content(key: Key) -> list[str]:
+    """The words of a run that carry meaning."""
+    return [token for token in key if token and token not in _WEAK]
 
 
 def _data_words(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
