@@ -20,6 +20,7 @@ from aboveboard.cli import policytext
 from aboveboard.cli.casetest import test
 from aboveboard.cli.compare import compare
 from aboveboard.cli.history import history
+from aboveboard.cli.effect import effect
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Policy, PolicyVersion
@@ -34,6 +35,7 @@ def policy() -> None:
 policy.add_command(test)
 policy.add_command(compare)
 policy.add_command(history)
+policy.add_command(effect)
 
 path_argument = click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
 
