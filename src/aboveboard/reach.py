@@ -62,6 +62,7 @@ NOT_REACHING: tuple[Phrase, ...] = _phrases(
     rf"(?:\b(?:{_EARLIER})\b|\b{_MADE} before\b)",
     rf"\b(?:written|{_MADE}) (?:under|before|prior to)\b[^.;]{{0,60}}"
     r"\b(?:stays?|remains?|continues?|(?:is|are) (?:still )?(?:governed|covered))\b",
+    rf"\b(?:written|{_MADE}) under (?:an?|the) (?:older|earlier|previous|former) {_NEW_TEXT}\b",
     rf"\b(?:appl(?:y|ies)|effective|takes? effect)\b[^.;]{{0,20}}\bonly (?:to|for)\b[^.;]{{0,40}}{_LATER}",
     rf"\bonly (?:appl(?:y|ies)|affects?|covers?)\b[^.;]{{0,40}}{_LATER}",
     rf"\bversion (?:\w+ )?(?:in (?:force|effect)|that applied) (?:when|at the time)\b[^.;]{{0,40}}\b{_MADE}\b",
