@@ -111,6 +111,17 @@ def test_only_an_uncontradicted_text_claims(text: str | None, declared: str, ans
     assert found.sentence
 
 
+def test_a_contradiction_is_a_finding_with_both_sides() -> None:
+    both = version("b", SECOND, TRAIN)
+    [found] = reach.check(both, CLAIMS + DENIES)
+    assert (found.rule, found.severity, found.version) == ("reach-contradicted", "warning", "b")
+    assert CLAIMS.strip() in found.sentence
+    assert DENIES.strip() in found.sentence
+    [found] = reach.check(replace(both, retroactive="none"), CLAIMS)
+    assert "the rules declare `none`" in found.sentence
+    assert reach.check(both, CLAIMS) == reach.check(both, DENIES) == reach.check(both, None) == []
+
+
 @needs_data
 def test_every_recorded_privacy_policy_of_x_claims_that_the_current_version_governs() -> None:
     """The fact of the real case: the privacy policy says that it governs, the terms say that changes are not retroactive."""
@@ -248,6 +259,21 @@ def test_the_window_of_a_notice_is_counted_from_the_announcement() -> None:
 
 def test_where_the_text_claims_more_a_no_keeps_older_records_out_too() -> None:
     assert done(TRAIN, BEFORE, claimed=True)[-1] == ("older", "no", SECOND)
+
+
+def test_older_records_keep_what_the_older_version_allowed() -> None:
+    scope, asks = Scope("train_ai_system.generative"), replace(TRAIN, basis="consent")
+    [_, fresh] = reach.ways(version("a", FIRST), version("b", SECOND, TRAIN), scope, False, LATER)
+    [_, loosened] = reach.ways(version("a", FIRST, asks), version("b", SECOND, TRAIN), scope, False, LATER)
+    assert fresh.sentence.startswith("older records: they stay out unless")
+    assert loosened.sentence.startswith("older records: what the older version did not allow stays out unless")
+
+
+def test_a_way_names_the_data_of_its_clause() -> None:
+    scope = Scope("train_ai_system.generative")
+    [way, *_] = reach.ways(version("a", FIRST), version("b", SECOND, TRAIN), scope, False, LATER)
+    assert (way.clause, way.categories, way.control) == ("train", ("user.content.public",), "training")
+    assert reach.ways(version("a", FIRST), version("b", SECOND, TRAIN), Scope("use.rag"), False, LATER) == ()
 
 
 def test_nothing_is_said_of_a_clause_that_stays_as_it_was() -> None:

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from aboveboard import explanation, reach
-from aboveboard.errors import PolicyError
+from aboveboard.errors import PolicyError, SourceError
 from aboveboard.gate import Decision, Gate, Job
 from aboveboard.judgement import STAND_IN, Coming, Judgement, as_record, verdicts_of
 from aboveboard.plan import moment, text
@@ -242,7 +242,8 @@ def effect(
     Every use that either version names is asked for, or those of ``purposes`` and ``recipients``. With ``subject`` only
     that person's records are counted, as they may be told. All gates stand at one position of the ledger and at one
     moment: now, or when ``new`` begins, where that is to come.
-    Raises PolicyError for versions that are not there or not in order, VocabularyError for an unknown term.
+    Raises PolicyError for versions that are not there or not in order, VocabularyError for an unknown term, SourceError
+    where a person is in no record.
     """
     first, second = reach.ordered(ready.workspace.policy, old, new)
     gate = ready.gate()
@@ -449,6 +450,11 @@ def _person(
                 cell[key] = cell.get(key, Tally()) + tally
         if progress is not None:
             progress("judging this person's records", done, None)
+    if not untold and not any(cells for scopes in found.values() for cells in scopes.values()):
+        raise SourceError(
+            f"no record by or about `{subject}` in the sources",
+            hint="account ids are text and compared exactly; somebody without a record has nothing that could move",
+        )
     return found, untold
 
 

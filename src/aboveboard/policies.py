@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from aboveboard import wording
+from aboveboard import reach, wording
 from aboveboard.drift import Drift, drift
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Policy, PolicyVersion, parse, timeline
@@ -83,6 +83,7 @@ def _check(found: list[VersionFolder]) -> list[Finding]:
     for one in found:
         if one.version is not None:
             findings += [f for f in wording.check_version(one.version, one.text) if f.rule != "text-missing"]
+            findings += reach.check(one.version, one.text)
     if versions:
         findings += _over_time(versions)
     return list(dict.fromkeys(findings))

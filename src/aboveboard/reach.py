@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from aboveboard import vocabulary
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Citation, Clause, Policy, PolicyVersion
-from aboveboard.wording import Phrase, plain, sections, sentences
+from aboveboard.wording import RULES, Finding, Phrase, cut, plain, sections, sentences
 
 ALWAYS = datetime(1000, 1, 1, tzinfo=UTC)
 """Earlier than anything a platform holds."""
@@ -106,6 +106,18 @@ def claim(version: PolicyVersion, text: str | None) -> Claim:
     else:
         answer = "contradictory" if denying or version.retroactive == "none" else "claimed"
     return Claim(answer, version.retroactive, reaching, denying)
+
+
+def check(version: PolicyVersion, text: str | None) -> list[Finding]:
+    """Where a version contradicts itself about older data; for ``policy check``."""
+    said = claim(version, text)
+    if said.answer != "contradictory":
+        return []
+    against = f"`{cut(said.denying[0])}`" if said.denying else "the rules declare `none`"
+    sentence = f"the text reaches older data, `{cut(said.reaching[0])}`, and yet {against}"
+    hint = "say one of the two; until then nobody can be told how many records the text reaches"
+    rule = "reach-contradicted"
+    return [Finding(rule, RULES[rule][0], sentence, hint, version.version, None, None, version.path)]
 
 
 def reaching_words(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -211,12 +223,13 @@ def _names(clause: Clause, recipient: str) -> bool:
 class Way:
     """What a person can do about one clause: say ``no``, say ``yes``, or ``nothing``; ``by`` is a moment or None.
 
-    ``about`` is ``new`` or ``older``: the records that it decides about.
+    ``about`` is ``new`` or ``older``: the records that it decides about; ``categories`` are the clause's.
     """
 
     about: str
     do: str
     clause: str
+    categories: tuple[str, ...]
     control: str | None
     by: datetime | None
     sentence: str
@@ -224,17 +237,19 @@ class Way:
 
 def ways(old: PolicyVersion, new: PolicyVersion, scope: Scope, claimed: bool, now: datetime) -> tuple[Way, ...]:
     """What can be done about each clause that is new or changed, for this use; nothing about what stays as it was."""
-    before = [_bare(clause) for clause in old.clauses]
-    found = [
-        clause
-        for clause in _about(new.clauses, scope.purpose)
-        if _names(clause, scope.recipient)
-        and (not clause.uses or scope.use in clause.uses)
-        and _bare(clause) not in before
-    ]
+    before = [clause for clause in old.clauses if _carries(clause, scope)]
+    found = [c for c in new.clauses if _carries(c, scope) and _bare(c) not in map(_bare, before)]
     return tuple(
-        way for clause in found for way in (_for_new(clause, new, now), *_for_older(clause, new, claimed, now))
+        way
+        for clause in found
+        for way in (_for_new(clause, new, now), *_for_older(clause, bool(before), new, claimed, now))
     )
+
+
+def _carries(clause: Clause, scope: Scope) -> bool:
+    """Whether a permit is about this use."""
+    about = clause.effect == "permit" and vocabulary.covered_by(clause.purposes, scope.purpose)
+    return about and _names(clause, scope.recipient) and (not clause.uses or scope.use in clause.uses)
 
 
 def _bare(clause: Clause) -> Clause:
@@ -242,36 +257,42 @@ def _bare(clause: Clause) -> Clause:
     return replace(clause, id="", citation=Citation((), ""))
 
 
+def _way(clause: Clause, about: str, do: str, sentence: str, by: datetime | None = None) -> Way:
+    return Way(about, do, clause.id, clause.categories, clause.control, by, sentence)
+
+
 def _for_new(clause: Clause, new: PolicyVersion, now: datetime) -> Way:
     if clause.basis == "consent":
         says = f"new records stay out unless you say yes with {_switch(clause)}; a yes can be taken back at any time"
-        return Way("new", "nothing", clause.id, clause.control, None, says)
+        return _way(clause, "new", "nothing", says)
     if clause.control is None:
         says = f"the policy offers no choice about `{clause.id}` (basis: {clause.basis.replace('_', ' ')})"
-        return Way("new", "nothing", clause.id, None, None, says)
-    after = f"{_after_no(new)}"
+        return _way(clause, "new", "nothing", says)
     if new.effective_from > now:
-        says = f"say no with {_switch(clause)} before it begins and no record is ever used; later: {after}"
-        return Way("new", "no", clause.id, clause.control, new.effective_from, says)
-    return Way("new", "no", clause.id, clause.control, None, f"say no with {_switch(clause)} at any time: {after}")
+        says = f"say no with {_switch(clause)} before it begins and no new record is ever used; later: {_after_no(new)}"
+        return _way(clause, "new", "no", says, new.effective_from)
+    return _way(clause, "new", "no", f"say no with {_switch(clause)} at any time: {_after_no(new)}")
 
 
-def _for_older(clause: Clause, new: PolicyVersion, claimed: bool, now: datetime) -> Iterator[Way]:
+def _for_older(clause: Clause, before: bool, new: PolicyVersion, claimed: bool, now: datetime) -> Iterator[Way]:
+    """``before``: the older version had a clause about this use too, and what it allowed stays as it was."""
+    stay = "what the older version did not allow stays" if before else "they stay"
     if new.retroactive == "none":
-        yield Way("older", "nothing", clause.id, None, None, "older records are never reached, whatever you choose")
+        yield _way(clause, "older", "nothing", f"older records: {stay} out, whatever you choose")
         return
     if new.retroactive == "notice" and clause.basis == "legitimate_interest":
         ends = new.notice_window.after(new.announced_at)
-        says = f"say no with {_switch(clause)} within {new.notice_window.says} after you were told"
-        yield Way("older", "no", clause.id, clause.control, ends if ends > now else None, says)
+        says = (
+            f"older records: say no with {_switch(clause)} within {new.notice_window.says} after you were told; "
+            "a later no takes them out again"
+        )
+        yield _way(clause, "older", "no", says, ends if ends > now else None)
     else:
-        says = "older records stay out unless you say yes to them by name; nothing needs to be done"
-        yield Way("older", "nothing", clause.id, clause.control, None, says)
+        says = f"older records: {stay} out unless you say yes by name; nothing needs to be done"
+        yield _way(clause, "older", "nothing", says)
     if claimed and clause.control is not None and clause.basis != "consent":
         says = f"to be out whatever the text is read to mean, say no with {_switch(clause)}: a no reaches older records too"
-        yield Way(
-            "older", "no", clause.id, clause.control, new.effective_from if new.effective_from > now else None, says
-        )
+        yield _way(clause, "older", "no", says, new.effective_from if new.effective_from > now else None)
 
 
 def _switch(clause: Clause) -> str:

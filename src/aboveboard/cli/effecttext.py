@@ -100,9 +100,11 @@ def _answer(effect: Effect, same: Sequence[Answer]) -> str:
     for cell in answer.cells:
         if cell.moves:
             lines += [f"  {_data(cell)}", *(f"    {line}" for line in _numbers(effect, cell))]
-    if answer.ways:
+    moving = {name for cell in answer.cells if cell.moves for name in cell.categories or ()}
+    ways = [way for way in answer.ways if any(vocabulary.covered_by(way.categories, name) for name in moving)]
+    if ways:
         lines.append("  What can be done:")
-        lines += dict.fromkeys(f"    - {_by(effect, way.by)}{way.sentence}" for way in answer.ways)
+        lines += dict.fromkeys(f"    - {_by(effect, way.by)}{way.sentence}" for way in ways)
     return "\n".join(lines)
 
 

@@ -19,8 +19,8 @@ from aboveboard import policies
 from aboveboard.cli import policytext
 from aboveboard.cli.casetest import test
 from aboveboard.cli.compare import compare
-from aboveboard.cli.history import history
 from aboveboard.cli.effect import effect
+from aboveboard.cli.history import history
 from aboveboard.cli.progress import Told, shown
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 from aboveboard.drift import Drift
