@@ -393,6 +393,33 @@ def test_a_rule_that_cites_words_of_may_is_told_so() -> None:
     assert (alone.change.clause, alone.stood) == ("payments", True)
 
 
+@needs_data
+def test_whatever_is_proposed_for_real_texts_can_be_cited_as_it_stands() -> None:
+    """No rules at all, so all that changed with a direction moved alone; of other services too."""
+    pairs = [
+        (folder / "before.md", folder / "after.md") for folder in sorted((DATA / "policies" / "pairs").iterdir())[::3]
+    ]
+    proposed = 0
+    for before, after in [(a, b) for a, b in pairs if a.exists() and b.exists()]:
+        new = after.read_text("utf-8")
+        found = drift(version("2022"), before.read_text("utf-8"), version("2023"), new)
+        for one in (one for one in found.words_alone if one.proposal):
+            assert one.proposal is not None
+            cited = clause(
+                "it",
+                "security.safety",
+                "user",
+                "",
+                citation=Citation(one.proposal.citation.heading, one.proposal.citation.quote),
+            )
+            rules = {f.rule for f in wording.check_version(version("2023", cited), new)}
+            assert not rules & {"quote-not-in-text", "heading-not-in-text", "quote-not-under-heading"}, (
+                before.parent.name
+            )
+            proposed += 1
+    assert proposed > 20
+
+
 # --- the command ----------------------------------------------------------------------------------------------------
 
 CLAUSE = """

@@ -16,7 +16,7 @@ from typing import Any
 from aboveboard import vocabulary, wording
 from aboveboard.comparison import Change, Comparison, compare, lexicon
 from aboveboard.policy import Citation, Clause, PolicyVersion
-from aboveboard.reach import reaching_words
+from aboveboard.reach import of_older_data, reaching_words
 from aboveboard.wording import Finding, plain
 
 GENERIC = frozenset({"user", "user.content", "service.operation", "service", "third_party_sharing"})
@@ -431,11 +431,13 @@ def _settings(old: PolicyVersion, new: PolicyVersion) -> Iterator[RuleChange]:
 
 
 class _Texts:
-    """Both texts cut at their headings, and what they say of older data."""
+    """Both texts cut at their headings, the sentences of the newer one, and what both say of older data."""
 
     def __init__(self, old: str, new: str) -> None:
         self.old, self.new = wording.sections(old), wording.sections(new)
-        self.reach = reaching_words(old), reaching_words(new)
+        self.said = [(part, sentence) for part in self.new for sentence in wording.sentences(part)]
+        before = of_older_data(sentence for part in self.old for sentence in wording.sentences(part))
+        self.reach = before, of_older_data(sentence for _, sentence in self.said)
 
     def stood(self, quote: str) -> bool:
         return any(plain(quote) in part.words.text for part in self.old)
@@ -571,17 +573,15 @@ def _same_aspect(rule: RuleChange, change: Change) -> bool:
 def _rules_alone(rule: RuleChange, texts: _Texts) -> RulesAlone:
     cited = rule.new
     stood = cited is not None and texts.stood(cited.quote)
-    return RulesAlone(rule, stood, () if rule.kind == "removed" else tuple(candidates(rule, texts.new)))
+    return RulesAlone(rule, stood, () if rule.kind == "removed" else tuple(candidates(rule, texts.said)))
 
 
-def candidates(rule: RuleChange, parts: Sequence[wording.Section]) -> list[Candidate]:
+def candidates(rule: RuleChange, said: Iterable[tuple[wording.Section, wording.Sentence]]) -> list[Candidate]:
     """The sentences of a text that name most of what a rule is about: its purposes, its data, who receives it."""
     ranked: list[tuple[int, Candidate]] = []
-    for part in parts:
-        for sentence in wording.sentences(part):
-            score = _score(rule, sentence.text)
-            if score:
-                ranked.append((score, Candidate(part.path, sentence.shown, sentence.line)))
+    for part, sentence in said:
+        if score := _score(rule, sentence.text):
+            ranked.append((score, Candidate(part.path, sentence.shown, sentence.line)))
     ranked.sort(key=lambda pair: -pair[0])
     best = ranked[0][0] if ranked else 0
     return [candidate for score, candidate in ranked if score == best][:NEAR]
@@ -619,16 +619,16 @@ def _proposal(change: Change, texts: _Texts) -> Proposal | None:
     purposes = tuple(p for p in change.purposes if p not in GENERIC)
     if change.kind == "removed" or not purposes or change.direction == "narrows":
         return None
-    found = _citable(change.new_quote, texts.new)
+    found = _citable(change.new_quote, texts)
     return None if found is None else Proposal(purposes, tuple(c for c in change.categories if c != "user"), found)
 
 
-def _citable(quote: str, parts: Sequence[wording.Section]) -> Candidate | None:
+def _citable(quote: str, texts: _Texts) -> Candidate | None:
     """The passage as a citation: one sentence where it has several, under its headings, word for word."""
-    said = plain(quote)
-    for part in parts:
-        for sentence in wording.sentences(part):
-            shown = sentence.shown
-            if shown and (shown in said or said in shown) and lexicon.purposes(shown):
-                return Candidate(part.path, shown, sentence.line)
+    passage = plain(quote)
+    for part, sentence in texts.said:
+        shown = sentence.shown
+        if shown and (shown in passage or passage in shown) and lexicon.purposes(shown):
+            # A heading with marks left in it cannot be named as it stands; a citation may leave one out.
+            return Candidate(tuple(h for h in part.path if plain(h) == h), shown, sentence.line)
     return None

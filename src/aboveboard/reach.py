@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from aboveboard import vocabulary
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Citation, Clause, Policy, PolicyVersion
-from aboveboard.wording import RULES, Finding, Phrase, cut, plain, sections, sentences
+from aboveboard.wording import RULES, Finding, Phrase, Sentence, cut, sections, sentences
 
 ALWAYS = datetime(1000, 1, 1, tzinfo=UTC)
 """Earlier than anything a platform holds."""
@@ -122,14 +122,17 @@ def check(version: PolicyVersion, text: str | None) -> list[Finding]:
 
 def reaching_words(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The sentences that claim to reach older data, and those that say the opposite, as they are written."""
+    return of_older_data(sentence for part in sections(text) for sentence in sentences(part))
+
+
+def of_older_data(said: Iterable[Sentence]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The same of sentences that are cut already. One that has words of both sides spares older data."""
     reaching, denying = [], []
-    for part in sections(text):
-        for sentence in sentences(part):
-            words = plain(sentence.text).lower()
-            if any(phrase.find(words) for phrase in NOT_REACHING):
-                denying.append(sentence.shown)
-            elif any(phrase.find(words) for phrase in REACHING):
-                reaching.append(sentence.shown)
+    for sentence in said:
+        if any(phrase.find(sentence.text) for phrase in NOT_REACHING):
+            denying.append(sentence.shown)
+        elif any(phrase.find(sentence.text) for phrase in REACHING):
+            reaching.append(sentence.shown)
     return tuple(dict.fromkeys(reaching)), tuple(dict.fromkeys(denying))
 
 
