@@ -23,7 +23,7 @@ from aboveboard.engine import Engine
 from aboveboard.errors import PolicyError, SourceError
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement, as_record
-from aboveboard.policy import Citation, Clause, Policy, PolicyVersion, timeline
+from aboveboard.policy import Citation, Clause, Period, Policy, PolicyVersion, timeline
 from aboveboard.reasons import Outcome
 from aboveboard.record import Part, Party, Record
 from aboveboard.regime import Regimes
@@ -213,6 +213,29 @@ def test_a_record_that_stays_used_with_other_parts_is_said_apart(tmp_path: Path)
     assert (tally.rule, tally.so_far) == (Count(), Count(other_parts=1))
 
 
+def test_as_many_parts_but_others_are_other_parts(tmp_path: Path) -> None:
+    photo = Part("media", ("user.content.self_image",), place="field", content="birds.jpg")
+    title = Part("field", ("user.contact.url",), place="field", content="reef.example")
+    pictures = replace(TRAIN, id="pictures", categories=("user.content.self_image",))
+    links = replace(TRAIN, id="links", categories=("user.contact.url",))
+    law = policy(SERVICE, TRAIN, links, earlier=(SERVICE, TRAIN, pictures, links))
+    both = post("both", "ann", BEGAN + timedelta(days=9), parts=(photo, title))
+    one = effect.effect(ready(tmp_path / "1", gate(law, [], "ann"), [both]), "a", "b", SILENT, purposes=[GENERATIVE])
+    assert the_cell(one).tally.so_far == Count(other_parts=1)
+    law = policy(SERVICE, TRAIN, links, earlier=(SERVICE, TRAIN, pictures))
+    two = effect.effect(ready(tmp_path / "2", gate(law, [], "ann"), [both]), "a", "b", SILENT, purposes=[GENERATIVE])
+    assert the_cell(two).tally.so_far == Count(other_parts=1)  # the photo goes and the link stays, once the other way
+
+
+def test_the_text_never_reaches_less_than_the_declared_rule(tmp_path: Path) -> None:
+    """Both versions train, and where Ann lives silence counts after notice: what was told of long ago still counts."""
+    law = policy(SERVICE, TRAIN, earlier=(SERVICE, TRAIN), notice_window=Period(days=300))
+    bound = replace(gate(law, [], "ann", "bob", "cat"), regimes=Regimes(regions={"IE": "eu"}))
+    made = effect.effect(ready(tmp_path, bound, reef()), "a", "b", CLAIMING, purposes=[GENERATIVE])
+    tally = the_cell(made).tally
+    assert (made.claim.answer, tally.rule, tally.read) == ("claimed", Count(), Count())
+
+
 def test_a_version_that_is_still_to_come_is_asked_as_of_its_beginning(tmp_path: Path) -> None:
     """Nobody's records are in it yet; the pace says what is to come, and there is time to say no."""
     now = datetime(2023, 9, 15, tzinfo=UTC)
@@ -265,6 +288,17 @@ def test_who_says_yes_now_counts_for_what_is_to_come(tmp_path: Path) -> None:
     rows = [post(f"p{n}", "ann", NOW - timedelta(days=8 + n)) for n in range(120)]
     yes = said("ann", "given", at=NOW - timedelta(days=7))
     made = effect.effect(ready(tmp_path, gate(law, [yes], "ann"), rows), "a", "b", SILENT)
+    tally = the_cell(made).tally
+    assert (tally.so_far, tally.pace) == (Count(), Count(newly=91))
+
+
+def test_who_came_of_age_meanwhile_counts_as_an_adult_for_what_is_to_come(tmp_path: Path) -> None:
+    """What Ann wrote as a minor stays out for good; what she will write does not."""
+    rows = [post(f"p{n}", "ann", NOW - timedelta(days=9 + n)) for n in range(120)]
+    law, [adult] = policy(SERVICE, TRAIN), facts("ann")
+    minor = replace(adult, age_band="13_17")
+    grown = choice.people([], [minor, replace(adult, valid_from=NOW - timedelta(days=5))])
+    made = effect.effect(ready(tmp_path, replace(gate(law, []), snapshot=grown), rows), "a", "b", SILENT)
     tally = the_cell(made).tally
     assert (tally.so_far, tally.pace) == (Count(), Count(newly=91))
 
