@@ -88,7 +88,8 @@ def test_findings_come_by_version_with_file_and_line(write: Write) -> None:
     assert result.stdout.index("version 2023-05-18") < result.stdout.index("version 2023-09-29")
     assert "2023-05-18/text.md:5: error: the text names a choice" in result.stdout
     assert "2023-09-29/text.md:5: error: the text does not say" in result.stdout
-    assert result.stdout.endswith("reef: the policy is refused (3 errors, 0 warnings)\n")
+    assert "the rules moved and no words did: clause train added (widens)" in result.stdout
+    assert result.stdout.endswith("reef: the policy is refused (3 errors, 1 warning)\n")
 
 
 def test_warnings_alone_do_not_refuse(write: Write) -> None:
@@ -120,7 +121,7 @@ def test_every_file_is_read_however_broken_the_others_are(write: Write) -> None:
 
 def test_json_is_one_document(write: Write) -> None:
     found = json.loads(run("check", write("2023-05-18"), "--json").stdout)
-    assert found == {"valid": True, "errors": 0, "warnings": 0, "findings": []}
+    assert found == {"valid": True, "errors": 0, "warnings": 0, "findings": [], "moved": []}
 
 
 def test_a_text_that_changed_is_found_and_still_checked(write: Write) -> None:

@@ -162,14 +162,19 @@ def explain(record: Record, gate: Gate, towards: str | None = None) -> Explanati
         raise AboveboardError(
             f"this record is not by or about `{towards}`", hint="a person is told of the records that are their own"
         )
-    if record.kind == "derived" and _is_others(record.main):
-        # What it inherits (audience, labels, signals, times) cannot be told apart any more by whose it was.
+    if not is_told(record):
         raise AboveboardError(
             "this was made from several people's records: nothing of it can be told without telling of them",
             hint="explain the records that it was made from, each to its own person",
         )
-    own = _without_others(record)
+    own = without_others(record)
     return Explanation(own, gate, decide(own, gate), towards, has_others(record))
+
+
+def is_told(record: Record) -> bool:
+    """Whether a record can be told to its subject. What was made from several people's records cannot: what it inherits
+    (audience, labels, signals, times) cannot be told apart any more by whose it was."""
+    return not (record.kind == "derived" and _is_others(record.main))
 
 
 def has_others(record: Record) -> bool:
@@ -183,7 +188,7 @@ def _is_others(part: Part) -> bool:
     return named or part.kind in QUOTING or part.source_state != "own" or bool(ABOUT_OTHERS & set(part.labels or ()))
 
 
-def _without_others(record: Record) -> Record:
+def without_others(record: Record) -> Record:
     """The record as if nobody else were in it: what remains depends on this person alone."""
     main = replace(
         record.main, parties=(), source_state="own",

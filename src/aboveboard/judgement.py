@@ -23,7 +23,7 @@ from aboveboard.engine import Engine, Session, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
 from aboveboard.layout import MAX_BITS
-from aboveboard.plan import text
+from aboveboard.plan import moment, text
 from aboveboard.reasons import BY_ID, OUTCOMES, Outcome
 from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
 from aboveboard.relate import Related, resolved
@@ -35,6 +35,20 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Told how many records of how many are judged."""
+
+
+STAND_IN = 1 << 40
+"""More than the rows of any source. An ordinal is never negative: the engine takes those numbers for cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """Which records stand in for those to come: of each source those received in its window, ends included, judged as
+    if they were made and received at ``moment``. A source without a window has none. They are judged beside the records
+    themselves, and told apart by their ordinals: that of a record's stand-in is its own plus ``STAND_IN``."""
+
+    windows: Mapping[str, tuple[datetime, datetime]]
+    moment: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +94,7 @@ class Judgement:
         """The resolved records with this id (several where a source repeats it), in source order."""
         found: list[Record] = []
         with self.engine.connect() as con:
-            for rows in self._resolved(con):
+            for rows in self.records(con):
                 chosen = f"SELECT * FROM {rows} WHERE record_id = {text(record_id)} ORDER BY ordinal"
                 found += [as_record(row) for row in _dicts(con, chosen)]
         return found
@@ -88,7 +102,7 @@ class Judgement:
     def show_steps(self, rows: int = 5) -> Iterator[tuple[Step, int, list[str], list[tuple[Any, ...]]]]:
         """Judge the first shard and give each step: its table's rows, columns and first rows (never a text)."""
         with self._sitting(shown=True) as session:
-            if not self._places:
+            if not self.places:
                 return
             self._judge(session, 0)
             for step in (*steps.read("people"), *steps.read("shard")):
@@ -105,6 +119,19 @@ class Judgement:
             _count(session.con, tallies)
             _weigh(session.con, losses)
         return _tallies(tallies), _losses(losses)
+
+    def verdicts(self, into: Path, coming: Coming | None = None, progress: Progress | None = None) -> None:
+        """What is decided of each record, a file a shard in ``into``: its ordinal, the outcome, the parts that go.
+
+        With ``coming`` also of the records that stand in for those to come. No reason and no text.
+        """
+        into.mkdir(parents=True)
+        told = _Told(progress, sum(source.rows for source in self.judged))
+        with self._sitting() as session:
+            for place in range(len(self.places)):
+                self._judge(session, place, coming)
+                writing.copy_rows(session.con, _VERDICTS, into / verdicts_of(place))
+                told.more(session.count("staged"))
 
     def write(self, public: Path, private: Path, progress: Progress | None = None) -> manifest.Governed:
         """Released rows, their trees and the subject map into ``public``; decisions, quarantine, index and openings into
@@ -186,7 +213,7 @@ class Judgement:
         found: list[bytes] = []
         with self.engine.connect() as con:
             if _written(con, subjects, private):
-                for rows in self._resolved(con, chosen="(source, ordinal) IN (SELECT source, ordinal FROM written)"):
+                for rows in self.records(con, chosen="(source, ordinal) IN (SELECT source, ordinal FROM written)"):
                     said = _dicts(con, _STANDING.format(rows=rows))
                     found += [bytes(row["leaf"]) for row in said if _leaves(row, gate)]
         return found
@@ -203,11 +230,11 @@ class Judgement:
 
     def _laid(self, private: Path) -> Iterator[Laid]:
         """What came of each shard, once its decisions and its part are on the disk."""
-        if self.workers > 1 and len(self._places) > 1:
+        if self.workers > 1 and len(self.places) > 1:
             yield from self._laid_by_others(private)
             return
         with self._sitting(private) as session:
-            for place in range(len(self._places)):
+            for place in range(len(self.places)):
                 yield self._lay(session, place, private)
 
     def _lay(self, session: Session, place: int, private: Path) -> Laid:
@@ -239,10 +266,10 @@ class Judgement:
         with kept_people(self.gate.snapshot, private) as people:
             settled = None if self.people is None else commitments.Settled()
             worker = replace(self, engine=alone, gate=replace(self.gate, snapshot=people), workers=1, people=settled)
-            yield from pool.run(_start, (worker, private), _work, range(len(self._places)), self.workers)
+            yield from pool.run(_start, (worker, private), _work, range(len(self.places)), self.workers)
 
     @property
-    def _places(self) -> list[tuple[Staged, Path]]:
+    def places(self) -> list[tuple[Staged, Path]]:
         """Every shard that is judged, in order."""
         return [(source, shard) for source in self.judged for shard in source.shards]
 
@@ -264,12 +291,12 @@ class Judgement:
         """The session after each shard that it judged."""
         told = _Told(progress, sum(source.rows for source in self.judged))
         with self._sitting() as session:
-            for place in range(len(self._places)):
+            for place in range(len(self.places)):
                 told.more(self._judge(session, place))
                 yield session
 
-    def _judge(self, session: Session, place: int) -> int:
-        self._records(session.con, *self._places[place])
+    def _judge(self, session: Session, place: int, coming: Coming | None = None) -> int:
+        self._records(session.con, *self.places[place], coming=coming)
         session.judge()
         return session.count("decisions")
 
@@ -282,11 +309,16 @@ class Judgement:
             f" UNION ALL SELECT derived.subject FROM read_parquet({relations}) WHERE derived IS NOT NULL)"
         )
 
-    def _resolved(self, con: duckdb.DuckDBPyConnection, chosen: str = "TRUE") -> Iterator[str]:
-        """Each shard with its relations, as the view ``records``; ``chosen`` says which of them."""
+    def records(
+        self, con: duckdb.DuckDBPyConnection, chosen: str = "TRUE", coming: Coming | None = None
+    ) -> Iterator[str]:
+        """Each judged shard with its relations, in order, as the view ``records``; ``chosen`` says which of them.
+
+        With ``coming`` the records that stand in for those to come are among them.
+        """
         self._relations(con)
-        for source, shard in self._places:
-            self._records(con, source, shard, chosen)
+        for source, shard in self.places:
+            self._records(con, source, shard, chosen, coming)
             yield "records"
 
     def _relations(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -294,12 +326,21 @@ class Judgement:
             f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})"
         )
 
-    def _records(self, con: duckdb.DuckDBPyConnection, source: Staged, shard: Path, chosen: str = "TRUE") -> None:
+    def _records(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        source: Staged,
+        shard: Path,
+        chosen: str = "TRUE",
+        coming: Coming | None = None,
+    ) -> None:
         """One shard with its relations, as the view ``records``: what a step does not look at is never read."""
         con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
         con.execute(_RELATIONS.format(source=text(source.name)))
         [(owing,)] = con.execute("SELECT count(*) FROM relations").fetchall()
         rows = resolved("staged", "relations" if owing else None)
+        if coming is not None and source.name in coming.windows:
+            rows = f"{rows}\nUNION ALL\n{_stand_ins(rows, coming, source.name)}"
         first = "TRUE" if self.limit is None else f"ordinal < {int(self.limit)}"
         con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM ({rows}) WHERE {first} AND ({chosen})")
 
@@ -362,6 +403,21 @@ def _share(memory: str, workers: int) -> str:
 _MEGABYTES = {"K": 0.001, "M": 1, "G": 1_000, "T": 1_000_000}
 
 
+def verdicts_of(place: int) -> str:
+    """The name of the file that holds the verdicts of a shard."""
+    return f"{place:05d}.parquet"
+
+
+def _stand_ins(rows: str, coming: Coming, source: str) -> str:
+    """Of a query of records those that stand in for what is to come. What has no time of its own gets none."""
+    begins, ends = map(moment, coming.windows[source])
+    now = moment(coming.moment)
+    times = f"{now} AS collected_at, CASE WHEN created_at IS NOT NULL THEN {now} END AS created_at"
+    chosen = f"SELECT * FROM ({rows}) WHERE collected_at BETWEEN {begins} AND {ends}"
+    return f"SELECT * REPLACE (ordinal + {STAND_IN} AS ordinal, {times}) FROM ({chosen})"
+
+
+_VERDICTS = "SELECT ordinal, outcome, removed FROM decisions ORDER BY ordinal"
 _RELATIONS = """
 CREATE OR REPLACE TEMP TABLE relations AS
 SELECT * FROM all_relations

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from aboveboard import wording
+from aboveboard import reach, wording
+from aboveboard.drift import Drift, drift
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Policy, PolicyVersion, parse, timeline
 from aboveboard.wording import Finding
@@ -54,6 +57,20 @@ def check_folder(folder: Path) -> list[Finding]:
     return _check([read_version(child) for child in version_folders(folder)])
 
 
+def drifts(folder: Path, told: Callable[[int, int], None] | None = None) -> Iterator[Drift]:
+    """What moved from each version of a policy folder to the next, in its rules and in its words.
+
+    Versions that cannot be read, and those without their own text, are passed over: ``check_folder`` says so.
+    """
+    read = [read_version(child) for child in version_folders(folder)]
+    whole = [(f.version, f.text) for f in read if f.version is not None and f.text is not None and not f.problems]
+    whole.sort(key=lambda one: one[0].effective_from)
+    for done, ((old, before), (new, after)) in enumerate(pairwise(whole)):
+        if told is not None:
+            told(done, len(whole) - 1)
+        yield drift(old, before, new, after)
+
+
 def check_version_folder(folder: Path) -> list[Finding]:
     """Everything that does not hold in one version folder, for itself."""
     return _check([read_version(folder)])
@@ -66,6 +83,7 @@ def _check(found: list[VersionFolder]) -> list[Finding]:
     for one in found:
         if one.version is not None:
             findings += [f for f in wording.check_version(one.version, one.text) if f.rule != "text-missing"]
+            findings += reach.check(one.version, one.text)
     if versions:
         findings += _over_time(versions)
     return list(dict.fromkeys(findings))

@@ -264,6 +264,14 @@ class Period:
         day = min(moment.day, _days_in(year, month))
         return moment.replace(year=year, month=month, day=day) + timedelta(days=min(self.days, 300_000))
 
+    @property
+    def says(self) -> str:
+        """The period in words: ``3 years``, ``1 year and 6 months``."""
+        years, months = divmod(self.months, 12)
+        counted = [(years, "year"), (months, "month"), (self.days, "day")]
+        *first, last = [f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in counted if n] or ["no time"]
+        return f"{', '.join(first)} and {last}" if first else last
+
     def __str__(self) -> str:
         return "P" + (f"{self.months}M" if self.months else "") + (f"{self.days}D" if self.days else "")
 

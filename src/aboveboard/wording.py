@@ -51,6 +51,14 @@ RULES: Mapping[str, tuple[str, str]] = {
     "training-beyond-public": (WARNING, "a training clause names an audience that the gate will not reach"),
     "employment-wrong-purpose": (WARNING, "a permit names working life for a purpose it may never serve"),
     "biometric-one-tree": (WARNING, "a deny or a promise names only one of the two biometric categories"),
+    "rules-moved-alone": (WARNING, "a rule changed between two versions, and no words of the text with it"),
+    "words-moved-alone": (WARNING, "words of the text changed between two versions, and no rule with them"),
+    "moved-apart": (WARNING, "a rule and the words that it belongs to moved in opposite directions"),
+    "reach-contradicted": (
+        WARNING,
+        "the text says that it reaches older data, and that it does not, or the rules say `none`",
+    ),
+    "texts-not-compared": (WARNING, "two texts cannot be compared, so nothing is said about what moved"),
 }
 """Every check: its severity and what it finds. An error refuses the policy, a warning reports."""
 
@@ -503,10 +511,10 @@ def _heading_named(here: _Here, heading: Sequence[str], parts: Sequence[Section]
 
 
 def _stands(heading: Sequence[str], parts: Sequence[Section]) -> bool:
-    return any(_under(heading, part.path) for part in parts)
+    return any(under(heading, part.path) for part in parts)
 
 
-def _under(heading: Sequence[str], path: Sequence[str]) -> bool:
+def under(heading: Sequence[str], path: Sequence[str]) -> bool:
     """Whether the named headings stand in this order on the path; others may stand between them."""
     titles = iter(path)
     return all(any(_is_titled(name, title) for title in titles) for name in heading)
@@ -529,7 +537,7 @@ def _places(quote: str, parts: Sequence[Section]) -> Iterator[tuple[Section, int
 def _cited(clause: Clause, parts: Sequence[Section]) -> list[Section]:
     """The sections a clause cites: its quote stands there, under its heading."""
     found = (part for part, _ in _places(plain(clause.citation.quote), parts))
-    return [part for part in found if _under(clause.citation.heading, part.path)]
+    return [part for part in found if under(clause.citation.heading, part.path)]
 
 
 def _nearest(here: _Here, quote: str, parts: Sequence[Section]) -> Finding:
@@ -539,8 +547,8 @@ def _nearest(here: _Here, quote: str, parts: Sequence[Section]) -> Finding:
     share, nearest = max(ranked, key=lambda pair: pair[0], default=(0.0, None))
     hint, line = "copy the words from text.md", None
     if nearest is not None and share >= 0.3:
-        hint, line = f"nearest: {_cut(nearest.shown)}", nearest.line
-    return here.says("quote-not-in-text", f"the text does not say `{_cut(quote, 60)}`", hint, line)
+        hint, line = f"nearest: {cut(nearest.shown)}", nearest.line
+    return here.says("quote-not-in-text", f"the text does not say `{cut(quote, 60)}`", hint, line)
 
 
 def _pairs(text: str) -> set[tuple[str, ...]]:
@@ -548,7 +556,8 @@ def _pairs(text: str) -> set[tuple[str, ...]]:
     return {(word,) for word in words} | set(pairwise(words))
 
 
-def _cut(text: str, limit: int = 100) -> str:
+def cut(text: str, limit: int = 100) -> str:
+    """The first words of a text, for a message."""
     return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0] + " ..."
 
 
@@ -587,6 +596,6 @@ def _choices(here: _Here, parts: Sequence[Section]) -> Iterator[Finding]:
         for sentence in sentences(part):
             elsewhere = any(plain(e.quote) in plain(sentence.text) for e in here.version.elsewhere)
             if not elsewhere and (words := choice_words(sentence.text)):
-                says = f"the text names a choice that nothing carries out: `{_cut(words, 60)}`"
+                says = f"the text names a choice that nothing carries out: `{cut(words, 60)}`"
                 hint = "cite this section in the clause whose `control` it is, or say [[elsewhere]] who carries it out"
                 yield here.says("choice-without-control", says, hint, sentence.line)

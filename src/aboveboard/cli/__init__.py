@@ -69,7 +69,7 @@ SUMMARIES = {
     "explain": "the judgement of one record, in sentences",
     "init": "make a workspace",
     "log": "the signed log: prove, audit, witness",
-    "policy": "check, show and test policies",
+    "policy": "check, show, test and compare policies",
     "release": "build, list and show releases",
 }
 

@@ -6,7 +6,7 @@ policy is meant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
@@ -18,7 +18,12 @@ import click
 from aboveboard import policies
 from aboveboard.cli import policytext
 from aboveboard.cli.casetest import test
+from aboveboard.cli.compare import compare
+from aboveboard.cli.effect import effect
+from aboveboard.cli.history import history
+from aboveboard.cli.progress import Told, shown
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
+from aboveboard.drift import Drift
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Policy, PolicyVersion
 from aboveboard.wording import ERROR, Finding
@@ -26,10 +31,13 @@ from aboveboard.wording import ERROR, Finding
 
 @click.group()
 def policy() -> None:
-    """Check, show and test policies."""
+    """Check, show, test and compare policies."""
 
 
 policy.add_command(test)
+policy.add_command(compare)
+policy.add_command(history)
+policy.add_command(effect)
 
 path_argument = click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
 
@@ -39,30 +47,39 @@ path_argument = click.argument("path", required=False, type=click.Path(exists=Tr
 @workspace_option
 @json_option
 def check(path: Path | None, workspace: str, as_json: bool) -> None:
-    """Do the rules say what the words say? Ends with 4 when they do not.
+    """Do the rules say what the words say, and did both move together? Ends with 4 when the rules do not hold.
 
-    PATH is a version folder, a policy folder, a folder of policies or a workspace.
+    PATH is a version folder, a policy folder, a folder of policies or a workspace. Of versions that follow each other,
+    what changed in the rules is held against what changed in the text; what moved alone is a warning.
     """
-    folders, findings = _checked(path or Path(workspace))
+    with shown(quiet=as_json) as told:
+        folders, findings, moved = _checked(path or Path(workspace), told)
     errors = sum(finding.severity == ERROR for finding in findings)
     document = {
         "valid": errors == 0,
         "errors": errors,
         "warnings": len(findings) - errors,
         "findings": [asdict(finding) for finding in findings],
+        "moved": [one.as_json() for one in moved],
     }
     emit(document, as_json, lambda: _report(folders, findings, errors))
     if errors:
         ask_exit(PolicyError.exit_code)
 
 
-def _checked(path: Path) -> tuple[list[Path], list[Finding]]:
-    """The folders that were checked, and what was found in all of them."""
+def _checked(path: Path, told: Told | None) -> tuple[list[Path], list[Finding], list[Drift]]:
+    """The folders that were checked, what was found in all of them, and what moved from version to version."""
     folder = path.parent if path.name == policies.RULES_FILE else path
     if (folder / policies.RULES_FILE).is_file():
-        return [folder], policies.check_version_folder(folder)
+        return [folder], policies.check_version_folder(folder), []
     folders = policies.policy_folders(folder)
-    return folders, [finding for one in folders for finding in policies.check_folder(one)]
+    moved = [one for each in folders for one in policies.drifts(each, _comparing(told, each))]
+    findings = [finding for one in folders for finding in policies.check_folder(one)]
+    return folders, [*findings, *(finding for one in moved for finding in one.findings())], moved
+
+
+def _comparing(told: Told | None, folder: Path) -> Callable[[int, int], None] | None:
+    return None if told is None else lambda done, total: told(f"comparing versions of {folder.name}", done, total)
 
 
 def _report(folders: Sequence[Path], findings: Sequence[Finding], errors: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aboveboard import vocabulary
-from aboveboard.policy import Clause, Commitment, Embargo, Period, Policy, PolicyVersion, Retention
+from aboveboard.policy import Clause, Commitment, Embargo, Policy, PolicyVersion, Retention
 
 AUDIENCE = {
     "public": "what everyone can see",
@@ -67,7 +67,7 @@ def _opening(version: PolicyVersion, following: PolicyVersion | None) -> str:
     at = version.zone
     ends = f", until {moment(version.effective_to, at)}" if version.effective_to else ""
     where = f", established in {version.establishment}" if version.establishment else ", establishment not stated"
-    retroactive = RETROACTIVE[version.retroactive].format(window=period(version.notice_window))
+    retroactive = RETROACTIVE[version.retroactive].format(window=version.notice_window.says)
     lines = [
         f"Policy {version.policy}, version {version.version}{where}.",
         f"In force from {moment(version.effective_from, at)}{ends}; announced on {moment(version.announced_at, at)}.",
@@ -147,12 +147,12 @@ def _undertaking(undertaking: Embargo, zone: str) -> str:
 
 def _retention(rule: Retention) -> str:
     kept = _all(_says(rule.categories, vocabulary.CATEGORIES))
-    return f"Kept for {period(rule.period)} {SINCE[rule.since]}: {kept}."
+    return f"Kept for {rule.period.says} {SINCE[rule.since]}: {kept}."
 
 
 def _withdrawal(version: PolicyVersion) -> str:
     does = version.on_withdrawal
-    releases = RELEASES[does.releases].format(deadline=period(does.deadline))
+    releases = RELEASES[does.releases].format(deadline=does.deadline.says)
     done = [releases, MODELS[does.models], RECIPIENTS[does.recipients]]
     return f"When somebody says no: intake stops at once, {_all(done)}."
 
@@ -169,13 +169,6 @@ def _recipient(key: str) -> str:
 def _all(words: Iterable[str]) -> str:
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def period(length: Period) -> str:
-    """A period in words: ``3 years``, ``30 days``."""
-    years, months = divmod(length.months, 12)
-    parts = [(years, "year"), (months, "month"), (length.days, "day")]
-    return _all([f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in parts if n] or ["no time"])
 
 
 def moment(at: datetime, zone: str) -> str:

@@ -1,0 +1,231 @@
+"""What kind of sentence a sentence is: a promise, a prohibition, a choice, a grant, or only a statement.
+
+The direction of a change depends on it: a word more in a grant lets more happen, a word more in a promise less. A
+frame is found by patterns over the lower-case words, tried in the order of ``FRAMES``; an item of a list is read with
+the words that lead into it, and a fragment with its heading. Nothing here is particular to one service.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from aboveboard.comparison.text import ITEM, ROW, Sentence
+from aboveboard.wording import choice_words
+
+PROMISE, KEPT, FORBIDDEN, CHOICE, GRANT, STATEMENT = "promise", "duty", "prohibition", "choice", "grant", "statement"
+
+WEIGHT = {PROMISE: -1, KEPT: -1, FORBIDDEN: -1, CHOICE: -1, GRANT: 1, STATEMENT: 0}
+"""Whether such a sentence lets more happen to data (1) or less (-1). A prohibition on people narrows what they may do."""
+
+_OPERATE = (
+    r"(?:collect|receiv|obtain|gather|record(?!s)|log\b|infer|deriv|us(?:e|es|ing)\b|process|analy[sz]|scan|train|"
+    r"review|access|"
+    r"shar(?:e|es|ing)\b|disclos|sell|provid(?:e|es|ing) (?:\w+ ){0,5}to\b|transfer|send|sends|transmit|distribut|"
+    r"licens|monetiz|"
+    r"combin|associat|match|keep|keeps|retain|retention|stor(?:e|es|ing)\b|preserve|track|monitor|personali[sz]|"
+    r"tailor|"
+    r"compil|create derivative|publish|display|make (?:\w+ ){0,4}available|share)"
+)
+_PEOPLE_SUBJECT = (
+    r"(?:you|users?|customers?|members?|developers?|end users?|visitors?|people|the public|licensees?|anyone)"
+)
+_NOT = (
+    r"(?:do not|does not|don't|doesn't|will not|won't|would not|wouldn't|never|are not|is not|aren't|isn't|"
+    r"shall not|may not|cannot|can't|can not|did not|have not|has not)"
+)
+_HARMS = (
+    r"(?:collect|receive|gather|record|use|used|process|scan|train|read|access|share|shared|disclose|disclosed|"
+    r"sell|sold|"
+    r"provide|provided|transfer|send|rent|trade|license|monetize|combine|retain|retained|store|stored|keep|kept|"
+    r"track|monitor|"
+    r"listen|discriminate|contact|identify|reveal|make|made|knowingly|allow|permit|request|require|charge|advertise)"
+)
+_DATA = r"(?:information|data|content|recordings?|messages?|photos?|posts|identifiers?|materials?|input|prompts?)"
+_LEADS_OFF = (
+    r"(?<!how )(?<!what )(?<!which )(?<!why )(?<!whether )(?<!ways )(?<!when )(?<!where )(?<!data "
+    r")(?<!information )(?<!content )(?<!that )(?<!if )"
+)
+_ADVERBS = (
+    r"(?:(?:may|might|will|can|could|would|shall|also|sometimes|generally|often|typically|currently|then|"
+    r"always|automatically|only|,|either|both|and|or|our \w+|do|use it to|(?:including|and) \w+,?) ){0,6}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A kind of sentence: words that make it one, and words that keep it from being one."""
+
+    name: str
+    pattern: re.Pattern[str]
+    unless: re.Pattern[str] | None = None
+
+
+def _frame(name: str, pattern: str, unless: str = "") -> Frame:
+    return Frame(name, re.compile(pattern), re.compile(unless) if unless else None)
+
+
+FRAMES: tuple[Frame, ...] = (
+    _frame(
+        FORBIDDEN,
+        rf"\b{_PEOPLE_SUBJECT}(?: hereby)? (?:\w+ ){{0,2}}?(?:may not|must not|shall not|cannot|can not|can't|"
+        rf"agree not to|agree to not|"
+        r"are not (?:allowed|permitted|entitled)|is not (?:allowed|permitted)|do not have (?:a|the|any) right|"
+        r"will not (?:and|attempt|be able))|"
+        r"\bwaiv(?:e|es|ing)\b|\bprohibit(?:ed|s)\b|\bis (?:forbidden|banned)\b|\bnot permitted\b|\bno (?:right|"
+        r"refunds?)\b|\bpermanently banned\b",
+        r"\b(?:need|have|required) to\b|\bwhether you\b",
+    ),
+    _frame(
+        PROMISE,
+        rf"(?<!you )(?<!your )(?<!if )\b{_NOT} (?:(?:\w+|,) ){{0,3}}?{_HARMS}\b|\bno longer (?:collect|use|share|"
+        rf"sell|keep|store|retain)|"
+        rf"\bno (?:sale|sharing) of\b|\bwithout (?:your )?(?:selling|sharing)\b|\bnot (?:from|by) (?:selling|"
+        rf"sharing|monetizing)",
+        rf"\b{_PEOPLE_SUBJECT} (?:\w+ )?{_NOT}|\b(?:cannot|can't|can not|does not|do not) (?:\w+ )?(?:guarantee|"
+        rf"require|control|own|apply|affect|allow)|"
+        r"\bnot (?:require|need|apply|limited|request|responsible)|\bif (?:we|you) (?:do not|don't)|\bcannot "
+        r"provide|\bcan not provide|\bunable\b|"
+        r"\bmay not (?:reflect|be able|work)|\bno longer (?:use|access) (?:the|our) service",
+    ),
+    _frame(
+        KEPT,
+        r"\b(?:we|our \w+|[a-z]+) (?:will|shall|always|must|would|commit to|promise to|undertake to|endeavou?r "
+        r"to)(?: \w+){0,2}? "
+        r"(?:notify|inform|tell you|let you know|respond|delete|erase|anonymi[sz]e|de-?identify|obtain (?:your |"
+        r"any )?(?:\w+ )?consent|"
+        r"ask (?:for )?(?:your )?(?:consent|permission|you)|seek your|get your consent|provide (?:\w+ "
+        r"){0,3}notice|disclose that to you|"
+        r"encrypt|honou?r|stop (?:collecting|using|processing)|only (?:use|share|process|collect|retain|keep))\b|"
+        r"\bwe (?:adhere to|are committed to|restrict|limit|de-?identify|anonymi[sz]e|encrypt|require (?:our|"
+        r"these|such|them|all))\b|"
+        r"\b(?:is|are|be|automatically) deleted (?:after|within)\b|\b(?:retain|keep|stor)\w*\b[^.;]{0,60}\b(?:no "
+        r"longer than|no more than|not longer than|at most|a maximum of)\b|"
+        r"\b(?:delete|erase|anonymi[sz]e|de-?identify)\b[^.;]{0,50}\b(?:within|after) (?:\w+ )?(?:\d+|\w+) "
+        r"(?:hours?|days?|weeks?|months?|years?)\b",
+        r"\bwhether we|\bhow we",
+    ),
+    _frame(
+        GRANT,
+        r"\byou (?:hereby |also |expressly )*(?:agree to )?(?:grant|consent to|authori[sz]e|agree that "
+        r"(?!english)|agree to (?:grant|our)|acknowledge and agree|unconditionally)|"
+        r"\bby (?:using|accessing|submitting|posting)[^.;]{0,60}you (?:\w+ )?(?:grant|consent|agree|authori[sz]e|"
+        r"are giving)",
+        r"\byou agree (?:that you|to be|to these|to comply|to the terms)",
+    ),
+    _frame(
+        GRANT,
+        rf"{_LEADS_OFF}\b(?:we|us|our (?:\w+ ){{0,2}}(?:partners|affiliates|providers|vendors)|they|others|"
+        rf"advertisers|affiliates|partners|third parties|"
+        rf"developers|employers|@name)(?: and (?:our )?\w+(?: \w+)?)?,? (?:including \w+,? )?{_ADVERBS}(?:\w+ "
+        rf"(?:and|or),? )?{_OPERATE}",
+        r"\bhow we|\bwhy we|\bwhat we collect$",
+    ),
+    _frame(
+        GRANT,
+        r"\b(?:recipients?|collaborators?|companies|parties|partners?|providers?|vendors?|users|sellers?|employers?)"
+        rf"(?: (?!not|who|that)\w+){{0,4}}? (?:may|will|can|might)(?: also| then)? {_OPERATE}",
+        r"\bhow (?:they|these)|\byou (?:may|can)\b.{0,40}\bparties",
+    ),
+    _frame(
+        GRANT,
+        rf"\b{_DATA}(?: (?!not)\w+){{0,8}} (?:may|will|can|might|is|are)(?: also)?(?: be)? (?:\w+ )?(?:used|shared|"
+        rf"disclosed|collected|sold|transferred|processed|"
+        r"stored|retained|kept|sent|combined|made available|viewable|visible|available to)\b|"
+        rf"\busing (?:\w+ ){{0,3}}{_DATA} to\b|\b(?:may|can|will|might) include (?:information|data)\b",
+        r"\bhow (?:your|the)|\bwhether\b",
+    ),
+)  # fmt: skip
+"""In order of precedence, except that a choice comes before a grant where "you can" comes before "we may"."""
+
+_RIGHT = re.compile(
+    r"(?<!if )(?<!when )(?<!unless )\byou (?:also |always |still |then )?(?:can|may|could|are (?:free|able|"
+    r"entitled) to|have (?:the|a) (?:right|choice|option|ability))"
+    r"[^.;]{0,60}?\b(?:request|ask|access|correct|delete|erase|remove|export|download|object|opt|limit|control|"
+    r"withdraw|disable|decide|choose|turn|restrict|port)\b|"
+    r"\bright (?:to|of) (?:\w+ )?(?:erasure|access|object|know|delet|correct|rectif|data portability|portability|"
+    r"restrict|withdraw|be forgotten|request|lodge)|"
+    r"^(?:withdraw|opt|delete|access|export|correct|object|restrict)\b[^.]{0,50}(?:consent|out|data|information|"
+    r"account)"
+)
+_ABOUT_DATA = re.compile(
+    r"collect|\bus(?:e|es|ed|ing)\b|process|shar|disclos|sell|sale|train|track|personali|advertis|\bads\b|cookie|"
+    r"\bdata\b|"
+    r"information|delet|eras|opt[- ]|consent|object|content|unsubscribe|marketing"
+)
+_OWN_AFFAIR = re.compile(r"\b(?:manage|adjust|change|update|edit)\b[^.;]{0,30}\b(?:settings|preferences|profile)\b")
+_CONTEXT = (
+    (
+        GRANT,
+        re.compile(
+            r"\b(?:we|we may|we also|we can|we'll) (?:\w+ ){0,4}?(?:collect|use|share|disclose|receive|process|"
+            r"keep|retain|infer|obtain)|how (?:do )?we use|what (?:\w+ ){0,4}collect|how (?:\w+ ){0,3}(?:share|"
+            r"disclos)|(?:information|data) (?:that )?(?:we|you) (?:collect|receive|provide|give)|why (?:and how "
+            r")?we|purposes"
+        ),
+    ),
+)
+
+
+LONGEST = 1200
+"""Characters of a sentence that decide what kind it is; what comes later is a list."""
+
+
+@lru_cache(maxsize=1 << 14)
+def frame_of(words: str, context: str = "") -> str:
+    """The frame of a sentence; ``context`` leads into it and decides where the words alone say nothing."""
+    low = words.lower()[:LONGEST]
+    found = _by_words(low)
+    if found != STATEMENT or not context:
+        return found
+    lead = context.lower()[:LONGEST]
+    before = _by_words(lead)
+    if before in (FORBIDDEN, PROMISE, KEPT) and lead.endswith(":"):
+        return before
+    if before == GRANT or any(pattern.search(lead) for _, pattern in _CONTEXT):
+        return GRANT
+    return STATEMENT
+
+
+def _by_words(low: str) -> str:
+    right, choice = _right_at(low), _names_choice(low)
+    for frame in FRAMES:
+        found = frame.pattern.search(low)
+        if found and not (frame.unless and frame.unless.search(low)):
+            return CHOICE if frame.name == GRANT and right is not None and right <= found.start() else frame.name
+    return CHOICE if right is not None or choice else STATEMENT
+
+
+_SUBORDINATE = re.compile(r"^(?:unless|if|when|once|until|even if|where|with|without|based on|subject to)\b")
+_DEPENDS = re.compile(r"\b(?:depending|depends?|based|subject|according)\s*$")
+
+
+def _right_at(low: str) -> int | None:
+    """Where a sentence says what people can do about their data, or None."""
+    found = _RIGHT.search(low)
+    return found.start() if found is not None and _is_about_data(low) else None
+
+
+def _names_choice(low: str) -> bool:
+    """Whether a sentence names a choice about data in passing. A condition of something else is no choice."""
+    words = (choice_words(low) or "").strip()
+    before = low[: max(0, low.find(words))]
+    return bool(words) and not _SUBORDINATE.match(words) and not _DEPENDS.search(before) and _is_about_data(low)
+
+
+def _is_about_data(low: str) -> bool:
+    """Whether it is about data at all, and not only about one's own settings and pages."""
+    own = _OWN_AFFAIR.search(low) and not re.search(r"\b(?:collect|share|use|used|sell|train|process)\b", low)
+    return _ABOUT_DATA.search(low) is not None and not own
+
+
+def frame(sentence: Sentence, names: Iterable[str] = ()) -> str:
+    """The frame of a sentence where it stands. ``names`` are what the service calls itself: it speaks as "we"."""
+    words = sentence.text
+    for name in names:
+        words = re.sub(rf"\b{re.escape(name)}\b(?!'s)", "we", words)
+    listed = sentence.kind in (ITEM, ROW)  # a whole sentence speaks for itself, an entry of a list under its heading
+    context = sentence.lead or (" ".join(sentence.path[-1:]) if listed else "")
+    return frame_of(words, "" if sentence.kind == "heading" else context)

@@ -1,0 +1,683 @@
+"""What a change means: its kind, its direction, what it is about, and the name of the rule that says so.
+
+The rules are listed in ``RULES``, in the order in which they are asked; the first that holds types the change. They
+read the frame of a sentence (frames.py) and the words that came and went (lexicon.py). Every rule turns round with
+the texts: what widens from old to new narrows from new to old. Specification: docs/formats/comparison.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+
+from aboveboard.comparison import alignment, frames, lexicon
+from aboveboard.comparison.alignment import Group, Key, Side
+from aboveboard.comparison.changes import ASPECTS, Change
+from aboveboard.comparison.folding import is_label
+from aboveboard.comparison.frames import CHOICE, FORBIDDEN, GRANT, KEPT, PROMISE, STATEMENT, WEIGHT
+from aboveboard.comparison.text import HEADING, Sentence
+
+WIDENS, NARROWS, EDITORIAL, UNCLEAR = "widens", "narrows", "editorial", "unclear"
+
+RULES: Mapping[str, str] = {
+    "promise-gone": "a promise is no longer made",
+    "promise-made": "a promise is made",
+    "choice-gone": "a choice or a right is no longer offered",
+    "choice-offered": "a choice or a right is offered",
+    "prohibition-made": "something is forbidden to people, or a right of theirs is waived",
+    "prohibition-gone": "a prohibition or a waiver is gone",
+    "grant-made": "something is allowed to be done with data that was not said before",
+    "grant-gone": "something that was allowed to be done with data is no longer said",
+    "reaches-back": "it says whether data from before is reached",
+    "longer": "data is kept longer, or a term for people is shorter",
+    "shorter": "data is kept for less time, or a term for people is longer",
+    "negation": "a negation came or went",
+    "more-in-grant": "words were added to what may be done with data",
+    "less-in-grant": "words were taken out of what may be done with data",
+    "more-in-limit": "words were added to a promise, a choice or a prohibition",
+    "less-in-limit": "words were taken out of a promise, a choice or a prohibition",
+    "condition": "a condition came or went",
+    "extent": "a word for how much was replaced by another",
+    "company": "a company is named that was not named, or no longer",
+    "address": "an address changed",
+    "number": "a number or a date changed",
+    "example": "an example was replaced, added or dropped",
+    "product-gone": "the sentence is about a product that the other text does not name at all",
+    "data-words": "words about data were replaced by other words",
+    "statement": "something is told that neither allows nor limits anything",
+    "wording": "the wording changed",
+    "order": "the same words stand in another order",
+}
+"""Every rule by its name, with what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One side as the rules need it: its sentences, what the service calls itself, every word, what headings are numbered."""
+
+    side: Side
+    names: tuple[str, ...]
+    words: frozenset[str]
+    numbers: Mapping[str, Key]
+
+
+def prepared(side: Side, whole: Side) -> Text:
+    """A side with what is asked of it again and again. ``whole`` is the text that it is a part of."""
+    words = frozenset(t for s in whole.sentences for t in s.tokens)
+    return Text(side, lexicon.own_names(whole.sentences), words, _numbers_of(whole))
+
+
+def _numbers_of(side: Side) -> Mapping[str, Key]:
+    """The words of the heading that bears each number; the first where two do."""
+    found: dict[str, Key] = {}
+    for sentence, key in zip(side.sentences, side.keys, strict=True):
+        number = re.match(r"\W*(?:section |article )?(\d+(?:\.\d+)*)", sentence.text, re.IGNORECASE)
+        if sentence.kind == HEADING and number:
+            found.setdefault(number[1], key)
+    return found
+
+
+# --- one group, typed -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a rule said: its name and the direction; ``words`` are what it rests on."""
+
+    rule: str
+    direction: str
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One side of a group: its sentences as one, with tokens, spans in ``text`` and the frame."""
+
+    sentences: tuple[Sentence, ...]
+    key: Key
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    frame: str
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return self.sentences[0].path if self.sentences else ()
+
+    def shown(self, start: int, end: int) -> str:
+        """The words of a range of tokens, as they are read."""
+        return self.text[self.spans[start][0] : self.spans[end - 1][1]] if start < end else ""
+
+
+def part(text: Text, at: Sequence[int]) -> Part:
+    """The sentences of a group on one side, put one after the other."""
+    sentences = tuple(text.side.sentences[i] for i in at)
+    words, key, spans = "", [], []
+    for i, sentence in zip(at, sentences, strict=True):
+        offset = len(words) + bool(words)
+        words = f"{words} {sentence.text}".strip()
+        for token, (start, end) in zip(text.side.keys[i], sentence.spans, strict=True):
+            if token:
+                key.append(token)
+                spans.append((start + offset, end + offset))
+    return Part(sentences, tuple(key), words, tuple(spans), _frame(sentences, text.names))
+
+
+def _frame(sentences: Sequence[Sentence], names: Sequence[str]) -> str:
+    found = [frames.frame(s, names) for s in sentences]
+    order = (PROMISE, FORBIDDEN, GRANT, CHOICE, KEPT, STATEMENT)
+    return min(found, key=order.index) if found else STATEMENT
+
+
+def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
+    """The changes that a group is: none where only silent words differ, two where it goes both ways."""
+    a, b = part(old, group.old), part(new, group.new)
+    if not a.key or not b.key:
+        yield from _alone(a, b, old, new)
+        return
+    found = [
+        h for h in alignment.hunks(a.key, b.key) if not _silent(a.key[slice(*h.old)], b.key[slice(*h.new)], old, new)
+    ]
+    if not found or (all(s.kind == HEADING for s in (*a.sentences, *b.sentences)) and not _substantive(a, b, found)):
+        return
+    for verdict, marked in _verdicts(a, b, found):
+        yield _change("changed", verdict, a, b, marked)
+
+
+def _change(kind: str, verdict: Verdict, a: Part, b: Part, marked: Sequence[alignment.Hunk]) -> Change:
+    gone = " ".join(a.shown(*h.old) for h in marked) if marked else ""
+    came = " ".join(b.shown(*h.new) for h in marked) if marked else ""
+    words = f"{gone} {came}".strip() if kind == "changed" else a.text or b.text
+    around = f"{a.text} {b.text}"
+    weighs = verdict.direction != EDITORIAL and verdict.rule != "extent"  # what only reads otherwise is about nothing
+    return Change(
+        kind=kind,
+        direction=verdict.direction,
+        aspects=_aspects(verdict, a, b, words),
+        categories=lexicon.categories(words) or (lexicon.categories(around) if weighs else ()),
+        purposes=lexicon.purposes(words) or (lexicon.purposes(around) if weighs else ()),
+        recipients=lexicon.recipients(words),
+        old_quote=a.text,
+        new_quote=b.text,
+        heading_old=a.path,
+        heading_new=b.path,
+        clause=clause(a.key, b.key),
+        rule=verdict.rule,
+        why=_why(verdict),
+        alert=verdict.rule == "promise-gone" and a.frame == PROMISE,
+        old_marks=_marks(a, [h.old for h in marked]) if kind == "changed" else ((0, len(a.text)),) if a.text else (),
+        new_marks=_marks(b, [h.new for h in marked]) if kind == "changed" else ((0, len(b.text)),) if b.text else (),
+    )
+
+
+def _why(verdict: Verdict) -> str:
+    words = verdict.words if len(verdict.words) <= 160 else verdict.words[:160].rsplit(" ", 1)[0] + " ..."
+    return RULES[verdict.rule] + (f": `{words}`" if words else "")
+
+
+def _marks(side: Part, ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((side.spans[i][0], side.spans[j - 1][1]) for i, j in ranges if i < j)
+
+
+def clause(old: Key, new: Key) -> str:
+    """The identity of a clause: a digest of the words it had, or has where it had none."""
+    return hashlib.sha256(" ".join(old or new).encode()).hexdigest()[:16]
+
+
+# --- what the change is about -----------------------------------------------------------------------------------
+
+_REGION = re.compile(
+    r"\b(?:european|eu|eea|efta|united kingdom|uk|switzerland|swiss|california|ccpa|texas|virginia|brazil|lgpd|"
+    r"india|canada|"
+    r"australia|japan|korea|designated countries|gdpr|united states|regions?|countries)\b", re.I,
+)  # fmt: skip
+_KEEPING = re.compile(
+    r"\b(?:retain|retention|keep|kept|stor(?:e|ed|ing)|delet\w+|eras\w+|anonymi[sz]\w+|de-?identif\w+)\b", re.I
+)
+_COLLECTING = re.compile(r"\b(?:collect\w*|receiv\w*|obtain\w*|gather\w*|infer\w*|record(?:ed|ing)?)\b", re.I)
+_USING = re.compile(
+    r"\b(?:us(?:e|es|ed|ing)|process\w*|analy[sz]\w*|train\w*|personali[sz]\w*|improv\w*|licen[sc]\w*)\b", re.I
+)
+BACK = re.compile(
+    r"retroactiv|regardless of when|previously (?:posted|collected|provided|shared|submitted)|(?:posted|collected|"
+    r"provided|shared) before|"
+    r"before (?:the|this) (?:effective|change|update|policy)|already (?:collected|posted|shared|provided)|most "
+    r"current version (?:of[^.]{0,40})?(?:will )?governs?|"
+    r"existing (?:content|data|information|posts)|past (?:content|posts|data)", re.I,
+)  # fmt: skip
+
+
+def _aspects(verdict: Verdict, a: Part, b: Part, words: str) -> tuple[str, ...]:
+    around = f"{a.text} {b.text}"
+    lead = " ".join(s.lead for s in (*a.sentences, *b.sentences)) + " ".join(a.path[-1:] + b.path[-1:])
+    told = f"{words} {lead if not (_COLLECTING.search(around) or _USING.search(around)) else around}"
+    has = {
+        "promise": PROMISE in (a.frame, b.frame) or KEPT in (a.frame, b.frame),
+        "choice": CHOICE in (a.frame, b.frame)
+        or verdict.rule in ("choice-gone", "choice-offered")
+        or bool(_CONDITION.search(words)),
+        "retroactivity": bool(BACK.search(words)),
+        "recipient": lexicon.is_sharing(around) and bool(lexicon.recipients(words)),
+        "collection": bool(_COLLECTING.search(told)),
+        "use": bool(_USING.search(told)),
+        "purpose": bool(set(lexicon.purposes(words)) - {"third_party_sharing"}),
+        "retention": bool(_KEEPING.search(words))
+        or (verdict.rule in ("longer", "shorter") and bool(_KEEPING.search(around))),
+        "region": bool(_REGION.search(words)),
+    }
+    return tuple(aspect for aspect in ASPECTS if has[aspect])
+
+
+# --- a sentence that stands in one text only ----------------------------------------------------------------------
+
+_ALONE = {
+    PROMISE: ("promise-made", "promise-gone"), KEPT: ("promise-made", "promise-gone"),
+    CHOICE: ("choice-offered", "choice-gone"), FORBIDDEN: ("prohibition-made", "prohibition-gone"),
+    GRANT: ("grant-made", "grant-gone"), STATEMENT: ("statement", "statement"),
+}  # fmt: skip
+
+
+def _alone(a: Part, b: Part, old: Text, new: Text) -> Iterator[Change]:
+    here, other = (b, old) if b.key else (a, new)
+    kind = "added" if b.key else "removed"
+    yield _change(kind, _lone_verdict(here, kind == "added", other), a, b, ())
+
+
+def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
+    if back := BACK.search(here.text):
+        denied = re.search(r"\bnot (?:be )?(?:\w+ )?$", here.text[: back.start()]) or here.frame == PROMISE
+        return Verdict("reaches-back", _turned(NARROWS if denied else WIDENS, added), back[0])
+    if all(is_label(s) for s in here.sentences) and frames.frame_of(here.text) in (STATEMENT, GRANT):
+        return Verdict("statement", EDITORIAL)
+    if here.frame in (CHOICE, STATEMENT, KEPT) and _unknown_product(here, other):
+        return Verdict("product-gone", EDITORIAL)
+    weight = WEIGHT[here.frame]
+    direction = EDITORIAL if weight == 0 else _turned(WIDENS if weight > 0 else NARROWS, added)
+    return Verdict(_ALONE[here.frame][0 if added else 1], direction)
+
+
+def _turned(direction: str, forward: bool) -> str:
+    return direction if forward else {WIDENS: NARROWS, NARROWS: WIDENS}.get(direction, direction)
+
+
+def _unknown_product(here: Part, other: Text) -> bool:
+    """Whether the sentence begins by naming a place or product that the other text never names."""
+    found = re.match(r"(?:On|In|For|If you use|When you use|With|Through) (?:the |our )?([A-Z]\w+)\b", here.text)
+    return found is not None and found[1].casefold() not in other.words and found[1] not in lexicon.NOT_NAMES
+
+
+# --- a sentence that says something else now ----------------------------------------------------------------------
+
+_CONDITION = re.compile(
+    r"\b(?:with(?:out)? your (?:\w+ )?(?:consent|permission)|your (?:\w+ )?consent|consent|opt[- ](?:in|out)|"
+    r"opted|if you (?:choose|agree|opt|allow|enable|consent)|"
+    r"subject to (?:your )?(?:settings|choices)|depending on your (?:settings|preferences)|unless|except|only|"
+    r"solely|where (?:legally )?(?:required|permitted|allowed|applicable|needed)|"
+    r"if required|as required by|to the extent|in some cases|in certain|generally|typically|limited to|where "
+    r"possible|reasonable|permission)\b",
+    re.I,
+)  # fmt: skip
+_EXTENTS = {
+    **dict.fromkeys(("all", "any", "every", "entire", "whole"), 5), **dict.fromkeys(("most", "much", "many"), 4),
+    **dict.fromkeys(("some", "certain", "various", "several"), 3), **dict.fromkeys(("limited", "few", "select", "minimal"), 2),
+    **dict.fromkeys(("none",), 1),
+}  # fmt: skip
+_NEGATIONS = frozenset({"not", "no", "never", "nor", "neither", "none", "without", "cannot"})
+_SILENT = frozenset(
+    {
+        "a",
+        "an",
+        "the",
+        "that",
+        "and",
+        "also",
+        "then",
+        "please",
+        "is",
+        "are",
+        "of",
+        "to",
+        "our",
+        "your",
+        "this",
+        "these",
+        "such",
+        "",
+    }
+)
+_WEAK = frozenset(
+    """a an the that and or also then please is are be of to our your this these such in on at by for from with as it its we us
+    you they them their which who may will can do so if when including include includes here more information about need
+    i e g eg ie""".split()
+)
+"""Words that carry no meaning of their own in what came or went."""
+
+
+def _silent(gone: Key, came: Key, old: Text, new: Text) -> bool:
+    """Whether a hunk says nothing: articles, the same word otherwise spelled or divided, a cross-reference."""
+    if set(gone) | set(came) <= _SILENT and not (set(gone) & {"and"} and set(came) & {"or"}):
+        return True
+    if gone and came and (_spelled(gone) == _spelled(came) or _misspelled(gone, came, old, new)):
+        return True
+    return len(gone) == len(came) == 1 and _renumbered(gone[0], came[0], old, new)
+
+
+def _renumbered(gone: str, came: str, old: Text, new: Text) -> bool:
+    """Whether a cross-reference has another number because its section has, and for no other reason."""
+    if not (gone.startswith("ref:") and came.startswith("ref:")):
+        return False
+    title = old.numbers.get(gone.removeprefix("ref:"))
+    return title is not None and title == new.numbers.get(came.removeprefix("ref:"))
+
+
+def _misspelled(gone: Key, came: Key, old: Text, new: Text) -> bool:
+    """A slip put right, or made: a long word that stands in both texts, and one like it that stands nowhere else."""
+    if len(gone) != 1 or len(came) != 1:
+        return False
+    known = [word for word in (gone[0], came[0]) if word in old.words and word in new.words]
+    slip = {gone[0], came[0]} - set(known)
+    if len(known) != 1 or len(slip) != 1 or min(map(len, (gone[0], came[0]))) < 8:
+        return False
+    (right,), (wrong,) = known, slip
+    apart = SequenceMatcher(None, right, wrong, autojunk=False).ratio()
+    return apart >= 0.88 and right[:3] == wrong[:3] and right[-2:] == wrong[-2:] and not wrong.startswith(right)
+
+
+def _spelled(key: Key) -> str:
+    return re.sub(r"is(?=e|ing|ation)", "iz", re.sub(r"our\b", "or", "".join(key)))
+
+
+def _substantive(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> bool:
+    """A heading that changes a number, a negation or a company says something."""
+    return any(_NEGATIONS & {*a.key[slice(*h.old)], *b.key[slice(*h.new)]} for h in found) or bool(
+        _numbers(a, b, found)
+    )
+
+
+def _verdicts(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Iterator[tuple[Verdict, Sequence[alignment.Hunk]]]:
+    """What the rules say of a changed sentence: one verdict, or one for each way it goes."""
+    whole = _whole_verdict(a, b, found)
+    if whole is not None:
+        yield whole, found
+        return
+    spoken = [(_hunk_verdict(a, b, hunk), hunk) for hunk in found]
+    for way in (WIDENS, NARROWS):
+        here = [(verdict, hunk) for verdict, hunk in spoken if verdict.direction == way]
+        if here:
+            strongest = min((v for v, _ in here), key=lambda v: _RANK[v.rule])
+            yield Verdict(strongest.rule, way, " / ".join(v.words for v, _ in here if v.words)), [h for _, h in here]
+    if not any(verdict.direction in (WIDENS, NARROWS) for verdict, _ in spoken):
+        order = sorted(spoken, key=lambda one: (one[0].direction != UNCLEAR, _RANK[one[0].rule]))
+        verdict = order[0][0]
+        yield Verdict(verdict.rule, verdict.direction, "; ".join(v.words for v, _ in spoken[:3] if v.words)), found
+
+
+_RANK = {rule: number for number, rule in enumerate(RULES)}
+
+
+def _whole_verdict(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Verdict | None:
+    """What holds of the sentence as a whole: other frames, a negation, reach into the past, the same words."""
+    gone = [t for h in found for t in a.key[slice(*h.old)]]
+    came = [t for h in found for t in b.key[slice(*h.new)]]
+    if sorted(gone) == sorted(came):
+        careful = _NEGATIONS.isdisjoint(gone) and not any(t[0].isdigit() for t in gone)
+        return Verdict("order", EDITORIAL if careful else UNCLEAR)
+    before, after = BACK.search(a.text), BACK.search(b.text)
+    if bool(before) != bool(after):
+        said = after or before
+        here = b.text if after else a.text
+        denied = said is not None and re.search(r"\bnot (?:be )?(?:\w+ )?$", here[: said.start()])
+        return Verdict("reaches-back", _turned(NARROWS if denied else WIDENS, bool(after)), said[0] if said else "")
+    if WEIGHT[a.frame] != WEIGHT[b.frame]:
+        return _other_frame(a, b, found)
+    if _negated(a, [h.old for h in found]) != _negated(b, [h.new for h in found]):
+        return Verdict("negation", UNCLEAR, _words(a, b, found))
+    return None
+
+
+_DENIES = re.compile(
+    r"\b(?:not|no|never|nor|neither|none|cannot)\b(?! limited to| only\b| reason\b| later than)|"
+    r"n't\b|\bwithout\b(?! limitation)"
+)
+
+
+def _negated(side: Part, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether any of these words denies; "not limited to" and "for no reason" deny nothing."""
+    for start, end in ranges:
+        if start < end:
+            first, last = side.spans[start][0], side.spans[end - 1][1]
+            if any(first <= found.start() < last for found in _DENIES.finditer(side.text.lower())):
+                return True
+    return False
+
+
+def _other_frame(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Verdict | None:
+    """A sentence that became a sentence of another kind. A statement beside a grant is judged by its words."""
+    if STATEMENT in (a.frame, b.frame) and GRANT in (a.frame, b.frame):
+        return None
+    direction = WIDENS if WEIGHT[b.frame] > WEIGHT[a.frame] else NARROWS
+    if WEIGHT[a.frame] < 0 and direction == WIDENS:
+        return Verdict(_ALONE[a.frame][1], direction, _words(a, b, found))
+    if WEIGHT[b.frame] < 0 and direction == NARROWS:
+        return Verdict(_ALONE[b.frame][0], direction, _words(a, b, found))
+    return None
+
+
+def _words(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> str:
+    return "; ".join(_said(a, b, h) for h in found[:3])
+
+
+def _said(a: Part, b: Part, hunk: alignment.Hunk) -> str:
+    gone, came = a.shown(*hunk.old), b.shown(*hunk.new)
+    return f"{gone} -> {came}" if gone and came else came or gone
+
+
+def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
+    """The first rule that holds of one hunk."""
+    for rule in (
+        _term,
+        _company,
+        _example,
+        _extent,
+        _more_meant,
+        _condition,
+        _insertion,
+        _address,
+        _number,
+        _data_words,
+    ):
+        verdict = rule(a, b, hunk)
+        if verdict is not None:
+            return verdict
+    return Verdict("wording", EDITORIAL, _said(a, b, hunk))
+
+
+_UNIT_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0}
+_FIGURES = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten eleven "
+                                             "twelve".split())} | {
+    "fourteen": 14, "fifteen": 15, "eighteen": 18, "twenty": 20, "thirty": 30, "forty": 40, "sixty": 60, "ninety": 90,
+}  # fmt: skip
+_TERM = re.compile(r"\b(\d+|[a-z]+)\)?(?:[ -](?:business|calendar|working))?[ -](hour|day|week|month|year)s?\b", re.I)
+
+
+def _days(text: str, start: int, end: int) -> float | None:
+    """The length of a term of time that touches these characters."""
+    for found in _TERM.finditer(text.lower()):
+        number = int(found[1]) if found[1].isdigit() else _FIGURES.get(found[1])
+        if number is not None and found.start() < end and found.end() > start:
+            return number * _UNIT_DAYS[found[2]]
+    return None
+
+
+_LIMITS_PEOPLE = re.compile(
+    r"\b(?:notice|notify|in advance|before|object|cancel|refund|respond|appeal|bring (?:a|any) claim|dispute)\b", re.I
+)
+
+
+def _term(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """A term of time against another."""
+    if hunk.old[0] == hunk.old[1] or hunk.new[0] == hunk.new[1]:
+        return None
+    old_days = _days(a.text, a.spans[hunk.old[0]][0], a.spans[hunk.old[1] - 1][1])
+    new_days = _days(b.text, b.spans[hunk.new[0]][0], b.spans[hunk.new[1] - 1][1])
+    if old_days is None or new_days is None or old_days == new_days:
+        return None
+    longer = new_days > old_days
+    both = f"{a.text} {b.text} {' '.join((*a.path[-1:], *b.path[-1:]))}"
+    if not _KEEPING.search(both):
+        if not _LIMITS_PEOPLE.search(both):
+            return Verdict("number", UNCLEAR, _said(a, b, hunk))
+        longer = not longer
+    return Verdict("longer" if longer else "shorter", WIDENS if longer else NARROWS, _said(a, b, hunk))
+
+
+def _company(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Companies are never renamed away: another name with its legal form is another company."""
+    gone, came = _companies(a, hunk.old), _companies(b, hunk.new)
+    if gone == came and _other_name(a, b, hunk):
+        return Verdict("company", UNCLEAR, _said(a, b, hunk))
+    if gone == came:
+        return None
+    grants = GRANT in (a.frame, b.frame) and lexicon.is_sharing(f"{a.text} {b.text}")
+    direction = UNCLEAR if (gone and came) or not grants else WIDENS if came else NARROWS
+    return Verdict("company", direction, _said(a, b, hunk))
+
+
+def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
+    """One name for another where data is handed on: it may be another recipient."""
+    if not lexicon.is_sharing(f"{a.text} {b.text}"):
+        return False
+    shown = a.shown(*hunk.old), b.shown(*hunk.new)
+    return all(_is_name(words) for words in shown) and hunk.old[0] > 0 and hunk.new[0] > 0
+
+
+def _is_name(words: str) -> bool:
+    found = re.findall(r"[^\W_]+", words)
+    return bool(found) and all(
+        w[0].isupper() and w.lower() not in lexicon.DECIDING and w not in lexicon.NOT_NAMES for w in found
+    )
+
+
+def _companies(side: Part, span: tuple[int, int]) -> frozenset[str]:
+    if span[0] == span[1]:
+        return frozenset()
+    start, end = side.spans[span[0]][0], side.spans[span[1] - 1][1]
+    return frozenset(side.text[i:j] for i, j in lexicon.company_spans(side.text) if i < end and j > start)
+
+
+_EXAMPLE = re.compile(r"(?:e\.g\.,?|for example,?|for instance,?|such as|\blike)\s[^.;)]*$", re.I)
+
+
+def _example(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Names in a list of examples, where nothing is shared: "(e.g., This or That)"."""
+    if lexicon.is_sharing(f"{a.text} {b.text}"):
+        return None
+    sides = [(side, span) for side, span in ((a, hunk.old), (b, hunk.new)) if span[0] < span[1]]
+    for side, span in sides:
+        words = side.shown(*span)
+        before = side.text[: side.spans[span[0]][0]]
+        in_quotes = before.count('"') % 2 == 1 or before.rstrip().endswith("@") or before.rstrip().endswith('"')
+        names = all(w[0].isupper() or w.lower() in _WEAK for w in re.findall(r"\w+", words))
+        if not (_EXAMPLE.search(before) and (names or in_quotes)):
+            return None
+    return Verdict("example", EDITORIAL, _said(a, b, hunk))
+
+
+def _extent(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """More, or less: "much of" became "some"."""
+    gone = [_EXTENTS[t] for t in a.key[slice(*hunk.old)] if t in _EXTENTS]
+    came = [_EXTENTS[t] for t in b.key[slice(*hunk.new)] if t in _EXTENTS]
+    rest = {*a.key[slice(*hunk.old)], *b.key[slice(*hunk.new)]} - set(_EXTENTS) - _WEAK
+    if not gone or not came or max(gone) == max(came) or rest:
+        return None
+    more = (max(came) > max(gone)) == (WEIGHT[b.frame] >= 0)
+    return Verdict("extent", WIDENS if more else NARROWS, _said(a, b, hunk))
+
+
+def _condition(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """A condition makes a grant smaller, and a promise too."""
+    gone, came = _CONDITION.search(a.shown(*hunk.old)), _CONDITION.search(b.shown(*hunk.new))
+    weight = WEIGHT[a.frame] or WEIGHT[b.frame]
+    if bool(gone) == bool(came) or not weight:
+        return None
+    narrower = (weight > 0) == bool(came)
+    return Verdict("condition", NARROWS if narrower else WIDENS, _said(a, b, hunk))
+
+
+def _insertion(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Words that came or went and replaced none: more of what the sentence is."""
+    gone, came = _content(a.key[slice(*hunk.old)]), _content(b.key[slice(*hunk.new)])
+    weight = WEIGHT[b.frame] if WEIGHT[b.frame] == WEIGHT[a.frame] else WEIGHT[a.frame] + WEIGHT[b.frame]
+    if not weight or not (gone or came) or (gone and came and not _grows(gone, came)):
+        return None
+    if _reworded(a, b, gone, came):
+        return None
+    more = len(came) > len(gone)
+    direction = WIDENS if more == (weight > 0) else NARROWS
+    rule = ("more" if more else "less") + ("-in-grant" if weight > 0 else "-in-limit")
+    return Verdict(rule, direction, _said(a, b, hunk))
+
+
+def _reworded(a: Part, b: Part, gone: Sequence[str], came: Sequence[str]) -> bool:
+    """Whether what came or went stands on the other side too, at another place or in another form of the word."""
+    lone, other = (came, a.key) if not gone else (gone, b.key)
+    if gone and came:
+        return False
+    mine = Counter(_stem(token) for token in (b.key if not gone else a.key))
+    theirs = Counter(_stem(token) for token in other)
+    return all(theirs[_stem(token)] >= mine[_stem(token)] for token in lone)
+
+
+def _stem(token: str) -> str:
+    """A word without its ending, roughly: "removed" and "remove" are one."""
+    short = re.sub(r"(?:ing|ed|es|s|e)$", "", token)
+    return short if len(short) >= 4 else token
+
+
+def _grows(gone: Sequence[str], came: Sequence[str]) -> bool:
+    """Whether one side holds all that the other has, and more: "products" and "products and features"."""
+    return set(gone) < set(came) or set(came) < set(gone)
+
+
+_ADDRESS = re.compile(
+    r"\b(?:attn|street|suite|p\.?o\.? box|road|avenue|building|floor|postfach|strasse|boulevard)\b", re.IGNORECASE
+)
+
+
+def _address(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Where somebody is to be written to."""
+    if a.frame != STATEMENT or b.frame != STATEMENT or not (_ADDRESS.search(a.text) and _ADDRESS.search(b.text)):
+        return None
+    return Verdict("address", EDITORIAL, _said(a, b, hunk))
+
+
+def _number(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    if not _numbers(a, b, [hunk]):
+        return None
+    return Verdict("number", UNCLEAR, _said(a, b, hunk))
+
+
+def _numbers(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> list[str]:
+    return [
+        token
+        for h in found
+        for token in (*a.key[slice(*h.old)], *b.key[slice(*h.new)])
+        if token.removeprefix("ref:")[:1].isdigit() or token in _MONTHS
+    ]
+
+
+_MONTHS = frozenset("january february march april may june july august september october november december".split()) - {
+    "may"
+}
+
+
+_GRAVE = re.compile(
+    r"train_ai_system|advertising|third_party_sharing|user\.(?:biometric|authorization\.biometric|communication|"
+    r"government_id|"
+    r"childrens|health_and_medical|location\.precise|demographic\.(?:political|race|religious|sexual))"
+)
+"""What tips the balance where words were replaced by others."""
+
+
+def _more_meant(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """A purpose or category more, or less, whatever condition comes with it: "including training, unless you object"."""
+    if {a.frame, b.frame} - {GRANT, STATEMENT} or GRANT not in (a.frame, b.frame):
+        return None
+    gone, came = _meant(a.shown(*hunk.old)), _meant(b.shown(*hunk.new))
+    if gone == came or not (gone < came or came < gone):
+        return None
+    replaced = _content(a.key[slice(*hunk.old)]) and _content(b.key[slice(*hunk.new)])
+    if replaced and not any(_GRAVE.match(key) for key in gone ^ came):
+        return None
+    more = gone < came
+    return Verdict("more-in-grant" if more else "less-in-grant", WIDENS if more else NARROWS, _said(a, b, hunk))
+
+
+def _content(key: Key) -> list[str]:
+    """The words of a run that carry meaning."""
+    return [token for token in key if token and token not in _WEAK]
+
+
+def _data_words(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Words about data, replaced: somebody has to read it."""
+    gone, came = a.shown(*hunk.old), b.shown(*hunk.new)
+    weight = WEIGHT[a.frame] or WEIGHT[b.frame]
+    if not weight:
+        return None
+    before, after = _meant(gone), _meant(came)
+    if before == after:
+        return None
+    if before < after or after < before:
+        direction = WIDENS if (before < after) == (weight > 0) else NARROWS
+        return Verdict("data-words", direction, _said(a, b, hunk))
+    return Verdict("data-words", UNCLEAR, _said(a, b, hunk))
+
+
+@lru_cache(maxsize=1 << 12)
+def _meant(words: str) -> frozenset[str]:
+    found = {*lexicon.categories(words), *lexicon.purposes(words), *lexicon.recipients(words)}
+    return frozenset(found - {"user", "service.operation"})

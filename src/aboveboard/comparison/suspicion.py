@@ -1,0 +1,250 @@
+"""What is wrong with a text, or with a capture of it, before anybody calls the difference a change.
+
+Problems stop a comparison: an error page, three words, a file that is no policy. Notes do not: a page that says
+everything seven times, a section whose heading stands and whose words are gone, a second page appended by whoever
+saved it. What is left out because of a note is named in it; nothing is invented in its place. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from aboveboard.comparison import markup
+from aboveboard.comparison.changes import Note
+from aboveboard.comparison.parts import Part, variants
+from aboveboard.comparison.text import HEADING, Sentence, Sentences
+
+LEAST_WORDS = 10
+"""Fewer words than this are no policy."""
+COLLAPSED = 0.2
+"""A text with less than this share of the other's words was not captured whole."""
+
+_ERROR_PAGE = re.compile(
+    r"\b(?:404|403|500|502|503|504)\b[^.]{0,20}\b(?:not found|error|forbidden|unavailable|bad gateway|time-?out)|"
+    r"\bpage (?:is )?(?:not found|isn't available|unavailable|doesn't exist)|"
+    r"\baccess denied\b|\bjust a moment\b|\benable javascript\b|\bjavascript is (?:not available|disabled|"
+    r"required)|\bverify(?:ing)? (?:that )?you are (?:a )?human|\bare you a robot\b|"
+    r"\bcaptcha\b|\bsomething went wrong\b|\btemporarily unavailable\b|\bservice unavailable\b|\binternal server "
+    r"error\b|\blog ?in to continue\b|\bsign in to continue\b|"
+    r"\btoo many requests\b|\bchecking your browser\b|\bthis content isn't available\b", re.I,
+)  # fmt: skip
+
+
+def of_raw(text: str, side: str) -> Iterator[Note]:
+    """What is wrong before a word is read."""
+    if len(text) > markup.LONGEST:
+        size = f"{len(text):,} characters"
+        yield Note("too-long", f"the {side} text has {size}; no policy is as long, and nothing was read", side)
+    if "\x00" in text:
+        yield Note(
+            "not-text", f"the {side} text holds zero bytes: it is no text, or its encoding was read wrongly", side
+        )
+    broken = text.count("\ufffd")
+    if broken > max(3, len(text) // 500):
+        yield Note(
+            "wrong-encoding",
+            f"the {side} text has {broken:,} characters that could not be decoded: save it as UTF-8",
+            side,
+        )
+    elif (doubled := len(_DOUBLED.findall(text))) > max(3, len(text) // 2000):
+        yield Note(
+            "wrong-encoding",
+            f"the {side} text was decoded twice ({doubled:,} places such as `â€™`): save it as UTF-8",
+            side,
+        )
+
+
+_DOUBLED = re.compile(r"â€[™œ\u009d“”˜¦–—]|Ã[©¨¤¶¼ŸÃ¡³±]|Â[ «»§]")
+
+
+def of_words(sentences: Sentences, side: str) -> Iterator[Note]:
+    """What is wrong with a text for itself."""
+    words = _size(sentences)
+    if words < LEAST_WORDS:
+        count = "no words" if not words else "one word" if words == 1 else f"{words} words"
+        yield Note("too-short", f"the {side} text has {count}: it is no policy", side)
+    elif words < 400 and (found := next((s.text for s in sentences if _ERROR_PAGE.search(s.text)), None)):
+        yield Note("error-page", f"the {side} text is an error page of {words} words: `{found[:80]}`", side)
+
+
+def of_both(old: Sentences, new: Sentences) -> Iterator[Note]:
+    """What is wrong with two texts side by side."""
+    sizes = _size(old), _size(new)
+    if min(sizes) < COLLAPSED * max(sizes) and max(sizes) >= 300:
+        side = "old" if sizes[0] < sizes[1] else "new"
+        yield Note(
+            "collapsed",
+            f"the {side} text has {min(sizes):,} words and the other {max(sizes):,}: it was not captured whole, "
+            f"most likely",
+            side,
+        )
+    spoken = language(old), language(new)
+    if None not in spoken and spoken[0] != spoken[1]:
+        yield Note(
+            "two-languages", f"the old text is in {spoken[0]} and the new one in {spoken[1]}: nothing can be compared"
+        )
+
+
+def notes(part: Part, side: str) -> Iterator[Note]:
+    """What a reader of one text should know."""
+    times = min(_repeated(variant.sentences) for variant in variants(part.sentences)[-2:])
+    if times >= 2:
+        yield Note(
+            "repeated", f"the {side} text says most of its sentences {times} times over: each was read once", side
+        )
+    foreign = mixed(part.sentences)
+    if foreign:
+        yield Note(
+            "mixed-languages",
+            f"the {side} text is in {language(part.sentences)} with passages in {', '.join(foreign)}",
+            side,
+        )
+
+
+def _size(sentences: Sequence[Sentence]) -> int:
+    return sum(len(s.tokens) for s in sentences)
+
+
+def _repeated(sentences: Sentences) -> int:
+    counts = Counter(s.tokens for s in sentences if len(s.tokens) >= 6)
+    if len(counts) < 3:
+        return 1
+    ranked = sorted(counts.values())
+    return ranked[len(ranked) // 2]
+
+
+# --- languages ----------------------------------------------------------------------------------------------------
+
+_COMMON = {
+    "English": "the and of to your you we our is that with for are this or not by may",
+    "German": "der die und das nicht wir sie ihre mit für von werden ist auf ein eine zu den",
+    "French": "le la les et des vous nous votre vos pour que dans est une sur avec nos du",
+    "Spanish": "el los las y de que en su usted nosotros para con por una del sus como no",
+    "Italian": "il che di e per gli sono nostro con una dei della nel alla le non sui",
+    "Dutch": "de het een en van wij uw onze met voor niet zijn op dat die te aan wordt",
+    "Portuguese": "o os as e que de para com você nós uma seus do da em não por ao",
+}
+_WORDS = {name: frozenset(words.split()) for name, words in _COMMON.items()}
+_SCRIPTS = (
+    ("Russian", re.compile(r"[\u0400-\u04ff]")), ("Japanese", re.compile(r"[\u3040-\u30ff]")),
+    ("Chinese", re.compile(r"[\u4e00-\u9fff]")),
+    ("Korean", re.compile(r"[\uac00-\ud7af]")), ("Arabic", re.compile(r"[\u0600-\u06ff]")),
+    ("Greek", re.compile(r"[\u0370-\u03ff]")),
+    ("Hebrew", re.compile(r"[\u0590-\u05ff]")), ("Thai", re.compile(r"[\u0e00-\u0e7f]")),
+    ("Hindi", re.compile(r"[\u0900-\u097f]")),
+)  # fmt: skip
+
+
+def language(sentences: Sequence[Sentence]) -> str | None:
+    """The language that most words are in, or None where it cannot be told."""
+    counts = _counted(sentences)
+    return max(sorted(counts), key=lambda name: counts[name]) if counts else None
+
+
+def mixed(sentences: Sequence[Sentence]) -> list[str]:
+    """Languages besides the main one that a tenth of the words, and thirty at least, are in."""
+    counts, main = _counted(sentences), language(sentences)
+    least = max(30, 0.1 * sum(counts.values()))
+    return [name for name, n in sorted(counts.items()) if name != main and n >= least]
+
+
+def _counted(sentences: Sequence[Sentence]) -> Counter[str]:
+    counts = Counter[str]()
+    for sentence in sentences:
+        if spoken := _spoken(sentence.tokens, sentence.text):
+            counts[spoken] += len(sentence.tokens)
+    return counts
+
+
+@lru_cache(maxsize=1 << 14)
+def _spoken(tokens: tuple[str, ...], words: str) -> str | None:
+    if not words.isascii():
+        for name, script in _SCRIPTS:
+            if len(script.findall(words)) > len(words) / 4:
+                return name
+    if len(tokens) < 6:
+        return None
+    here = Counter(tokens)
+    ranked = sorted(((sum(here[t] for t in words & here.keys()), name) for name, words in _WORDS.items()), reverse=True)
+    (most, name), (second, _) = ranked[0], ranked[1]
+    return name if most >= 2 and most > second else None
+
+
+# --- captures that lost or gained what the policy did not ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Sentences of one side, by index, that the other capture lost; and the note that says so."""
+
+    old: frozenset[int]
+    new: frozenset[int]
+    note: Note
+
+
+def captures(old: Sentences, new: Sentences, same_date: bool) -> Iterator[Lost]:
+    """Sections that a capture lost under a heading that stands, and pages that were appended to one."""
+    for bigger, smaller, side in ((old, new, "new"), (new, old, "old")):
+        for gone, note in (*_emptied(bigger, smaller, side, same_date), *_appended(bigger, smaller, side, same_date)):
+            at = frozenset(gone)
+            yield Lost(at if side == "new" else frozenset(), at if side == "old" else frozenset(), note)
+
+
+LEAST_LOST, LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED = 100, 300, 0.1
+"""Words that must be missing under a heading to suspect the capture: fewer where the policy's date stayed the same."""
+
+
+def _emptied(bigger: Sentences, smaller: Sentences, side: str, same_date: bool) -> Iterator[tuple[range, Note]]:
+    known = {s.tokens for s in smaller}
+    heads_there = Counter(s.tokens for s in smaller if len(s.tokens) >= 2)
+    heads = [at for at, s in enumerate(bigger) if s.kind == HEADING and s.tokens in heads_there]
+    for at, end in zip(heads, [*heads[1:], len(bigger)], strict=False):
+        body = range(at + 1, end)
+        missing = [i for i in body if bigger[i].tokens not in known]
+        words, all_words = sum(len(bigger[i].tokens) for i in missing), sum(len(bigger[i].tokens) for i in body)
+        least = LEAST_LOST if same_date else max(LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED * _size(bigger))
+        if (
+            words < least
+            or words < 0.8 * all_words
+            or any(bigger[i].kind == HEADING and bigger[i].level < 7 for i in missing)
+        ):
+            continue
+        if _under(smaller, bigger[at].tokens, {s.tokens for s in bigger}) > 0.15 * words:
+            continue
+        title = bigger[at].text
+        sentence = (
+            f"the {side} text has the heading `{title[:80]}` without its {words:,} words: lost in the "
+            f"capture, most likely, and no change"
+        )
+        yield range(missing[0], missing[-1] + 1), Note("suspect-capture", sentence, side)
+
+
+def _under(sentences: Sentences, head: tuple[str, ...], known: set[tuple[str, ...]]) -> int:
+    """Words that stand under a heading, and are new to the other text."""
+    words, inside = 0, False
+    for sentence in sentences:
+        if sentence.kind == HEADING:
+            inside = sentence.tokens == head or (inside and sentence.tokens not in known)
+        elif inside and sentence.tokens not in known:
+            words += len(sentence.tokens)
+    return words
+
+
+def _appended(bigger: Sentences, smaller: Sentences, side: str, same_date: bool) -> Iterator[tuple[range, Note]]:
+    """A whole page with a title of its own behind the end of the policy, while the policy's date stayed."""
+    known = {s.tokens for s in smaller}
+    titles = [at for at, s in enumerate(bigger) if at and s.kind == HEADING and s.level == 1 and s.tokens not in known]
+    for at in titles:
+        rest = bigger[at:]
+        if same_date and _size(rest) >= LEAST_LOST and not any(s.tokens in known for s in rest if len(s.tokens) >= 6):
+            holder = "old" if side == "new" else "new"
+            sentence = (
+                f"behind the end of the {holder} text stands another page, `{bigger[at].text[:80]}` "
+                f"({_size(rest):,} words): appended by the capture, most likely"
+            )
+            yield range(at, len(bigger)), Note("appended-page", sentence, holder)
+            return
