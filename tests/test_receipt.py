@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aboveboard import assertion, descriptor, receipt, subjectmap
+from aboveboard import assertion, descriptor, disk, receipt, subjectmap
 from aboveboard.assertion import Assertion, coded
 from aboveboard.choice import Event
 from aboveboard.cli import doors
@@ -392,6 +392,17 @@ def test_a_no_is_recorded_also_where_nobody_can_sign_for_it(site: Path, tmp_path
     assert "recorded for u:42" in told.stdout
     with open_workspace(site).ledger as ledger:
         assert ledger.head() == 2
+
+
+def test_a_disk_that_refuses_is_told_in_words(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes, **_: Any) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(disk, "write", full)
+    told = ran("choice", "record", "u:42", "refused", "--receipt", tmp_path / "r", "-w", site, code=1)
+    assert "recorded for u:42" in told.stdout
+    assert "no space left on device" in told.stderr
+    assert "`aboveboard choice receipt` signs for it again" in told.stderr
 
 
 def test_imported_choices_have_receipts(site: Path, tmp_path: Path) -> None:

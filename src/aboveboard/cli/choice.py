@@ -21,7 +21,7 @@ from aboveboard import disk, vocabulary
 from aboveboard.choice import ACTORS, GRANTS, TYPES, Choice, Event, fold, validate
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 from aboveboard.descriptor import statement_bytes
-from aboveboard.errors import AboveboardError, LedgerError
+from aboveboard.errors import AboveboardError, LedgerError, WorkspaceError
 
 if TYPE_CHECKING:
     from aboveboard.ledger import ImportReport, Ledger
@@ -198,22 +198,39 @@ def _signed(ws: Workspace, event: Event) -> tuple[bytes | None, AboveboardError 
         return ws.receipt(event), None
     except AboveboardError as error:
         return None, error
+    except OSError as error:
+        return None, _refused(error)
 
 
 def _refuse_there(path: Path | None) -> None:
     """A receipt is evidence: none is written over, and that is known before anything is recorded."""
     if path is not None and (path.exists() or not path.parent.is_dir()):
         why = "is there already" if path.exists() else "is in no folder"
-        raise click.BadParameter(f"`{path}` {why}", param_hint="--receipt")
+        raise click.BadParameter(f"`{path}` {why}", param_hint="FILE")
 
 
 def _hand_out(signed: bytes | None, why: AboveboardError | None, to: Path | None) -> None:
     if why is not None:
         click.echo(f"no receipt: {why}" + (f"\nhint: {why.hint}" if why.hint else ""), err=True)
     if to is not None and signed is not None:
-        disk.write(to, signed)
+        _write(to, signed)
     elif to is not None:
         ask_exit(1)
+
+
+def _write(path: Path, signed: bytes) -> None:
+    try:
+        disk.write(path, signed)
+    except OSError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: OSError) -> WorkspaceError:
+    words = (error.strerror or type(error).__name__).lower()
+    return WorkspaceError(
+        f"the file system refused: {words}", file=error.filename,
+        hint="what was said is recorded; `aboveboard choice receipt` signs for it again",
+    )  # fmt: skip
 
 
 # A receipt again
@@ -235,7 +252,7 @@ def receipt(subject: str, position: int | None, out: Path | None, workspace: str
             raise LedgerError(f"{what} is recorded for `{subject}`", hint="`aboveboard choice show` lists what is")
         signed = ws.receipt(events[-1])
     if out is not None:
-        disk.write(out, signed)
+        _write(out, signed)
     document = {"position": events[-1].position, "receipt": signed.decode(), "file": out and str(out)}
     emit(document, as_json, lambda: f"wrote {out}" if out else signed.decode().removesuffix("\n"))
 
