@@ -21,6 +21,7 @@ from aboveboard.redaction import BLANK
 
 RECORD_DOMAIN = b"aboveboard/record/v1\x00"
 PERSON_DOMAIN = b"aboveboard/person/v1\x00"
+STATEMENT_DOMAIN = b"aboveboard/statement/v1\x00"
 RELEASE_KEY_DOMAIN = b"aboveboard/release-key/v1\x00"
 SALT_DOMAIN = b"aboveboard/salt/v1\x00"
 
@@ -34,6 +35,8 @@ EVENT_FIELDS = (
     "language", "vocabulary", "value",
 )  # fmt: skip
 """The fields of an event in their order (docs/formats/event.md)."""
+ADDED = ("position", "recorded_at")
+"""What a ledger adds to what somebody said."""
 ACCOUNT_FIELDS = (
     "subject", "valid_from", "state", "protected", "age_band", "residency", "last_interaction", "evidence"
 )  # fmt: skip
@@ -123,6 +126,19 @@ def person_digest(known: bytes) -> bytes:
 def event_bytes(event: Event) -> bytes:
     """One event: the netstring of its fields' netstrings."""
     return net(b"".join(net(getattr(event, name)) for name in EVENT_FIELDS))
+
+
+def statement_bytes(event: Event) -> bytes:
+    """What is said, before any ledger holds it: a domain, then the event without what a ledger adds.
+
+    Two events are the same statement when these bytes agree. Its SHA-256 is what a person's authenticator signs.
+    """
+    return stated({name: net(getattr(event, name)) for name in EVENT_FIELDS})
+
+
+def stated(told: Mapping[str, bytes]) -> bytes:
+    """The same from the netstrings of an event's fields, by name."""
+    return STATEMENT_DOMAIN + net(b"".join(told[name] for name in EVENT_FIELDS if name not in ADDED))
 
 
 def account_bytes(one: Facts) -> bytes:

@@ -2,12 +2,14 @@
 
 A platform that loads old data again under a new date would bring it under a newer policy. So every release keeps, in its
 private part, the first moment of collection of the first-party records that no release before had seen; and a record that
-now claims a later one stops the build. Until there is a log of what was received, that moment is the platform's own word.
+now claims a later one stops the build. The root over them is logged, by each release and day by day (`aboveboard log
+intake`): until then that moment is the platform's own word. A memory that was logged and is gone stops the build too.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +49,21 @@ def refuse_redated(engine: Engine, related: Related, private: Path) -> None:
             f"{count:,} records were received earlier than they now say, such as `{record_id}`", source=source,
             hint="collected_at is the first receipt and never moves: map the column that keeps it",
         )  # fmt: skip
+
+
+def refuse_lost(private: Path, kept: Mapping[str, str]) -> None:
+    """Raises SourceError where a memory that the log speaks of is gone: records it held could come again under new dates.
+
+    ``kept`` are folders in ``private`` by the names that were logged, each with what it was called while it was staged.
+    """
+    for name, staged in kept.items():
+        # Staged first: whoever publishes it meanwhile renames it, and then it is there under its name.
+        if not any((private / folder / FILE).is_file() for folder in (staged, name)):
+            raise SourceError(
+                f"the log says that `{name}` remembers what was received first, and that memory is lost",
+                file=private / name / FILE,
+                hint="bring the file back from your backup: without it old data could be loaded again under a newer date",
+            )
 
 
 def remember(engine: Engine, related: Related, private: Path, into: Path, key: bytes) -> Received | None:

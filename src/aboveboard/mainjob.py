@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aboveboard import auditing, disk, openings, reading, release
+from aboveboard import auditing, disk, intake, openings, reading, release, statement
 from aboveboard.engine import Engine
 from aboveboard.errors import SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
@@ -99,15 +99,28 @@ def prepared(
     """
     chosen = _chosen(ws, sources or job.sources)
     known = ws.facts_at(facts) if facts is not None else ws.facts
-    with _scratch(ws.private) as scratch:
-        # Spilling belongs where scratch belongs: it holds what people wrote.
-        engine = replace(ws.engine, scratch=scratch / "spill")
+    with related(ws, strict_files=strict_files, progress=progress) as (found, engine):
+        yield Prepared(ws, job.job, found, known, clock, engine, limit, chosen, keys, workers)
+
+
+@contextmanager
+def related(
+    ws: Workspace, *, strict_files: bool = False, progress: Progress | None = None
+) -> Iterator[tuple[Related, Engine]]:
+    """All sources staged and related, and the engine that may spill beside them; gone with the end of the context."""
+    with scratch_folder(ws.private) as scratch:
+        engine = spilling(ws, scratch)
         with release.in_plain_words():
             staged = [_stage(name, path, scratch / name, strict_files, progress) for name, path in ws.sources.items()]
             if progress is not None:
                 progress("relating records", 0, None)
-            related = relate(staged, scratch, engine)
-        yield Prepared(ws, job.job, related, known, clock, engine, limit, chosen, keys, workers)
+            found = relate(staged, scratch, engine)
+        yield found, engine
+
+
+def spilling(ws: Workspace, scratch: Path) -> Engine:
+    """The engine of a workspace. Spilling belongs where scratch belongs: it holds what people wrote."""
+    return replace(ws.engine, scratch=scratch / "spill")
 
 
 def build(
@@ -127,6 +140,7 @@ def build(
 
     ``workers`` processes judge and write, and give the same bytes as one.
     """
+    intake.refuse_lost(ws.private, kept(ws))
     with prepared(
         ws, job, sources=sources, facts=facts, limit=limit, strict_files=strict_files, clock=clock, progress=progress,
         keys=ws.keys, workers=workers,
@@ -159,6 +173,14 @@ def auditor(
     moment = datetime.fromisoformat(said["as_of"])
     gate = Gate(ws.policy, openings.people(private), job, moment, ws.regimes, ws.licences)
     return auditing.Audit(public, private, gate, ws.keys.secret("index"), ws.engine, sample, progress)
+
+
+def kept(ws: Workspace) -> Mapping[str, str]:
+    """Where the log says that first receipts are remembered: folders of the private part, and how each was staged."""
+    staged = {str(entry["id"]): str(entry["staged"]) for entry in ws.ledger.releases()}
+    said = [json.loads(ws.evidence.log.statement(entry.digest)) for entry in ws.ledger.entries_of(statement.INTAKE)]
+    names = [str(one["predicate"]["kept"]) for one in said]
+    return {name: staged.get(name, name) for name in names}
 
 
 def environment() -> Mapping[str, str]:
@@ -204,7 +226,7 @@ def _stage(name: str, path: Path, folder: Path, strict_files: bool, progress: Pr
 
 
 @contextmanager
-def _scratch(private: Path) -> Iterator[Path]:
+def scratch_folder(private: Path) -> Iterator[Path]:
     """A folder that only we can read, for what must not stay; leftovers of builds that died are cleared away."""
     with release.in_plain_words():
         private.mkdir(parents=True, exist_ok=True, mode=0o700)

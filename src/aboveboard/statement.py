@@ -53,7 +53,7 @@ def policy(name: str, version: PolicyVersion, rules_sha256: str, code_sha256: st
         "policy": name,
         "version": version.version,
         "effective_from": moment(version.effective_from),
-        "announced_at": version.announced_at.isoformat() if version.announced_at else None,
+        "announced_at": moment(version.announced_at) if version.announced_at else None,
         "zone": version.zone,
         "retroactive": version.retroactive,
         "code_sha256": code_sha256,

@@ -7,6 +7,7 @@ own. Paths in the file are relative to the folder.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -218,6 +219,17 @@ class Workspace:
     def signer(self, name: str) -> Signer:
         """The key that signs checkpoints (``log``) or receipts (``receipt``), under the name that others know it by."""
         return self.keys.signer(name, self.origin if name == "log" else f"{self.origin}/{name}s")
+
+    def receipt(self, event: Event) -> bytes:
+        """The signed receipt of a recorded event; makes a key for its subject where there is none."""
+        from aboveboard import receipt, subjectmap
+        from aboveboard.assertion import Assertion
+
+        held = self.ledger.assertion(event.position)
+        signed_by = None if held is None else Assertion.of(json.loads(held))
+        index = subjectmap.index_of(self.keys.secret("index"), event.subject)
+        made = receipt.of(event, self.ledger.made_key(event.subject), index, self.origin, signed_by)
+        return made.sign(self.signer("receipt"))
 
     @cached_property
     def evidence(self) -> Evidence:

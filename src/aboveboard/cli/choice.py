@@ -1,11 +1,14 @@
 """``aboveboard choice``: record what somebody said, show what is in force, import a platform's own list.
 
-A recorded choice prints as a receipt: who, what, since when, and the position in the ledger that proves it.
+A recorded choice prints with its signed receipt, which whoever said it keeps: later it is evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,15 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aboveboard import vocabulary
-from aboveboard.choice import ACTORS, GRANTS, TYPES, Choice, Event, fold
+from aboveboard import disk, vocabulary
+from aboveboard.choice import ACTORS, GRANTS, TYPES, Choice, Event, fold, validate
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
+from aboveboard.descriptor import statement_bytes
+from aboveboard.errors import AboveboardError, LedgerError, WorkspaceError
 
 if TYPE_CHECKING:
     from aboveboard.ledger import ImportReport, Ledger
+    from aboveboard.workspace import Workspace
 
 _CATEGORY = "user.content.public"
 _RECIPIENT = "controller"
+_PATH: Any = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -31,51 +38,223 @@ def choice() -> None:
 
 
 @contextmanager
-def _ledger(workspace: str) -> Iterator[Ledger]:
+def _opened(workspace: str) -> Iterator[Workspace]:
     from aboveboard.workspace import open_workspace
 
-    with open_workspace(workspace).ledger as ledger:
-        yield ledger
+    ws = open_workspace(workspace)
+    with ws.ledger:
+        yield ws
+
+
+@contextmanager
+def _ledger(workspace: str) -> Iterator[Ledger]:
+    with _opened(workspace) as ws:
+        yield ws.ledger
 
 
 # Record
 
 
+_SAID = (
+    click.argument("subject"),
+    click.argument("type", metavar="TYPE"),
+    click.option("--category", help="What the choice is about; left out: everything."),
+    click.option("--purpose", help="What for; left out: everything."),
+    click.option("--recipient", help="Who may have it; left out: everyone."),
+    click.option("--past-from", metavar="TIME", help="Older data it is about: from."),
+    click.option("--past-to", metavar="TIME", help="Older data it is about: until."),
+    click.option("--expires", metavar="PERIOD|TIME", help="Until when it holds: P12M, or a date."),
+    click.option("--effective", metavar="TIME", help="When it was said; left out: now."),
+    click.option("--notice", help="SHA-256 of the notice that was shown."),
+    click.option("--language", help="Language of that notice."),
+    click.option("--actor", default="subject", show_default=True, help=f"Who said it: {', '.join(ACTORS)}."),
+    click.option("--method", default="command line", show_default=True, help="How it was said."),
+    click.option("--unverified", is_flag=True, help="Nobody has checked yet who said it: a no holds, a yes waits."),
+    click.option("--value", help="The age band (age_changed) or the residency (moved)."),
+    click.option("--external-id", help="Your own id of this statement; the same one twice is recorded once."),
+    click.option("--zone", default="UTC", show_default=True, help="Time zone of times without one, and of periods."),
+)
+
+
+def _said(command: Callable[..., None]) -> Callable[..., None]:
+    """What somebody said, as arguments and options."""
+    for one in reversed(_SAID):
+        command = one(command)
+    return command
+
+
+_rp_option = click.option(
+    "--rp-id", metavar="HOST", help="The site an authenticator signs for; left out: the log's host."
+)
+
+
 @choice.command()
-@click.argument("subject")
-@click.argument("type", metavar="TYPE")
-@click.option("--category", help="What the choice is about; left out: everything.")
-@click.option("--purpose", help="What for; left out: everything.")
-@click.option("--recipient", help="Who may have it; left out: everyone.")
-@click.option("--past-from", metavar="TIME", help="Older data it is about: from.")
-@click.option("--past-to", metavar="TIME", help="Older data it is about: until.")
-@click.option("--expires", metavar="PERIOD|TIME", help="Until when it holds: P12M, or a date.")
-@click.option("--effective", metavar="TIME", help="When it was said; left out: now.")
-@click.option("--notice", help="SHA-256 of the notice that was shown.")
-@click.option("--language", help="Language of that notice.")
-@click.option("--actor", default="subject", show_default=True, help=f"Who said it: {', '.join(ACTORS)}.")
-@click.option("--method", default="command line", show_default=True, help="How it was said.")
-@click.option("--unverified", is_flag=True, help="Nobody has checked yet who said it: a no holds, a yes waits.")
-@click.option("--value", help="The age band (age_changed) or the residency (moved).")
-@click.option("--external-id", help="Your own id of this statement; the same one twice is recorded once.")
-@click.option("--zone", default="UTC", show_default=True, help="Time zone of times without one, and of periods.")
+@_said
+@click.option("--receipt", "to", metavar="FILE", type=_PATH, help="Write the signed receipt there, to be handed out.")
+@click.option(
+    "--assertion",
+    "asserted",
+    metavar="FILE",
+    type=_PATH,
+    help="What the person's authenticator signed over the challenge of this choice (JSON).",
+)
+@_rp_option
 @workspace_option
 @json_option
-def record(subject: str, type: str, workspace: str, zone: str, as_json: bool, **said: Any) -> None:
-    """Record what SUBJECT said or what happened to their account.
+def record(
+    subject: str,
+    type: str,
+    to: Path | None,
+    asserted: Path | None,
+    rp_id: str | None,
+    workspace: str,
+    zone: str,
+    as_json: bool,
+    **said: Any,
+) -> None:
+    """Record what SUBJECT said or what happened to their account, and print the signed receipt.
 
     TYPE is one of given, renewed, refused, withdrawn, objected, expired, contract_bound, notice_shown,
-    age_changed, moved, deleted, restored, suppressed.
+    age_changed, moved, deleted, restored, suppressed. Where no receipt can be signed the choice is recorded all the
+    same; that ends with 1 only where --receipt asked for one.
     """
     from aboveboard.ledger import periods
 
     vocabulary.member("event type", type, TYPES)
     periods.zone(zone)
-    with _ledger(workspace) as ledger:
-        before = ledger.head()
-        stored = ledger.append(_event(subject, type, ledger.now(), zone, said))
-    document = {**_document(stored), "already_there": stored.position <= before}
-    emit(document, as_json, lambda: _receipt(stored, before))
+    _refuse_there(to)
+    with _opened(workspace) as ws:
+        before = ws.ledger.head()
+        event = _event(subject, type, ws.ledger.now(), zone, said)
+        stored = ws.ledger.append(event, _asserted(ws, event, asserted, rp_id, said))
+        signed, why = _signed(ws, stored)
+    document = {
+        **_document(stored),
+        "already_there": stored.position <= before,
+        "receipt": signed and signed.decode(),
+    }
+    emit(document, as_json, lambda: _recorded(stored, before, signed))
+    _hand_out(signed, why, to)
+
+
+@choice.command()
+@_said
+@_rp_option
+@workspace_option
+@json_option
+def challenge(
+    subject: str, type: str, rp_id: str | None, workspace: str, zone: str, as_json: bool, **said: Any
+) -> None:
+    """Print what SUBJECT's authenticator has to sign for a choice that is not recorded yet. Nothing is recorded.
+
+    Record it afterwards with the same options, with --effective and --external-id as printed here, and with
+    --assertion: a JSON file with publicKey, authenticatorData, clientDataJSON and signature, each in base64url.
+    """
+    from aboveboard.assertion import coded
+    from aboveboard.ledger import periods
+    from aboveboard.workspace import open_workspace
+
+    vocabulary.member("event type", type, TYPES)
+    periods.zone(zone)
+    said["external_id"] = said["external_id"] or f"webauthn:{secrets.token_hex(16)}"
+    event = validate(_event(subject, type, datetime.now(UTC), zone, said))
+    document = {
+        "challenge": coded(_challenge(event)),
+        "rp_id": rp_id or _host(open_workspace(workspace)),
+        "effective_at": event.effective_at.isoformat(),
+        "external_id": event.external_id,
+    }
+    emit(document, as_json, lambda: "\n".join(f"{name:<13}{value}" for name, value in document.items()))
+
+
+def _challenge(event: Event) -> bytes:
+    return hashlib.sha256(statement_bytes(event)).digest()
+
+
+def _host(ws: Workspace) -> str:
+    """The host of the log's origin: an authenticator knows a site by it."""
+    return ws.origin.partition("/")[0].partition(":")[0]
+
+
+def _asserted(ws: Workspace, event: Event, path: Path | None, rp_id: str | None, said: Mapping[str, Any]) -> str | None:
+    """The assertion of a file as the ledger keeps it, checked against the choice before anything is recorded."""
+    from aboveboard import assertion
+
+    if path is None:
+        return None
+    if not said["effective"] or not said["external_id"]:
+        raise click.UsageError("--assertion needs --effective and --external-id, as `choice challenge` printed them")
+    try:
+        found = assertion.parse(path.read_bytes(), rp_id or _host(ws))
+    except OSError as error:
+        raise click.BadParameter(f"`{path}` cannot be read", param_hint="--assertion") from error
+    found.verify(_challenge(event))
+    return json.dumps(found.document(), sort_keys=True)
+
+
+def _signed(ws: Workspace, event: Event) -> tuple[bytes | None, AboveboardError | None]:
+    """The receipt, or why there is none. INVARIANT: what somebody said is never lost because nobody can sign for it."""
+    try:
+        return ws.receipt(event), None
+    except AboveboardError as error:
+        return None, error
+    except OSError as error:
+        return None, _refused(error)
+
+
+def _refuse_there(path: Path | None) -> None:
+    """A receipt is evidence: none is written over, and that is known before anything is recorded."""
+    if path is not None and (path.exists() or not path.parent.is_dir()):
+        why = "is there already" if path.exists() else "is in no folder"
+        raise click.BadParameter(f"`{path}` {why}", param_hint="FILE")
+
+
+def _hand_out(signed: bytes | None, why: AboveboardError | None, to: Path | None) -> None:
+    if why is not None:
+        click.echo(f"no receipt: {why}" + (f"\nhint: {why.hint}" if why.hint else ""), err=True)
+    if to is not None and signed is not None:
+        _write(to, signed)
+    elif to is not None:
+        ask_exit(1)
+
+
+def _write(path: Path, signed: bytes) -> None:
+    try:
+        disk.write(path, signed)
+    except OSError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: OSError) -> WorkspaceError:
+    words = (error.strerror or type(error).__name__).lower()
+    return WorkspaceError(
+        f"the file system refused: {words}", file=error.filename,
+        hint="what was said is recorded; `aboveboard choice receipt` signs for it again",
+    )  # fmt: skip
+
+
+# A receipt again
+
+
+@choice.command()
+@click.argument("subject")
+@click.option("--position", metavar="N", type=int, help="Of which event; left out: of the last one.")
+@click.option("--out", metavar="FILE", type=_PATH, help="Write it there instead of printing it.")
+@workspace_option
+@json_option
+def receipt(subject: str, position: int | None, out: Path | None, workspace: str, as_json: bool) -> None:
+    """Sign the receipt of something SUBJECT said once more; it has the same bytes each time. Imported choices too."""
+    _refuse_there(out)
+    with _opened(workspace) as ws:
+        events = [one for one in ws.ledger.events_of(subject) if position in (None, one.position)]
+        if not events:
+            what = "nothing" if position is None else f"no event {position}"
+            raise LedgerError(f"{what} is recorded for `{subject}`", hint="`aboveboard choice show` lists what is")
+        signed = ws.receipt(events[-1])
+    if out is not None:
+        _write(out, signed)
+    document = {"position": events[-1].position, "receipt": signed.decode(), "file": out and str(out)}
+    emit(document, as_json, lambda: f"wrote {out}" if out else signed.decode().removesuffix("\n"))
 
 
 def _event(subject: str, type: str, now: datetime, zone: str, said: Mapping[str, Any]) -> Event:
@@ -116,7 +295,7 @@ def moment(text: str | None, zone: str) -> datetime | None:
         raise click.BadParameter(f"`{text}` is no time; write 2024-05-01 or 2024-05-01T12:00:00+02:00") from None
 
 
-def _receipt(event: Event, before: int) -> str:
+def _recorded(event: Event, before: int, signed: bytes | None) -> str:
     lines = [
         f"recorded for {event.subject}: {_sentence(event)}",
         f"  position     {event.position}" + (" (was there already)" if event.position <= before else ""),
@@ -126,6 +305,7 @@ def _receipt(event: Event, before: int) -> str:
     lines += [f"  holds until  {_time(event.expires_at)}"] if event.expires_at else []
     lines += ["  not verified yet"] if not event.verified else []
     lines += [f"  external id  {event.external_id}"] if event.external_id else []
+    lines += ["", signed.decode().removesuffix("\n")] if signed else []
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aboveboard.cli.log_daily import epoch, intake
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 
 if TYPE_CHECKING:
@@ -225,3 +226,7 @@ def _audited(seen: Seen, found: Audit) -> str:
         "This covers what was logged; it cannot show that nothing else was trained on.",
     ]
     return "\n".join(lines)
+
+
+log.add_command(epoch)
+log.add_command(intake)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import database, releases, subjects
+from aboveboard.ledger import assertions, database, releases, subjects
 from aboveboard.ledger import entries as logged
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
@@ -84,20 +84,25 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def append(self, event: Event) -> Event:
+    def append(self, event: Event, assertion: str | None = None) -> Event:
         """Record one event; returns it as stored, with its position and the moment it was recorded.
 
-        The ledger stamps ``recorded_at`` itself and puts the event at the end. Raises LedgerError or
-        VocabularyError for an event that may not stand in a ledger, and for another statement under a known
-        external id.
+        The ledger stamps ``recorded_at`` itself and puts the event at the end. ``assertion`` is what the person's
+        authenticator signed (JSON, checked by the caller); it is recorded with the event or not at all. Raises
+        LedgerError or VocabularyError for an event that may not stand in a ledger, and for another statement, or the
+        same one with another assertion, under a known external id.
         """
         row = _valid_row(event)
         with database.writing(self._engine) as connection:
             stored = self._known(connection, [row]).get(row[_FIELD_AT["external_id"]])
             if stored is None:
                 (stored,) = rows_of(self._add(connection, columns_of([row]), keep_recorded_at=False))
+                if assertion is not None:
+                    assertions.add(connection, stored[_FIELD_AT["position"]], assertion)
             elif not same_statement(row, stored):
                 raise _another_statement(event.external_id)
+            elif assertion not in (None, assertions.of(connection, stored[_FIELD_AT["position"]])):
+                raise _without_it(event.external_id)
         return event_of(stored)
 
     def append_many(self, batches: Iterable[Sequence[Event]], *, keep_recorded_at: bool = False) -> Appended:
@@ -194,6 +199,19 @@ class Ledger:
         with database.reading(self._engine) as connection:
             return subjects.one(connection, subject)
 
+    def made_key(self, subject: str) -> bytes:
+        """The key of one person, made where there is none; durable when the call returns."""
+        found = self.subject_key(subject)
+        if found is not None:
+            return found
+        with database.writing(self._engine) as connection:
+            return subjects.made(connection, subject)
+
+    def assertion(self, position: int) -> str | None:
+        """What a person's authenticator signed over the event at a position (JSON); None where nothing was."""
+        with database.reading(self._engine) as connection:
+            return assertions.of(connection, position)
+
     def now(self) -> datetime:
         """The moment an event appended now would carry, at the earliest."""
         return self._clock()
@@ -266,6 +284,13 @@ def _another_statement(external_id: str | None) -> LedgerError:
     return LedgerError(
         f"the external id `{external_id}` is taken by another statement",
         hint="an event never changes: record the new statement under an external id of its own",
+    )
+
+
+def _without_it(external_id: str | None) -> LedgerError:
+    return LedgerError(
+        f"the statement under the external id `{external_id}` was recorded without this assertion",
+        hint="an event never changes: ask `aboveboard choice challenge` for a new one",
     )
 
 

@@ -34,6 +34,14 @@ def make(connection: Connection, subjects: pa.Table) -> None:
         cursor.executemany("INSERT INTO subject_keys VALUES (?, ?)", list(zip(page, keys, strict=True)))
 
 
+def made(connection: Connection, subject: str) -> bytes:
+    """The key of one person, made where there is none."""
+    cursor = connection.connection.cursor()
+    cursor.execute("INSERT OR IGNORE INTO subject_keys VALUES (?, ?)", [subject, secrets.token_bytes(BYTES)])
+    [key] = cursor.execute("SELECT key FROM subject_keys WHERE subject = ?", [subject]).fetchone()
+    return bytes(key)
+
+
 def read(connection: Connection) -> pa.Table:
     """``subject`` and ``key`` of everybody."""
     import pyarrow as pa
