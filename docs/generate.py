@@ -90,7 +90,7 @@ and an error is one JSON object, `{"error": {"kind": ..., "sentence": ..., "hint
 | 2 | wrong usage |
 | 3 | the answer is no |
 | 4 | the policy is invalid |
-| 5 | the proof is false (reserved: nothing is proved yet) |
+| 5 | the proof is false |
 """
 
 

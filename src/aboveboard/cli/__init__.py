@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from aboveboard.cli.shared import printable
 from aboveboard.errors import AboveboardError
 
 AS_JSON = "aboveboard.as_json"
@@ -28,6 +29,7 @@ COMMANDS = {
     "log": "aboveboard.cli.log:log",
     "policy": "aboveboard.cli.policy:policy",
     "release": "aboveboard.cli.release:release",
+    "verify": "aboveboard.cli.verify:verify",
 }
 
 
@@ -71,6 +73,7 @@ SUMMARIES = {
     "log": "the signed log: prove, audit, witness",
     "policy": "check, show, test and compare policies",
     "release": "build, list and show releases",
+    "verify": "check a release, a record's proof, a checkpoint or a receipt",
 }
 
 
@@ -79,9 +82,9 @@ def report(error: AboveboardError, as_json: bool = False) -> None:
     if as_json:
         click.echo(json.dumps(error.as_json(), ensure_ascii=False), err=True)
         return
-    click.echo(f"error: {error}", err=True)
+    click.echo(printable(f"error: {error}"), err=True)
     if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        click.echo(printable(f"hint: {error.hint}"), err=True)
 
 
 @click.group(cls=Doors, context_settings={"help_option_names": ["-h", "--help"]})

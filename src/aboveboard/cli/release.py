@@ -166,6 +166,46 @@ def export(release_id: str, workspace: str, folders: Sequence[Path], to: Path, a
 
 
 @release.command()
+@click.argument("record")
+@click.option("--release", "release_id", required=True, help="The release that it is in.")
+@click.option("--source", help="The source of the record, where several have that id.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write. [default: stdout]")
+@workspace_option
+@in_option
+@json_option
+def prove(
+    record: str,
+    release_id: str,
+    source: str | None,
+    out: Path | None,
+    workspace: str,
+    folders: Sequence[Path],
+    as_json: bool,
+) -> None:
+    """Prove that RECORD (its id) is in a release, in one file that `aboveboard verify` checks by itself.
+
+    The file holds the released row and nothing of any other.
+    """
+    from aboveboard import disk, proving
+    from aboveboard.release import in_plain_words
+    from aboveboard.workspace import open_workspace
+
+    ws, public = open_workspace(workspace), _named(_rooms(workspace, folders), release_id)
+    with in_plain_words():
+        made = proving.prove(ws.engine, public, ws.private / release_id, record, source)
+        gone, data = proving.withdrawn(public, made), made.data()
+        if out is not None:
+            disk.write(out, data)
+    if gone:
+        click.echo("note: the row was withdrawn before the release was committed and must not be used", err=True)
+    if out is None:
+        click.echo(data.decode())
+        return
+    told = {"file": str(out), "bytes": len(data), "withdrawn": gone}
+    emit(told, as_json, lambda: f"The proof is in {out} ({len(data):,} bytes): aboveboard verify {out}")
+
+
+@release.command()
 @workspace_option
 @json_option
 def resume(workspace: str, as_json: bool) -> None:

@@ -23,6 +23,11 @@ def emit(document: object, as_json: bool, prose: Callable[[], str]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str) if as_json else prose())
 
 
+def printable(text: str) -> str:
+    """What others wrote, for a terminal: nothing in it can move the cursor or change a colour."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+
+
 def moment_of(text: str) -> datetime:
     """A time that a person typed; without a zone it is UTC. Raises a usage error for anything else."""
     try:

@@ -1,0 +1,175 @@
+"""Makes the proof of one released record, through the private index of its release.
+
+The index says where the record's row stands; of the public part only its row group and, for each level of tiles, the
+hashes around it are read, however many rows there are. A proof is checked against the row before it is handed out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aboveboard import manifest, merkle, writing
+from aboveboard.errors import ReleaseError, VerificationError
+from aboveboard.merkle import WIDTH
+from aboveboard.proof import TILE, Entry, Inclusion
+from aboveboard.recordproof import RecordProof
+
+if TYPE_CHECKING:
+    from aboveboard.engine import Engine
+
+_RELEASED = "SELECT source, ordinal FROM read_parquet({files}) WHERE record_id = ? AND outcome < 2 ORDER BY source"
+_PLACE = """
+SELECT filename, file_row_number, leaf FROM read_parquet({files}, filename = true, file_row_number = true)
+WHERE source = ? AND ordinal = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a released row stands: the number of its file, its place in it from 0, and its leaf."""
+
+    shard: int
+    index: int
+    leaf: bytes
+
+
+def prove(engine: Engine, public: Path, private: Path, record: str, source: str | None = None) -> RecordProof:
+    """The proof that a record (its id) is in a release; ``private`` is the private part of that release.
+
+    Raises ReleaseError where it is not in it or the folders do not hold together.
+    """
+    return proof_at(public, find(engine, private, record, source))
+
+
+def find(engine: Engine, private: Path, record: str, source: str | None = None) -> Place:
+    """Where the row of a record stands; raises ReleaseError where it is not released, or two sources have that id."""
+    decisions, index = writing.listed(private / "decisions"), writing.listed(private / "index")
+    if "[]" in (decisions, index):
+        raise ReleaseError("the private part of the release is not there", folder=private, hint="bring it back")
+    with engine.connect() as con:
+        found = con.execute(_RELEASED.format(files=decisions), [record]).fetchall()
+        named, ordinal = _only([row for row in found if source in (None, row[0])], record)
+        places = con.execute(_PLACE.format(files=index), [named, ordinal]).fetchall()
+    if len(places) != 1:
+        raise ReleaseError(f"the index of the release does not hold `{record}`", folder=private, hint="bring it back")
+    file, at, leaf = places[0]
+    return Place(int(Path(file).stem), at, bytes(leaf))
+
+
+def _only(found: Sequence[tuple[str, int]], record: str) -> tuple[str, int]:
+    if not found:
+        raise ReleaseError(f"no record `{record}` is in the release", hint="`aboveboard explain` says why")
+    if len(found) > 1:
+        sources = ", ".join(name for name, _ in found)
+        raise ReleaseError(f"several records are called `{record}`: {sources}", hint="name one with --source")
+    return found[0]
+
+
+def proof_at(public: Path, place: Place) -> RecordProof:
+    """The proof of the row at a place. Reads its row group, and of each level of tiles what lies around it."""
+    try:
+        statement = (public / "manifest.json").read_bytes()
+        said = json.loads(statement)["predicate"]
+        made = _made(public, place, statement, said)
+        _refuse_other(made, place, said)
+    except (OSError, ValueError, LookupError, TypeError, VerificationError) as error:
+        raise ReleaseError("the release is damaged", folder=public, hint="`aboveboard verify` says where") from error
+    return made
+
+
+def _made(public: Path, place: Place, statement: bytes, said: Mapping[str, Any]) -> RecordProof:
+    shards = said["layout"]["shards"]
+    [name] = [one["file"] for one in shards if one["key"] == place.shard]
+    row, rows = row_at(public / name, place.index), rows_in(public, place.shard)
+    logged = Inclusion.parse((public / "proof" / "release.tlog-proof").read_bytes())
+    return RecordProof(
+        manifest=statement,
+        key=(public / "proof" / "log.vkey").read_text("utf-8").removesuffix("\n"),
+        inclusion=replace(logged, extra=None),
+        at=Entry.parse(logged.extra or b"").at,
+        row={name: row[name] for name in ("text", "language", "kind", "parts")},
+        nonce=row["nonce"],
+        shard=place.shard,
+        rows=rows,
+        index=place.index,
+        path=path_of(public, place, rows),
+        shard_path=_shard_path(public, place.shard, shards),
+    )
+
+
+def _refuse_other(made: RecordProof, place: Place, said: Mapping[str, Any]) -> None:
+    """INVARIANT: a proof that its own check refuses, or of another row than the index names, is never handed out."""
+    roots = {one["key"]: bytes.fromhex(one["root"]) for one in said["layout"]["shards"]}
+    made.verify_row(roots[place.shard])
+    made.verify_shard(roots[place.shard], sorted(roots), bytes.fromhex(said["rows_root"]))
+    if manifest.leaf({**made.row, "nonce": made.nonce}) != place.leaf:
+        raise VerificationError("the index names another row")
+
+
+def row_at(file: Path, index: int) -> Mapping[str, Any]:
+    """The released row at a place of a data file; only its row group is read."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as data:
+        for group in range(data.num_row_groups):
+            rows = data.metadata.row_group(group).num_rows
+            if index < rows:
+                found: Mapping[str, Any] = data.read_row_group(group).slice(index, 1).to_pylist()[0]
+                return found
+            index -= rows
+    raise LookupError("the file has fewer rows")
+
+
+def rows_in(public: Path, shard: int) -> int:
+    """How many rows a file has, by the size of the hashes of its leaves."""
+    return (public / manifest.tile_name(shard, 0)).stat().st_size // WIDTH
+
+
+def path_of(public: Path, place: Place, rows: int) -> tuple[bytes, ...]:
+    """The path from a row to the root of its file, from the tiles around it."""
+    tiles = _Tiles(public, place.shard)
+    return tuple(merkle.inclusion(place.index, rows, tiles.node))
+
+
+class _Tiles:
+    """The stored hashes of one file's tree, 256 at a time, and no more of them than are asked for."""
+
+    def __init__(self, public: Path, shard: int) -> None:
+        self.public, self.shard = public, shard
+        self.read: dict[tuple[int, int], bytes] = {}
+
+    def node(self, level: int, index: int) -> bytes:
+        up = level % merkle.TILE_HEIGHT
+        begin = index << up
+        tile = self._tile(level // merkle.TILE_HEIGHT, begin // TILE)
+        return merkle.root_of(tile[begin % TILE * WIDTH : (begin % TILE + (1 << up)) * WIDTH])
+
+    def _tile(self, level: int, number: int) -> bytes:
+        if (level, number) not in self.read:
+            with (self.public / manifest.tile_name(self.shard, level)).open("rb", buffering=0) as file:
+                file.seek(number * TILE * WIDTH)
+                self.read[level, number] = file.read(TILE * WIDTH)
+        return self.read[level, number]
+
+
+def _shard_path(public: Path, shard: int, shards: Sequence[Mapping[str, Any]]) -> tuple[bytes, ...]:
+    keys = [one["key"] for one in shards]
+    leaves = [
+        manifest.shard_leaf(one["key"], rows_in(public, one["key"]), bytes.fromhex(one["root"])) for one in shards
+    ]
+    return tuple(merkle.inclusion(keys.index(shard), len(keys), merkle.node_of(leaves)))
+
+
+def withdrawn(public: Path, made: RecordProof) -> bool:
+    """Whether the row must not be used any more; raises ReleaseError where the list is not the one that was committed."""
+    data = (public / manifest.TOMBSTONES).read_bytes()
+    named = {one["name"]: one["digest"]["sha256"] for one in json.loads(made.manifest)["subject"]}
+    if hashlib.sha256(data).hexdigest() != named[manifest.TOMBSTONES]:
+        raise ReleaseError("a file of a release is another one", file=public / manifest.TOMBSTONES, hint="get it again")
+    leaf = manifest.leaf({**made.row, "nonce": made.nonce})
+    return leaf.hex() in json.loads(data)["tombstones"]
