@@ -34,6 +34,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/scrub.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/log.py
+	$(BIN)/python bench/proof.py
 
 clean:
 	rm -rf $(VENV) birdsite build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

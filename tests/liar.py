@@ -35,6 +35,9 @@ class Lie:
     order: list[str]
     types: dict[str, str] = field(default_factory=dict)
     hide: set[str] = field(default_factory=set)
+    last: Callable[[], object] = dict
+    """What else is changed when everything is named, just before the statement is written."""
+    dump: Callable[[Any], bytes] = rfc8785.dumps
 
     @property
     def predicate(self) -> dict[str, Any]:
@@ -64,9 +67,11 @@ class Lie:
         places = {name: place for place, name in enumerate(self.order)}
         self.predicate["log"]["index"] = places.pop("release")
         self.predicate["log"]["before"] = places
-        (self.public / "manifest.json").write_bytes(rfc8785.dumps(self.said))
-        written = {name: rfc8785.dumps(document) for name, document in self.documents.items()}
-        entries = [self._entry(name, written.get(name) or rfc8785.dumps(self.said)) for name in self.order]
+        self.last()
+        statement = self.dump(self.said)
+        (self.public / "manifest.json").write_bytes(statement)
+        written = {name: self.dump(document) for name, document in self.documents.items()}
+        entries = [self._entry(name, written.get(name, statement)) for name in self.order]
         signed = checkpoint(signer, entries)
         proofs = self.public / "proof"
         for old in proofs.iterdir():

@@ -299,6 +299,50 @@ def hidden(*names: str) -> Callable[[Lie], None]:
     return lambda lie: lie.hide.update(names)
 
 
+def at_last(path: str, value: Any) -> Callable[[Lie], None]:
+    """As ``say``, of something that would otherwise be put right when the files are named."""
+    return lambda lie: setattr(lie, "last", lambda: say(path, value)(lie))
+
+
+def spaced(lie: Lie) -> None:
+    lie.dump = lambda said: json.dumps(said, indent=1).encode()
+
+
+def odd_shards(change: Callable[[list[Any], dict[str, Any]], object]) -> Callable[[Lie], None]:
+    def changed(lie: Lie) -> None:
+        several(lie)
+        layout = lie.predicate["layout"]
+        lie.last = lambda: change(layout["shards"], layout)
+
+    return changed
+
+
+def twice(lie: Lie) -> None:
+    lie.last = lambda: lie.said["subject"].append(lie.said["subject"][0])
+
+
+def strange_file(lie: Lie) -> None:
+    (lie.public / "more.bin").write_bytes(b"x")
+
+
+def strange_data(lie: Lie) -> None:
+    """A data file that is in no shard, and so under no tree."""
+    digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+    (lie.public / f"data/{digest}.parquet").write_bytes(b"x")
+
+
+def more_tiles(lie: Lie) -> None:
+    (lie.public / "rows/00000/2").write_bytes(b"x" * 32)
+
+
+def wrong_tile(lie: Lie) -> None:
+    several(lie)
+    rows = [{**row, "text": f"{row['text']} {n}"} for n in range(3) for row in lie.rows()]
+    lie.withdraw([])
+    lie.lay({0: rows}, bits=0)
+    (lie.public / "rows/00000/1").write_bytes(b"x" * 32)
+
+
 LIES: dict[str, tuple[str, Callable[[Lie], None]]] = {
     "the words of a row": ("5 rows", other_words),
     "a column that nothing covers": ("5 rows", more_columns),
@@ -310,6 +354,19 @@ LIES: dict[str, tuple[str, Callable[[Lie], None]]] = {
     "a withdrawn row that is none": ("4 trees", lambda lie: lie.withdraw([b"x" * 32])),
     "tombstones left out": ("1 statement", hidden("tombstones.json")),
     "tiles left out": ("2 files", hidden("rows/00000/0")),
+    "a statement in another form": ("1 statement", spaced),
+    "another file digest": ("1 statement", at_last("predicate/file_digest", "00" * 32)),
+    "shards in another order": ("1 statement", odd_shards(lambda shards, _: shards.reverse())),
+    "a shard twice": ("1 statement", odd_shards(lambda shards, _: shards.append(shards[-1]))),
+    "a shard beyond the layout": ("1 statement", odd_shards(lambda _, layout: layout.update(bits=2))),
+    "a digest that is none": ("1 statement", at_last("subject/0/digest/sha256", "FF" * 32)),
+    "a number that is none": ("1 statement", at_last("predicate/layout/bits", True)),
+    "a file twice": ("1 statement", twice),
+    "a file that no release has": ("1 statement", strange_file),
+    "a data file in no shard": ("1 statement", strange_data),
+    "a level of hashes too many": ("4 trees", more_tiles),
+    "another hash above the rows": ("4 trees", wrong_tile),
+    "another digest of a shard": ("4 trees", say("predicate/layout/shards/0/rows_digest", "00" * 32)),
     "another rows digest": ("1 statement", say("predicate/rows_digest", "00" * 32)),
     "another type": ("1 statement", say("predicateType", "https://aboveboard.dev/release/v9")),
     "a row of the map twice": ("6 subject map", bucket(lambda rows: [rows[0], *rows])),
@@ -366,6 +423,8 @@ def test_a_release_in_no_log_fails(public: Path) -> None:
     (public / "manifest.json").write_bytes(manifest.rfc8785.dumps(said))
     shutil.rmtree(public / "proof")
     assert failing(public) == "7 checkpoint"
+    with pytest.raises(VerificationError, match="entered in no log"):
+        verification.verify(public)
 
 
 # --- keys, witnesses, histories -----------------------------------------------------------------------------------

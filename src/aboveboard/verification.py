@@ -356,13 +356,16 @@ class _Release:
         return f"manifest.json holds together: {_many(len(self.said.files), 'file')}, {_many(len(self.said.shards), 'shard')}"
 
     def files(self) -> str:
+        self.verify_digests()
+        self._refuse_others()
+        return f"each of the {_many(len(self.said.files), 'file')} has its SHA-256, and no other file is there"
+
+    def verify_digests(self) -> None:
         for name, sha256 in self.said.files.items():
             if _sha256(self.folder / name) != sha256:
                 raise VerificationError(
                     "a file is another one than the statement names", file=self.folder / name, hint="get it again"
                 )
-        self._refuse_others()
-        return f"each of the {_many(len(self.said.files), 'file')} has its SHA-256, and no other file is there"
 
     def _refuse_others(self) -> None:
         """INVARIANT: nothing lies in a release that no later step covers: nobody vouches for a file beside it."""
