@@ -343,6 +343,11 @@ def wrong_tile(lie: Lie) -> None:
     (lie.public / "rows/00000/1").write_bytes(b"x" * 32)
 
 
+def disordered_tombstones(lie: Lie) -> None:
+    leaves = sorted((manifest.leaf(row).hex() for row in lie.rows()[:3]), reverse=True)
+    (lie.public / "tombstones.json").write_bytes(manifest.rfc8785.dumps({"tombstones": leaves}))
+
+
 LIES: dict[str, tuple[str, Callable[[Lie], None]]] = {
     "the words of a row": ("5 rows", other_words),
     "a column that nothing covers": ("5 rows", more_columns),
@@ -352,6 +357,7 @@ LIES: dict[str, tuple[str, Callable[[Lie], None]]] = {
     "another root of the rows": ("4 trees", say("predicate/rows_root", "00" * 32)),
     "another number of rows": ("4 trees", say("predicate/counts/rows", {"about": 2_000_000})),
     "a withdrawn row that is none": ("4 trees", lambda lie: lie.withdraw([b"x" * 32])),
+    "tombstones out of order": ("3 tombstones", disordered_tombstones),
     "tombstones left out": ("1 statement", hidden("tombstones.json")),
     "tiles left out": ("2 files", hidden("rows/00000/0")),
     "a statement in another form": ("1 statement", spaced),

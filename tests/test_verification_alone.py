@@ -90,6 +90,10 @@ def test_what_is_false_fails_there_too(alone: Path, platform: Path, tmp_path: Pa
     assert "8 entries" in run(alone, "verify", copy, code=5)
 
 
+def test_a_command_that_needs_more_says_what(alone: Path, platform: Path) -> None:
+    assert "which is not installed" in run(alone, "release", "build", platform / "job.toml", "-w", platform, code=1)
+
+
 def test_help_is_there(alone: Path) -> None:
     assert "verify" in run(alone, "--help")
     assert "Exit 5 when it is false" in run(alone, "verify", "--help")

@@ -60,6 +60,12 @@ class Doors(click.Group):
         except AboveboardError as error:
             report(error, as_json=ctx.meta[AS_JSON])
             ctx.exit(error.exit_code)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in ("", "aboveboard"):
+                raise
+            hint = "`pip install aboveboard` brings it; `aboveboard verify` needs less"
+            report(AboveboardError(f"this needs `{error.name}`, which is not installed", hint=hint), ctx.meta[AS_JSON])
+            ctx.exit(AboveboardError.exit_code)
 
 
 SUMMARIES = {
