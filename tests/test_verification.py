@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -673,6 +674,32 @@ def test_a_capsule_is_sent_to_its_own_check(tmp_path: Path) -> None:
     with pytest.raises(VerificationError) as caught:
         verification.verify(tmp_path / "capsule")
     assert "check-me" in caught.value.hint
+
+
+RECEIPT = b"aboveboard.dev/receipt/v1\n{}\n\n"
+
+
+def test_a_receipt_is_handed_to_the_room_that_reads_receipts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signer: Signer
+) -> None:
+    (tmp_path / "receipt").write_bytes(RECEIPT)
+    asked: list[Any] = []
+
+    def check(data: bytes, key: Any) -> list[str]:
+        asked.append((data, key))
+        if key == OTHER.key:
+            raise VerificationError("the signature does not hold")
+        return ["a receipt", "not checked: who signed it", "not proven: that it was heard"]
+
+    monkeypatch.setattr(verification, "_receipts", lambda: SimpleNamespace(check=check))
+    report = verification.verify(tmp_path / "receipt")
+    assert [(step.says, step.done) for step in report.steps] == [
+        ("a receipt", True),
+        ("not checked: who signed it", False),
+    ]
+    assert "that it was heard" in report.not_proven
+    assert failing(tmp_path / "receipt", Known(Trust((OTHER.key,)))) == "1 receipt"
+    assert asked == [(RECEIPT, None), (RECEIPT, OTHER.key)]
 
 
 # --- the command --------------------------------------------------------------------------------------------------
