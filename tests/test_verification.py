@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,11 +28,11 @@ from aboveboard import mainjob, manifest, merkle, note, proving, subjectmap, suc
 from aboveboard.cli import doors
 from aboveboard.errors import ReleaseError, VerificationError
 from aboveboard.log import Log, Reader
-from aboveboard.note import COSIGNATURE, Signer
+from aboveboard.note import COSIGNATURE, Signer, VerifierKey
 from aboveboard.proof import Entry, Trust
 from aboveboard.recordproof import RecordProof
 from aboveboard.verification import Known
-from aboveboard.workspace import open_workspace, read_job
+from aboveboard.workspace import open_workspace, read_job, replace_log_key
 from liar import Lie
 
 FLIPS = 60 if os.environ.get("CI") else 12
@@ -344,6 +345,11 @@ def wrong_tile(lie: Lie) -> None:
     (lie.public / "rows/00000/1").write_bytes(b"x" * 32)
 
 
+def other_root(lie: Lie) -> None:
+    said = {**lie.predicate["subjects"], "root": "00" * 32}
+    lie.predicate["subjects"] = lie.documents["choice-epoch"]["predicate"]["subjects"] = said
+
+
 def disordered_tombstones(lie: Lie) -> None:
     leaves = sorted((manifest.leaf(row).hex() for row in lie.rows()[:3]), reverse=True)
     (lie.public / "tombstones.json").write_bytes(manifest.rfc8785.dumps({"tombstones": leaves}))
@@ -378,7 +384,8 @@ LIES: dict[str, tuple[str, Callable[[Lie], None]]] = {
     "another type": ("1 statement", say("predicateType", "https://aboveboard.dev/release/v9")),
     "a row of the map twice": ("6 subject map", bucket(lambda rows: [rows[0], *rows])),
     "the map out of order": ("6 subject map", bucket(lambda rows: [rows[1], rows[0], *rows[2:]])),
-    "a torn row of the map": ("6 subject map", bucket(lambda rows: [*rows, b"half"])),
+    "a torn row of the map": ("6 subject map", bucket(lambda rows: [*rows, b"\xff" * 40])),
+    "another root of the map": ("6 subject map", other_root),
     "rows in another bucket": ("6 subject map", strange_bucket),
     "a top of another size": ("6 subject map", strange_top),
     "another scheme": ("6 subject map", say("predicate/subjects/scheme", "vrf-v1")),
@@ -472,6 +479,29 @@ def test_a_key_that_was_replaced_by_the_recovery_key_is_followed(public: Path, o
     liar.lie(public, new, replaced(signer, new, RECOVERY))
     assert len(verification.verify(public).steps) == 10
     assert failing(original, Known(Trust((new.key,)))) == "7 checkpoint"
+
+
+def test_a_platform_that_replaced_its_key_is_followed_from_release_to_release(tmp_path: Path) -> None:
+    folder = small.make(tmp_path / "platform")
+    first, old = built(folder)
+    replace_log_key(folder, Signer.parse((folder / "recovery.key").read_text().strip()), datetime.now(UTC))
+    (folder / "job.toml").write_text('purpose = "train_ai_system.generative"\n[model]\nname = "second"\n')
+    second, new = built(folder)
+    assert old != new
+    log, seen = copy_of(folder / "log"), (first / "proof/checkpoint").read_bytes()
+    report = verification.verify(second, Known(remembered=seen, **log))
+    assert report.steps[-1].done
+    assert report.seen.log == new
+    # Whoever looks at the first release again has to be told of the new key, and of the old one.
+    assert failing(first, Known(remembered=report.newest, **log)) == "10 history"
+    verification.verify(first, Known(Trust((old, new)), report.newest, **log))
+
+
+def built(folder: Path) -> tuple[Path, VerifierKey]:
+    ws = open_workspace(folder)
+    made = mainjob.build(ws, read_job(folder / "job.toml"))
+    ws.ledger.close()
+    return made.public, ws.signer("log").key
 
 
 def test_a_key_that_was_replaced_by_anybody_else_fails(public: Path, signer: Signer) -> None:

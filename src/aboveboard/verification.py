@@ -662,7 +662,13 @@ def _history(
         if signed is None:
             continue
         # The log's own signature is enough here: a quorum that is asked for today may be newer than that checkpoint.
-        at = Trust(tuple(logs)).verify(signed).checkpoint
+        try:
+            at = Trust(tuple(logs)).verify(signed).checkpoint
+        except VerificationError as error:
+            raise VerificationError(
+                f"the checkpoint {name} does not hold: {error.sentence}",
+                hint="if the log's key was replaced since, name the old and the new one in a file: --trust FILE",
+            ) from error
         if at.origin != seen.checkpoint.origin:
             raise VerificationError(f"the checkpoint {name} is of another log, `{at.origin}`")
         if current and signed is known.remembered and at.size > seen.checkpoint.size:
