@@ -451,6 +451,11 @@ def test_a_key_from_elsewhere_has_to_be_the_one_that_signed(original: Path, sign
     assert failing(original, Known(Trust((Signer("other.example/log", b"o" * 32).key,)))) == "7 checkpoint"
 
 
+def test_a_key_beside_a_release_that_did_not_sign_fails(public: Path, signer: Signer) -> None:
+    (public / "proof" / "log.vkey").write_text(f"{OTHER.key}\n")
+    assert failing(public, Known(Trust((signer.key,)))) == "7 checkpoint"
+
+
 def test_a_release_signed_with_another_key_holds_only_for_who_takes_its_word(public: Path, signer: Signer) -> None:
     other = Signer(signer.name, b"o" * 32)
     liar.lie(public, other, say("keys:predicate/log", str(other.key)))
