@@ -393,6 +393,7 @@ LIES: dict[str, tuple[str, Callable[[Lie], None]]] = {
     "policy before keys": ("8 entries", swap("keys", "policy-2020-01-01")),
     "choices before policy": ("8 entries", swap("choice-epoch", "policy-2020-01-01")),
     "release before choices": ("8 entries", swap("choice-epoch", "release")),
+    "another place in the log": ("8 entries", at_last("predicate/log/index", 77)),
     "an entry of another type": ("8 entries", of_another_type),
     "other words of the policy": ("9 statements", say("predicate/policy/versions/0/text_sha256", "00" * 32)),
     "another beginning": (
