@@ -181,6 +181,7 @@ MEASURES: Mapping[str, Callable[[Setting, Path], Run]] = {
     "source-order": source_order,
     "laid-out": laid_out,
     "release": release,
+    "committed": committed,
     "workers-2": workers_2,
     "decide": decide,
     "datatrove": datatrove,

@@ -107,8 +107,7 @@ _EVENT, _ACCOUNT = descriptor.EVENT_FIELDS, descriptor.ACCOUNT_FIELDS
 
 def _struct(fields: tuple[str, ...], of: str) -> str:
     """The netstring of the netstrings of some columns."""
-    told = (_net(_column(of, name), _kind(name)) for name in fields)
-    return f"net({' || '.join(told)})"
+    return _once(" || ".join(_net(_column(of, name), _kind(name)) for name in fields))
 
 
 def _kind(name: str) -> str:
@@ -159,11 +158,11 @@ def _net(expression: str, kind: str) -> str:
     if kind.endswith("[]"):
         told = _net("x", kind.removesuffix("[]"))
         listed = f"coalesce(array_to_string(list_transform({expression}, lambda x: {told}), ''), '')"
-        return f"CASE WHEN {expression} IS NULL THEN '-' WHEN len({expression}) = 0 THEN '0:,' ELSE net({listed}) END"
+        return _listed(expression, listed)
     if kind.startswith("STRUCT"):
         inner = [name.split()[0].strip('"') for name in kind.removeprefix("STRUCT(").removesuffix(")").split(", ")]
         told_each = " || ".join(f"net({_column(expression, name)})" for name in inner)
-        return f"net({told_each})"
+        return _once(told_each)
     written = {"TIMESTAMP": "epoch_us({})::VARCHAR", "BIGINT": "{}::VARCHAR", "INTEGER": "{}::VARCHAR",
                "BOOLEAN": "({})::INTEGER::VARCHAR"}  # fmt: skip
     return f"net({written.get(kind, '{}').format(expression)})"
@@ -180,9 +179,19 @@ def _parts() -> str:
              "place", "start", "end")  # fmt: skip
     told = [_net(_column("p", name), PART_FIELDS[name]) for name in names]
     told.append("net(CASE WHEN p.content IS NULL THEN '0' ELSE '1' END)")
-    one = f"net({' || '.join(told)})"
-    listed = f"coalesce(array_to_string(list_transform(r.parts, lambda p: {one}), ''), '')"
-    return f"CASE WHEN r.parts IS NULL THEN '-' WHEN len(r.parts) = 0 THEN '0:,' ELSE net({listed}) END"
+    one = _once(" || ".join(told))
+    return _listed("r.parts", f"coalesce(array_to_string(list_transform(r.parts, lambda p: {one}), ''), '')")
+
+
+def _listed(expression: str, told: str) -> str:
+    """The netstring of a list, whose items are told one behind another."""
+    return f"CASE WHEN {expression} IS NULL THEN '-' WHEN len({expression}) = 0 THEN '0:,' ELSE {_once(told)} END"
+
+
+def _once(told: str) -> str:
+    """The netstring of something long: bound first, because a macro writes it out wherever it is used, and netstrings in
+    netstrings would be made nine times, and twenty-seven."""
+    return f"list_transform([{told}], lambda y: net(y))[1]"
 
 
 def _others() -> str:
