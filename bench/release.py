@@ -245,7 +245,7 @@ def _asked(at: Setting) -> tuple[list[Record], Any]:
 
     judgement = _judgement(at)
     with judgement.engine.connect() as con:
-        rows = next(judgement._resolved(con, chosen=f"ordinal < {DECISIONS}"))
+        rows = next(judgement.records(con, chosen=f"ordinal < {DECISIONS}"))
         records = [as_record(row) for row in _dicts(con, f"SELECT * FROM {rows} ORDER BY ordinal")]
     named = {party.subject for record in records for part in record.parts or () for party in part.parties or ()}
     named |= {record.subject for record in records}

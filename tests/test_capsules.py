@@ -9,7 +9,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +183,35 @@ def test_make_and_check_from_the_command_line(birdsite, tmp_path: Path) -> None:
     assert said["rows"][0]["text"]
     file.write_bytes(file.read_bytes().replace(b'"position":', b'"position":9'))
     assert CliRunner().invoke(doors, ["check-me", str(file), str(birdsite.release.public)]).exit_code == 5
+
+
+def test_a_receipt_that_was_not_kept_is_evidence(own, tmp_path: Path) -> None:
+    """A choice is recorded and signed for; a ledger that forgot it builds a release after the promised time."""
+    ws, _, _ = own
+    how = ["choice", "record", "u1", "refused", "-w", str(ws.folder), "--receipt", str(tmp_path / "mine.receipt")]
+    forgetful = Path(shutil.copytree(ws.folder, tmp_path / "forgetful"))
+    done = CliRunner().invoke(doors, how)
+    assert done.exit_code == 0, done.output
+    later = datetime.now(UTC) + timedelta(days=2)
+    told = []
+    for folder in (ws.folder, forgetful):
+        one = open_workspace(folder)
+        if (
+            folder == forgetful
+        ):  # another keeps the platform's keys of people, as it would: only the choice is forgotten
+            one.ledger.subject_keys(pa.table({"subject": ["u1"]}))
+        made = mainjob.build(one, read_job(folder / "job.toml"), clock=lambda: later)
+        file = tmp_path / f"{folder.name}.capsule"
+        file.write_bytes(capsules.make(made.public, made.private, "u1", one.keys).document())
+        one.ledger.close()
+        asked = ["check-me", str(file), str(made.public), "--receipt", str(tmp_path / "mine.receipt")]
+        told.append(CliRunner().invoke(doors, asked))
+    kept, forgotten = told
+    assert kept.exit_code == 0, kept.output
+    assert "counted" in kept.output
+    assert forgotten.exit_code == 5
+    assert "left it out" in forgotten.output
+    assert "together they are evidence" in forgotten.output
 
 
 # --- the auditor --------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import worlds
-from aboveboard import choice, commitments, descriptor, reasons, subjectmap
+from aboveboard import choice, commitments, descriptor, reasons, steps, subjectmap
 from aboveboard.choice import Event, Facts
 from aboveboard.engine import Engine
 from aboveboard.errors import VerificationError
@@ -42,8 +42,12 @@ ODD = (
 def told_by_sql(records: Sequence[Record]) -> list[tuple[str, bool]]:
     with Engine(threads=1).connect() as con:
         con.register("records", resolved_table([replace(r, ordinal=n) for n, r in enumerate(records)]))
+        con.execute("CREATE VIEW hashed AS SELECT ordinal FROM records")
+        [parts, *_] = steps.read("commit")
+        con.execute(f"CREATE TABLE parts_told AS {steps.fill(parts.sql, commitments._FRAGMENTS)}")
         facts, others = commitments._facts(), commitments.OTHERS
-        return con.execute(f"SELECT {facts}, {others} FROM records AS r ORDER BY ordinal").fetchall()
+        joined = "records AS r LEFT JOIN parts_told AS t USING (ordinal)"
+        return con.execute(f"SELECT {facts}, {others} FROM {joined} ORDER BY r.ordinal").fetchall()
 
 
 @pytest.mark.parametrize("seed", range(WORLDS))

@@ -107,7 +107,7 @@ _EVENT, _ACCOUNT = descriptor.EVENT_FIELDS, descriptor.ACCOUNT_FIELDS
 
 def _struct(fields: tuple[str, ...], of: str) -> str:
     """The netstring of the netstrings of some columns."""
-    return _once(" || ".join(_net(_column(of, name), _kind(name)) for name in fields))
+    return _once(", ".join(_net(_column(of, name), _kind(name)) for name in fields))
 
 
 def _kind(name: str) -> str:
@@ -161,26 +161,28 @@ def _net(expression: str, kind: str) -> str:
         return _listed(expression, listed)
     if kind.startswith("STRUCT"):
         inner = [name.split()[0].strip('"') for name in kind.removeprefix("STRUCT(").removesuffix(")").split(", ")]
-        told_each = " || ".join(f"net({_column(expression, name)})" for name in inner)
-        return _once(told_each)
+        return _once(", ".join(f"net({_column(expression, name)})" for name in inner))
     written = {"TIMESTAMP": "epoch_us({})::VARCHAR", "BIGINT": "{}::VARCHAR", "INTEGER": "{}::VARCHAR",
                "BOOLEAN": "({})::INTEGER::VARCHAR"}  # fmt: skip
     return f"net({written.get(kind, '{}').format(expression)})"
 
 
 def _facts() -> str:
-    """``descriptor.facts`` of the row ``r`` of ``records``."""
-    told = (_parts() if name == "parts" else _net(_column("r", name), kind) for name, kind in descriptor.FACTS.items())
-    return " || ".join(told)
+    """``descriptor.facts`` of the row ``r`` of ``records``, with its row ``t`` of ``parts_told``."""
+    told = (PARTS if name == "parts" else _net(_column("r", name), kind) for name, kind in descriptor.FACTS.items())
+    return f"concat({', '.join(told)})"
 
 
-def _parts() -> str:
+PARTS = "CASE WHEN r.parts IS NULL THEN '-' WHEN len(r.parts) = 0 THEN '0:,' ELSE net(t.told) END"
+
+
+def _part() -> str:
+    """A part ``p`` without its words: of those only whether there are any."""
     names = ("kind", "categories", "labels", "audience_at", "audience_now", "parties", "signals", "source_state",
              "place", "start", "end")  # fmt: skip
     told = [_net(_column("p", name), PART_FIELDS[name]) for name in names]
     told.append("net(CASE WHEN p.content IS NULL THEN '0' ELSE '1' END)")
-    one = _once(" || ".join(told))
-    return _listed("r.parts", f"coalesce(array_to_string(list_transform(r.parts, lambda p: {one}), ''), '')")
+    return f"concat({', '.join(told)})"
 
 
 def _listed(expression: str, told: str) -> str:
@@ -191,14 +193,15 @@ def _listed(expression: str, told: str) -> str:
 def _once(told: str) -> str:
     """The netstring of something long: bound first, because a macro writes it out wherever it is used, and netstrings in
     netstrings would be made nine times, and twenty-seven."""
-    return f"list_transform([{told}], lambda y: net(y))[1]"
+    return f"list_transform([concat({told})], lambda y: net(y))[1]"
 
 
 def _others() -> str:
     """``explanation.has_others`` of the row ``r`` of ``records``."""
     main, part = _others_in("r", "'main'"), _others_in("p", "p.kind")
     quoting = f"coalesce(r.kind IN {texts(sorted(explanation.QUOTING_KINDS))}, FALSE)"
-    return f"(r.parts IS NULL OR {quoting} OR {main} OR len(list_filter(r.parts, lambda p: {part})) > 0)"
+    inside = f"(len(r.parts) > 0 AND len(list_filter(r.parts, lambda p: {part})) > 0)"  # most have none: nothing is looked at
+    return f"(r.parts IS NULL OR {quoting} OR {main} OR {inside})"
 
 
 def _others_in(of: str, kind: str) -> str:
@@ -208,13 +211,13 @@ def _others_in(of: str, kind: str) -> str:
         f"({of}.parties IS NULL OR (len({of}.parties) > 0 AND len(list_filter({of}.parties, lambda x: {free})) > 0)"
         f" OR coalesce({kind} IN {texts(sorted(explanation.QUOTING))}, FALSE)"
         f" OR {of}.source_state IS DISTINCT FROM 'own'"
-        f" OR coalesce(list_has_any({of}.labels, {about}), FALSE))"
+        f" OR (coalesce(len({of}.labels), 0) > 0 AND list_has_any({of}.labels, {about})))"
     )
 
 
 OTHERS = _others()
 """Whether a row ``r`` of ``records`` has other people in it."""
-_FRAGMENTS = {"facts": _facts(), "others": OTHERS}
+_FRAGMENTS = {"facts": _facts(), "part": _part(), "others": OTHERS}
 _NO_WORDS = "CASE WHEN p.content IS NULL THEN NULL ELSE '' END"
 _BARE_FIELDS = {name: _NO_WORDS if name == "content" else _column("p", name) for name in PART_FIELDS}
 _BARE_PART = ", ".join(f'"{name}" := {field}' for name, field in _BARE_FIELDS.items())

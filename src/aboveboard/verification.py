@@ -331,6 +331,20 @@ def _check_release(folder: Path, known: Known, walk: _Walk) -> Report:
     )
 
 
+def verify_entered(folder: Path, known: Known | None = None) -> tuple[Report, succession.Keys]:
+    """That the statement of a release, and what it stands on, is in the log: without its files, which may be large. With
+    it come the keys that the log names."""
+    walk, told = _Walk(silent), known or Known()
+    found = _Release(folder, told)
+    walk.take("statement", found.statement)
+    walk.take("checkpoint", found.checkpoint)
+    walk.take("entries", found.entries)
+    walk.take("statements", found.statements)
+    newest = _compare(walk, found.seen, found.signed, (*found.trust.logs, *found.keys.before), told)
+    missing = _not_proven(found.seen, told, ())
+    return Report("release", found.said.name, tuple(walk.steps), missing, found.seen, newest), found.keys
+
+
 def _not_proven(seen: Seen, known: Known, more: Sequence[str]) -> tuple[str, ...]:
     came = () if known.trust else (KEY_CAME,)
     alone = () if seen.cosigners else (ALONE,)

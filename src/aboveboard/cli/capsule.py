@@ -7,15 +7,18 @@ release and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aboveboard.cli.shared import emit, json_option, workspace_option
+from aboveboard.cli.shared import emit, json_option, printable, workspace_option
 
 if TYPE_CHECKING:
     from aboveboard.capsule import Capsule, Checked, Opened
+    from aboveboard.note import VerifierKey
 
 PRIVATE = (
     "Whoever sees this file learns what of yours is in this release, and of no other: hand it to nobody you need not."
@@ -63,15 +66,51 @@ def make(
 @click.command("check-me")
 @click.argument("capsule_file", metavar="CAPSULE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("release_folder", metavar="RELEASE", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--receipt", "receipts", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A receipt of yours: the choice in it has to have counted; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--key", metavar="KEY", help="The log's key as the platform publishes it: name+id+key, or a file with it."
+)
 @json_option
-def check_me(capsule_file: Path, release_folder: Path, as_json: bool) -> None:
-    """Check a CAPSULE against the public folder of its RELEASE, without asking anybody. Exit 5 where it does not hold."""
+def check_me(
+    capsule_file: Path, release_folder: Path, receipts: Sequence[Path], key: str | None, as_json: bool
+) -> None:
+    """Check a CAPSULE against the public folder of its RELEASE, without asking anybody. Exit 5 where it does not hold.
+
+    A receipt that the platform signed and did not keep is evidence: exit 5 says so too.
+    """
     from aboveboard.capsule import Capsule
     from aboveboard.checking import held
+    from aboveboard.cli.verify import trusted
+    from aboveboard.verification import COVERS, Known, verify_entered
 
     made = Capsule.parse(capsule_file.read_bytes())
+    entered, keys = verify_entered(release_folder, Known(trusted(key, None)))
     found = held(made, release_folder)
-    emit(_document(made, found), as_json, lambda: _prose(made, found))
+    kept = [_kept(path, made, keys.receipt) for path in receipts]
+    steps = [*(step.says for step in entered.steps if step.done), *found.steps, *kept]
+    more = [said for said in entered.not_proven if said != COVERS]  # the capsule says that itself
+    known = replace(found, steps=tuple(steps), says=(*found.says, *more))
+    emit(_document(made, known), as_json, lambda: printable(_prose(made, known)))
+
+
+def _kept(path: Path, made: Capsule, key: VerifierKey) -> str:
+    """That the choice in a receipt counted, as far as it had to."""
+    from aboveboard import receipt
+    from aboveboard.errors import VerificationError
+
+    try:
+        said = receipt.verify(path.read_bytes(), key)
+        events = [bytes.fromhex(one) for one in made.events]
+        moment = datetime.fromisoformat(made.as_of)
+        receipt.contradiction(
+            said, events=events, as_of=moment, index=bytes.fromhex(made.index), position=made.position
+        )
+    except VerificationError as error:
+        raise VerificationError(error.sentence, hint=error.hint, step="receipt", file=path) from error
+    return f"the choice in {path.name} counted, or did not have to yet: {said.sentence()}"
 
 
 def _document(made: Capsule, found: Checked) -> Mapping[str, Any]:

@@ -44,7 +44,7 @@ def verify(
 
     if key and trust_file:
         raise click.UsageError("--trust names the keys of logs already: leave --key out")
-    trust = _trust(key, trust_file)
+    trust = trusted(key, trust_file)
     with _remembering(remember) as remembered:
         known = _known(trust, remembered, log_folder)
         if not as_json:
@@ -57,7 +57,8 @@ def verify(
     emit(report.as_json(), as_json, lambda: printable(_told(report)))
 
 
-def _trust(key: str | None, file: Path | None) -> Trust | None:
+def trusted(key: str | None, file: Path | None) -> Trust | None:
+    """Whose word counts, from a key or a file of them; None where nothing was given."""
     from aboveboard.note import VerifierKey
     from aboveboard.proof import Trust
 

@@ -8,3 +8,4 @@ SELECT
 FROM hashed AS h
 JOIN decisions AS d USING (ordinal)
 JOIN records AS r USING (ordinal)
+LEFT JOIN parts_told AS t USING (ordinal)
