@@ -109,7 +109,8 @@ def _kind_of(words: str, tokens: tuple[str, ...]) -> str | None:
 
 
 _BANNER = re.compile(
-    r"^(?:we have made some updates to (?:our|this)|(?:until then, )?the current [\w ]{3,40} (?:is|are|continues?)\b"
+    r"^(?:we(?: have|'ve| are)? (?:made some (?:updates|changes)|(?:recently )?updat(?:ed|ing) (?:our|this|these))|"
+    r"(?:until then, )?the current [\w ]{3,40} (?:is|are|continues?)\b"
     r"[\w ]{0,20}(?:below|to apply)|current (?:privacy policy|terms of service|terms|policy)$|"
     r"read the current |you can (?:find|read) (?:a copy of )?the (?:updated|current|previous)|\(?effective until)",
     re.IGNORECASE,

@@ -142,10 +142,23 @@ def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
     found = [
         h for h in alignment.hunks(a.key, b.key) if not _silent(a.key[slice(*h.old)], b.key[slice(*h.new)], old, new)
     ]
+    elsewhere = _other_place(a, b)
+    if elsewhere is not None:
+        yield _change("changed", elsewhere, a, b, ())
+        return
     if not found or (all(s.kind == HEADING for s in (*a.sentences, *b.sentences)) and not _substantive(a, b, found)):
         return
     for verdict, marked in _verdicts(a, b, found):
         yield _change("changed", verdict, a, b, marked)
+
+
+def _other_place(a: Part, b: Part) -> Verdict | None:
+    """The same words in another list: what was shared, or not, is not, or is."""
+    if a.key != b.key or WEIGHT[a.frame] == WEIGHT[b.frame]:
+        return None
+    if WEIGHT[b.frame] > WEIGHT[a.frame]:
+        return Verdict(_ALONE[a.frame][1] if WEIGHT[a.frame] < 0 else "grant-made", WIDENS)
+    return Verdict(_ALONE[b.frame][0] if WEIGHT[b.frame] < 0 else "grant-gone", NARROWS)
 
 
 def _change(kind: str, verdict: Verdict, a: Part, b: Part, marked: Sequence[alignment.Hunk]) -> Change:
@@ -459,6 +472,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
 _UNIT_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0}
 _FIGURES = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten eleven "
                                              "twelve".split())} | {
+    "a": 1, "an": 1,
     "fourteen": 14, "fifteen": 15, "eighteen": 18, "twenty": 20, "thirty": 30, "forty": 40, "sixty": 60, "ninety": 90,
 }  # fmt: skip
 _TERM = re.compile(r"\b(\d+|[a-z]+)\)?(?:[ -](?:business|calendar|working))?[ -](hour|day|week|month|year)s?\b", re.I)
