@@ -225,7 +225,7 @@ def captures(old: Sentences, new: Sentences, same_date: bool) -> Iterator[Lost]:
             yield Lost(at if side == "new" else frozenset(), at if side == "old" else frozenset(), note)
 
 
-LEAST_LOST, LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED = 100, 300, 0.1
+LEAST_LOST, LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED = 150, 300, 0.1
 """Words that must be missing under a heading to suspect the capture: fewer where the policy's date stayed the same."""
 
 
@@ -238,11 +238,7 @@ def _emptied(bigger: Sentences, smaller: Sentences, side: str, same_date: bool) 
         missing = [i for i in body if bigger[i].tokens not in known]
         words, all_words = sum(len(bigger[i].tokens) for i in missing), sum(len(bigger[i].tokens) for i in body)
         least = LEAST_LOST if same_date else max(LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED * _size(bigger))
-        if (
-            words < least
-            or words < 0.8 * all_words
-            or any(bigger[i].kind == HEADING and bigger[i].level < 7 for i in missing)
-        ):
+        if words < least or words < 0.8 * all_words or any(bigger[i].kind == HEADING for i in missing):
             continue
         if _under(smaller, bigger[at].tokens, {s.tokens for s in bigger}) > 0.15 * words:
             continue
