@@ -525,8 +525,16 @@ def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
     """One name for another where data is handed on: it may be another recipient."""
     if not lexicon.is_sharing(f"{a.text} {b.text}"):
         return False
+    if any(_quoted(side, span) for side, span in ((a, hunk.old), (b, hunk.new))):
+        return False
     shown = a.shown(*hunk.old), b.shown(*hunk.new)
     return all(_is_name(words) for words in shown) and hunk.old[0] > 0 and hunk.new[0] > 0
+
+
+def _quoted(side: Part, span: tuple[int, int]) -> bool:
+    """Whether a range of tokens stands in quotation marks or is an account name: an example, and nobody's name."""
+    before = side.text[: side.spans[span[0]][0]] if span[0] < span[1] else ""
+    return before.endswith(('"', "@")) or before.count('"') % 2 == 1
 
 
 def _is_name(words: str) -> bool:
@@ -554,7 +562,7 @@ def _example(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     for side, span in sides:
         words = side.shown(*span)
         before = side.text[: side.spans[span[0]][0]]
-        in_quotes = before.count('"') % 2 == 1 or before.rstrip().endswith("@") or before.rstrip().endswith('"')
+        in_quotes = _quoted(side, span)
         names = all(w[0].isupper() or w.lower() in _WEAK for w in re.findall(r"\w+", words))
         if not (_EXAMPLE.search(before) and (names or in_quotes)):
             return None
