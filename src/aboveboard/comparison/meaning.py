@@ -452,6 +452,7 @@ def _said(a: Part, b: Part, hunk: alignment.Hunk) -> str:
 def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
     """The first rule that holds of one hunk."""
     for rule in (
+        _web,
         _term,
         _company,
         _example,
@@ -623,6 +624,17 @@ def _stem(token: str) -> str:
 def _grows(gone: Sequence[str], came: Sequence[str]) -> bool:
     """Whether one side holds all that the other has, and more: "products" and "products and features"."""
     return set(gone) < set(came) or set(came) < set(gone)
+
+
+_LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.-]+\.[a-z]{2,}/\S*|[\w.+-]+@[\w-]+\.[\w.]+", re.IGNORECASE)
+
+
+def _web(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Another address on the web, whatever words it is made of."""
+    shown = [words for words in (a.shown(*hunk.old), b.shown(*hunk.new)) if words]
+    if shown and all(_LINK.fullmatch(words.strip("().,; ")) for words in shown):
+        return Verdict("address", EDITORIAL, _said(a, b, hunk))
+    return None
 
 
 _ADDRESS = re.compile(
