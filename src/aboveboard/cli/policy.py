@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
@@ -18,26 +20,37 @@ import click
 from aboveboard import policies
 from aboveboard.cli import policytext
 from aboveboard.cli.casetest import test
-from aboveboard.cli.compare import compare
-from aboveboard.cli.effect import effect
-from aboveboard.cli.history import history
 from aboveboard.cli.progress import Told, shown
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
-from aboveboard.drift import Drift
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Policy, PolicyVersion
 from aboveboard.wording import ERROR, Finding
 
+if TYPE_CHECKING:
+    from aboveboard.drift import Drift
 
-@click.group()
+
+class Later(click.Group):
+    """A group that loads the commands about texts when they are asked for: their word lists take a while."""
+
+    LATER = ("compare", "effect", "history")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.LATER])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.LATER:
+            found: click.Command = getattr(import_module(f"aboveboard.cli.{cmd_name}"), cmd_name)
+            return found
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Later)
 def policy() -> None:
     """Check, show, test and compare policies."""
 
 
 policy.add_command(test)
-policy.add_command(compare)
-policy.add_command(history)
-policy.add_command(effect)
 
 path_argument = click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
 

@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import log
 
-from aboveboard.comparison.text import ITEM, ROW, Sentence
+from aboveboard.comparison.text import ITEM, ROW, Sentence, title
 
 Key = tuple[str, ...]
 
@@ -220,7 +220,11 @@ def _candidates(here: Mapping[str, int], postings: Mapping[str, list[int]], tota
 def _near(a: Side, i: int, b: Side, j: int) -> int:
     """How many of the neighbours and the heading are the same on both sides."""
     same = sum(bool(a.beside(i, step)) and a.beside(i, step) == b.beside(j, step) for step in (-1, 1))
-    return same + (a.sentences[i].path[-1:] == b.sentences[j].path[-1:] and same < 2)
+    return same + (same < 2 and _under(a.sentences[i]) == _under(b.sentences[j]))
+
+
+def _under(sentence: Sentence) -> Key:
+    return title(sentence.path[-1]) if sentence.path else ()
 
 
 # --- split and merged sentences -----------------------------------------------------------------------------------

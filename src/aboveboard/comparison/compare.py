@@ -58,7 +58,7 @@ def read(source: str, side: str) -> Reading:
     problems = problems or tuple(suspicion.of_words(sentences, side))
     found = parts.split(sentences)
     part = parts.governing(found)
-    notes = [*suspicion.notes(part, side)] if not problems else []
+    notes = [*suspicion.layout(source, side), *suspicion.notes(part, side)] if not problems else []
     if part.role != ONLY:
         notes.insert(
             0,
@@ -74,7 +74,9 @@ def read(source: str, side: str) -> Reading:
 def compare_parts(one: Reading, other: Reading, names: Names = ()) -> Comparison:
     """Two texts that are policies, compared."""
     same_date = one.effective is not None and one.effective == other.effective
-    old, new, notes = _without_losses(one.part.clauses, other.part.clauses, same_date)
+    old, new, notes = _without_losses(
+        suspicion.spoken(one.part.clauses), suspicion.spoken(other.part.clauses), same_date
+    )
     changes, learned = _changes(old, new, names)
     notes = [*one.notes, *other.notes, *notes, *_about_dates(one, other, bool(changes))]
     return Comparison(changes, learned, tuple(notes), (), one.effective, other.effective)

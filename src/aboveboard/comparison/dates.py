@@ -76,12 +76,19 @@ def found(sentences: Sequence[Sentence]) -> Dates:
         if kind is None:
             continue
         lines.add(at)
-        for when in dates_in(sentence.text):
-            says.setdefault(kind, when)
-            told.append(when)
+        whens = list(dates_in(sentence.text))
+        told += whens
+        if whens:
+            says.setdefault(kind, _meant(sentence.text, whens))
     return Dates(
         says.get("effective"), says.get("coming"), says.get("updated"), says.get("until"), tuple(told), frozenset(lines)
     )
+
+
+def _meant(words: str, whens: Sequence[str]) -> str:
+    """Of several dates in a line, the first behind the word that makes it one: "announced ..., effective ..."."""
+    marks = [found.end() for found in (_COMING.search(words), _EFFECTIVE.search(words)) if found]
+    return next(dates_in(words[min(marks) :]), whens[0]) if marks else whens[0]
 
 
 def kind_of(sentence: Sentence) -> str | None:
@@ -109,7 +116,8 @@ def _kind_of(words: str, tokens: tuple[str, ...]) -> str | None:
 
 
 _BANNER = re.compile(
-    r"^(?:we have made some updates to (?:our|this)|(?:until then, )?the current [\w ]{3,40} (?:is|are|continues?)\b"
+    r"^(?:we(?: have|'ve| are)? (?:made some (?:updates|changes)|(?:recently )?updat(?:ed|ing) (?:our|this|these))|"
+    r"(?:until then, )?the current [\w ]{3,40} (?:is|are|continues?)\b"
     r"[\w ]{0,20}(?:below|to apply)|current (?:privacy policy|terms of service|terms|policy)$|"
     r"read the current |you can (?:find|read) (?:a copy of )?the (?:updated|current|previous)|\(?effective until)",
     re.IGNORECASE,

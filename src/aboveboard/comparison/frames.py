@@ -27,7 +27,8 @@ _OPERATE = (
     r"licens|monetiz|"
     r"combin|associat|match|keep|keeps|retain|retention|stor(?:e|es|ing)\b|preserve|track|monitor|personali[sz]|"
     r"tailor|"
-    r"compil|create derivative|publish|display|make (?:\w+ ){0,4}available|share)"
+    r"compil|read\b|measure|listen|hand (?:\w+ ){0,4}(?:to|over)\b|pass (?:\w+ ){0,4}to\b|give (?:\w+ ){0,4}to\b|"
+    r"create derivative|publish|display|make (?:\w+ ){0,4}available|share)"
 )
 _PEOPLE_SUBJECT = (
     r"(?:you|users?|customers?|members?|developers?|end users?|visitors?|people|the public|licensees?|anyone)"
@@ -82,6 +83,7 @@ FRAMES: tuple[Frame, ...] = (
         PROMISE,
         rf"(?<!you )(?<!your )(?<!if )\b{_NOT} (?:(?:\w+|,) ){{0,3}}?{_HARMS}\b|\bno longer (?:collect|use|share|"
         rf"sell|keep|store|retain)|"
+        rf"\b(?:we|us|they) (?:\w+ )?(?:share|sell|hand|give|pass|collect|keep|store|use|disclose|read) (?:no|none)\b|"
         rf"\bno (?:sale|sharing) of\b|\bwithout (?:your )?(?:selling|sharing)\b|\bnot (?:from|by) (?:selling|"
         rf"sharing|monetizing)",
         rf"\b{_PEOPLE_SUBJECT} (?:\w+ )?{_NOT}|\b(?:cannot|can't|can not|does not|do not) (?:\w+ )?(?:guarantee|"
@@ -104,7 +106,10 @@ FRAMES: tuple[Frame, ...] = (
         r"\b(?:is|are|be|automatically) deleted (?:after|within)\b|\b(?:retain|keep|stor)\w*\b[^.;]{0,60}\b(?:no "
         r"longer than|no more than|not longer than|at most|a maximum of)\b|"
         r"\b(?:delete|erase|anonymi[sz]e|de-?identify)\b[^.;]{0,50}\b(?:within|after) (?:\w+ )?(?:\d+|\w+) "
-        r"(?:hours?|days?|weeks?|months?|years?)\b",
+        r"(?:hours?|days?|weeks?|months?|years?)\b|"
+        r"\bwe (?:\w+ ){0,5}only (?:if|with|when|after|where|as long as)\b|"
+        r"\b(?:delete|erase|destroy|remove|purge)\b[^.;]{0,60}\b(?:\d+|\w+) (?:hours?|days?|weeks?|months?|"
+        r"years?) after\b",
         r"\bwhether we|\bhow we",
     ),
     _frame(

@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import islice
 
 LONGEST = 3_000_000
 """Characters. The longest policies known have some 700,000; a text of this size is a wrong file."""
 
-_TAG = re.compile(r"<(?:html|head|body|div|p|h[1-6]|ul|ol|li|section|article)\b[^>]{0,2000}>", re.IGNORECASE)
+_TAG = re.compile(r"<(?:html|head|body|div|p|h[1-6]|ul|ol|li|section|article)\b[^<>]{0,500}>", re.IGNORECASE)
+_ANY = re.compile(r"<[a-zA-Z/!?][^<>]*+>|<")
+MOST_BROKEN = 200
+"""Tags that never end, at most: over each of them the standard parser reads everything that follows (CVE-2025-6069)."""
 _BLOCKS = frozenset(
     "p div ul ol table tr section article header main blockquote pre h1 h2 h3 h4 h5 h6 hr dl dt dd figure form".split()
 )
@@ -32,17 +36,37 @@ def is_html(text: str) -> bool:
 
 def lines(text: str) -> list[str]:
     """The lines of a text, HTML turned into Markdown."""
-    if is_html(text):
+    if _broken(text):
+        text = _without_tags(text).replace("<", " ")
+    elif is_html(text):
         page = _Page()
         try:
-            page.feed(re.sub(r"(?s)<!--.*?-->", " ", text))
+            page.feed(_without_comments(text))
             page.close()
             text = "".join(page.pieces)
         except (AssertionError, ValueError, OverflowError, RecursionError):
-            text = re.sub(r"<[^<>]{0,2000}>", "\n\n", text)  # the standard parser gives up on some declarations
+            text = _without_tags(text)  # the standard parser gives up on some declarations
     else:
         text = "\n".join(line if "|" in line else _BREAK.sub("\n", line) for line in text.split("\n"))
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").split("\n")
+
+
+def _broken(text: str) -> bool:
+    lone = (tag for tag in _ANY.finditer(text) if tag[0] == "<")
+    return next(islice(lone, MOST_BROKEN, None), None) is not None
+
+
+def _without_comments(text: str) -> str:
+    """A comment that never ends is left to the parser, so that it is looked for once."""
+    return (
+        re.sub(r"(?s)<!--.*?-->", " ", text[: text.rfind("-->") + 3]) + text[text.rfind("-->") + 3 :]
+        if "-->" in text
+        else text
+    )
+
+
+def _without_tags(text: str) -> str:
+    return re.sub(r"<[a-zA-Z/!?][^<>]*+>", "\n\n", text)
 
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)

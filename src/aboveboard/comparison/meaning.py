@@ -142,10 +142,23 @@ def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
     found = [
         h for h in alignment.hunks(a.key, b.key) if not _silent(a.key[slice(*h.old)], b.key[slice(*h.new)], old, new)
     ]
+    elsewhere = _other_place(a, b)
+    if elsewhere is not None:
+        yield _change("changed", elsewhere, a, b, ())
+        return
     if not found or (all(s.kind == HEADING for s in (*a.sentences, *b.sentences)) and not _substantive(a, b, found)):
         return
     for verdict, marked in _verdicts(a, b, found):
         yield _change("changed", verdict, a, b, marked)
+
+
+def _other_place(a: Part, b: Part) -> Verdict | None:
+    """The same words in another list: what was shared, or not, is not, or is."""
+    if a.key != b.key or WEIGHT[a.frame] == WEIGHT[b.frame]:
+        return None
+    if WEIGHT[b.frame] > WEIGHT[a.frame]:
+        return Verdict(_ALONE[a.frame][1] if WEIGHT[a.frame] < 0 else "grant-made", WIDENS)
+    return Verdict(_ALONE[b.frame][0] if WEIGHT[b.frame] < 0 else "grant-gone", NARROWS)
 
 
 def _change(kind: str, verdict: Verdict, a: Part, b: Part, marked: Sequence[alignment.Hunk]) -> Change:
@@ -439,6 +452,7 @@ def _said(a: Part, b: Part, hunk: alignment.Hunk) -> str:
 def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
     """The first rule that holds of one hunk."""
     for rule in (
+        _web,
         _term,
         _company,
         _example,
@@ -459,6 +473,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
 _UNIT_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0}
 _FIGURES = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten eleven "
                                              "twelve".split())} | {
+    "a": 1, "an": 1,
     "fourteen": 14, "fifteen": 15, "eighteen": 18, "twenty": 20, "thirty": 30, "forty": 40, "sixty": 60, "ninety": 90,
 }  # fmt: skip
 _TERM = re.compile(r"\b(\d+|[a-z]+)\)?(?:[ -](?:business|calendar|working))?[ -](hour|day|week|month|year)s?\b", re.I)
@@ -511,8 +526,16 @@ def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
     """One name for another where data is handed on: it may be another recipient."""
     if not lexicon.is_sharing(f"{a.text} {b.text}"):
         return False
+    if any(_quoted(side, span) for side, span in ((a, hunk.old), (b, hunk.new))):
+        return False
     shown = a.shown(*hunk.old), b.shown(*hunk.new)
     return all(_is_name(words) for words in shown) and hunk.old[0] > 0 and hunk.new[0] > 0
+
+
+def _quoted(side: Part, span: tuple[int, int]) -> bool:
+    """Whether a range of tokens stands in quotation marks or is an account name: an example, and nobody's name."""
+    before = side.text[: side.spans[span[0]][0]] if span[0] < span[1] else ""
+    return before.endswith(('"', "@")) or before.count('"') % 2 == 1
 
 
 def _is_name(words: str) -> bool:
@@ -540,7 +563,7 @@ def _example(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     for side, span in sides:
         words = side.shown(*span)
         before = side.text[: side.spans[span[0]][0]]
-        in_quotes = before.count('"') % 2 == 1 or before.rstrip().endswith("@") or before.rstrip().endswith('"')
+        in_quotes = _quoted(side, span)
         names = all(w[0].isupper() or w.lower() in _WEAK for w in re.findall(r"\w+", words))
         if not (_EXAMPLE.search(before) and (names or in_quotes)):
             return None
@@ -601,6 +624,17 @@ def _stem(token: str) -> str:
 def _grows(gone: Sequence[str], came: Sequence[str]) -> bool:
     """Whether one side holds all that the other has, and more: "products" and "products and features"."""
     return set(gone) < set(came) or set(came) < set(gone)
+
+
+_LINK = re.compile(r"(?:https?://|www\.)\S+|[\w.-]+\.[a-z]{2,}/\S*|[\w.+-]+@[\w-]+\.[\w.]+", re.IGNORECASE)
+
+
+def _web(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Another address on the web, whatever words it is made of."""
+    shown = [words for words in (a.shown(*hunk.old), b.shown(*hunk.new)) if words]
+    if shown and all(_LINK.fullmatch(words.strip("().,; ")) for words in shown):
+        return Verdict("address", EDITORIAL, _said(a, b, hunk))
+    return None
 
 
 _ADDRESS = re.compile(

@@ -30,6 +30,8 @@ p, ul { margin: .4rem 0; }
 .soft, dt { color: var(--soft); }
 article { border: 1px solid var(--line); border-left: .35rem solid var(--line); border-radius: .3rem; background: var(--card);
   padding: .9rem 1rem; margin: 0 0 1rem; break-inside: avoid; }
+article > h2 { margin-top: 0; }
+dl + article { margin-top: 1.2rem; }
 article.alert { border-left-color: var(--alert); }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
 .sides > div { min-width: 0; overflow-wrap: anywhere; }
@@ -43,6 +45,7 @@ code { font-size: .9em; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 46rem) { .sides { grid-template-columns: 1fr; } body { padding: 1rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } article { background: none; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   h2, h3 { break-after: avoid; } a { color: inherit; text-decoration: none; } }
 """
 

@@ -71,6 +71,8 @@ def _is_current(first: Part, second: Part) -> bool:
 def _cut(sentences: Sentences) -> tuple[Sentences, Sentences] | None:
     for at in _candidates(sentences):
         start = _upwards(sentences, at)
+        if dates.kind_of(sentences[at]) != "until" and _same(sentences[:start], sentences[start:]):
+            continue  # the same page saved twice
         if _twins(sentences[:start], sentences[start:]):
             return sentences[:start], sentences[start:]
     return None
@@ -80,6 +82,10 @@ def _candidates(sentences: Sentences) -> list[int]:
     """Where a second policy may begin: "effective until", a banner below, the title once more."""
     untils = [at for at, s in enumerate(sentences) if at and dates.kind_of(s) == "until"]
     return [*untils, *_titles(sentences)[1:]]
+
+
+def _same(first: Sequence[Sentence], second: Sequence[Sentence]) -> bool:
+    return {s.tokens for s in first} == {s.tokens for s in second}
 
 
 _TITLE = re.compile(

@@ -61,6 +61,27 @@ def of_raw(text: str, side: str) -> Iterator[Note]:
 _DOUBLED = re.compile(r"â€[™œ\u009d“”˜¦–—]|Ã[©¨¤¶¼ŸÃ¡³±]|Â[ «»§]")
 
 
+_TABLE_ON_A_LINE = re.compile(r"\|[^|\n]*[^\s|:-][^|\n]*\|.*\|\s*:?-{2,}:?\s*\|.*[^\s|:-]")
+
+
+def layout(text: str, side: str) -> Iterator[Note]:
+    """What a reader should know of how a text is written down."""
+    if any(
+        _TABLE_ON_A_LINE.search(line[:LONGEST_ROW])
+        for line in text.split("\n")
+        if line.count("|") >= 6 and "--" in line
+    ):
+        yield Note(
+            "one-line-table",
+            f"a table of the {side} text stands on one line: it was cut into rows by the width of its rule",
+            side,
+        )
+
+
+LONGEST_ROW = 20_000
+"""Characters of a line that are looked at to tell whether a whole table stands on it."""
+
+
 def of_words(sentences: Sentences, side: str) -> Iterator[Note]:
     """What is wrong with a text for itself."""
     words = _size(sentences)
@@ -73,7 +94,7 @@ def of_words(sentences: Sentences, side: str) -> Iterator[Note]:
 
 def of_both(old: Sentences, new: Sentences) -> Iterator[Note]:
     """What is wrong with two texts side by side."""
-    sizes = _size(old), _size(new)
+    sizes = _said_once(old), _said_once(new)
     if min(sizes) < COLLAPSED * max(sizes) and max(sizes) >= 300:
         side = "old" if sizes[0] < sizes[1] else "new"
         yield Note(
@@ -82,10 +103,10 @@ def of_both(old: Sentences, new: Sentences) -> Iterator[Note]:
             f"most likely",
             side,
         )
-    spoken = language(old), language(new)
-    if None not in spoken and spoken[0] != spoken[1]:
+    found = language(old), language(new)
+    if None not in found and found[0] != found[1]:
         yield Note(
-            "two-languages", f"the old text is in {spoken[0]} and the new one in {spoken[1]}: nothing can be compared"
+            "two-languages", f"the old text is in {found[0]} and the new one in {found[1]}: nothing can be compared"
         )
 
 
@@ -100,13 +121,17 @@ def notes(part: Part, side: str) -> Iterator[Note]:
     if foreign:
         yield Note(
             "mixed-languages",
-            f"the {side} text is in {language(part.sentences)} with passages in {', '.join(foreign)}",
+            f"the {side} text is in {language(part.sentences)} with passages in {', '.join(foreign)}, which were not compared",
             side,
         )
 
 
 def _size(sentences: Sequence[Sentence]) -> int:
     return sum(len(s.tokens) for s in sentences)
+
+
+def _said_once(sentences: Sentences) -> int:
+    return sum(map(len, {s.tokens for s in sentences}))
 
 
 def _repeated(sentences: Sentences) -> int:
@@ -152,6 +177,12 @@ def mixed(sentences: Sequence[Sentence]) -> list[str]:
     return [name for name, n in sorted(counts.items()) if name != main and n >= least]
 
 
+def spoken(sentences: Sentences) -> Sentences:
+    """The sentences without passages in another language, where there are any to speak of."""
+    foreign = mixed(sentences)
+    return tuple(s for s in sentences if _spoken(s.tokens, s.text) not in foreign) if foreign else sentences
+
+
 def _counted(sentences: Sequence[Sentence]) -> Counter[str]:
     counts = Counter[str]()
     for sentence in sentences:
@@ -194,7 +225,7 @@ def captures(old: Sentences, new: Sentences, same_date: bool) -> Iterator[Lost]:
             yield Lost(at if side == "new" else frozenset(), at if side == "old" else frozenset(), note)
 
 
-LEAST_LOST, LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED = 100, 300, 0.1
+LEAST_LOST, LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED = 150, 300, 0.1
 """Words that must be missing under a heading to suspect the capture: fewer where the policy's date stayed the same."""
 
 
@@ -207,11 +238,7 @@ def _emptied(bigger: Sentences, smaller: Sentences, side: str, same_date: bool) 
         missing = [i for i in body if bigger[i].tokens not in known]
         words, all_words = sum(len(bigger[i].tokens) for i in missing), sum(len(bigger[i].tokens) for i in body)
         least = LEAST_LOST if same_date else max(LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED * _size(bigger))
-        if (
-            words < least
-            or words < 0.8 * all_words
-            or any(bigger[i].kind == HEADING and bigger[i].level < 7 for i in missing)
-        ):
+        if words < least or words < 0.8 * all_words or any(bigger[i].kind == HEADING for i in missing):
             continue
         if _under(smaller, bigger[at].tokens, {s.tokens for s in bigger}) > 0.15 * words:
             continue

@@ -217,6 +217,12 @@ def _numbering(words: str, *, heading: bool) -> int:
     return found.end() if found and found.end() < len(words) else 0
 
 
+@lru_cache(maxsize=1 << 13)
+def title(words: str) -> tuple[str, ...]:
+    """What a heading says without its number."""
+    return sentence(words, HEADING, _numbering(words, heading=True)).tokens
+
+
 # --- tokens -----------------------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(

@@ -1,0 +1,121 @@
+"""What holds of every comparison: of a text with itself, turned round, restyled, renamed; and nothing is swallowed."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.comparison import made_history
+
+from aboveboard.comparison import Change, Comparison, compare
+from aboveboard.comparison.changes import mirrored
+
+WHO = ("We", "Our partners", "Chirper", "Advertisers", "Our affiliates", "Auditors")
+DO = ("may collect", "do not collect", "may share", "will not sell", "keep", "use", "never read", "may combine")
+WHAT = ("your address", "the words of your chirps", "your private messages", "the people whom you follow", "your age")
+WHY = (
+    "to keep accounts secure",
+    "to show adverts",
+    "to train models",
+    "for {n} days",
+    "with your consent",
+    "in the year {n}",
+)
+COMPANIES = ("Feather Ltd.", "Nest Holdings Inc.", "Beak GmbH")
+
+sentences = st.builds(
+    lambda who, do, what, why, n, tail: f"{who} {do} {what} {why.format(n=n)}{tail}.",
+    st.sampled_from(WHO), st.sampled_from(DO), st.sampled_from(WHAT), st.sampled_from(WHY), st.integers(7, 900),
+    st.sampled_from(("", ", as the law asks", ", together with Feather Ltd", " unless you object", " and so on")),
+)  # fmt: skip
+paragraphs = st.lists(st.lists(sentences, min_size=1, max_size=4), min_size=3, max_size=9)
+
+
+def page(found: list[list[str]], style: int = 0) -> str:
+    return made_history.text(found, "2023-05-01", style)
+
+
+def told(found: Comparison) -> list[tuple[str, ...]]:
+    return sorted(_row(change) for change in found.changes)
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    """A change without the numbers that only count headings."""
+    quotes = (re.sub(r"\b\d+\. (?=About)", "", quote) for quote in (change.old_quote, change.new_quote))
+    return change.kind, change.direction, *quotes
+
+
+@settings(max_examples=25, deadline=None)
+@given(paragraphs)
+def test_a_text_and_itself(found: list[list[str]]) -> None:
+    same = compare(page(found), page(found))
+    assert (same.changes, same.renames) == ((), ())
+
+
+@settings(max_examples=40, deadline=None)
+@given(paragraphs, paragraphs)
+def test_a_comparison_turns_round_with_its_texts(one: list[list[str]], other: list[list[str]]) -> None:
+    there, back = compare(page(one), page(other)), compare(page(other), page(one))
+    turned = sorted((mirrored(kind), mirrored(way), new, old) for kind, way, old, new in told(back))
+    assert told(there) == turned
+
+
+@settings(max_examples=40, deadline=None)
+@given(paragraphs, paragraphs, st.integers(1, 11))
+def test_style_changes_nothing(one: list[list[str]], other: list[list[str]], style: int) -> None:
+    assert compare(page(one), page(one, style)).changes == ()
+    assert told(compare(page(one), page(other))) == told(compare(page(one), page(other, style)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(paragraphs, st.randoms(use_true_random=False))
+def test_the_order_of_paragraphs_changes_nothing(found: list[list[str]], chance: random.Random) -> None:
+    moved = list(found)
+    chance.shuffle(moved)
+    assert compare(page(found), page(moved)).changes == ()
+
+
+@settings(max_examples=40, deadline=None)
+@given(paragraphs)
+def test_a_listed_brand_rename_changes_nothing(found: list[list[str]]) -> None:
+    text = page(found)
+    renamed = text.replace("Chirper", "Warble")
+    known = compare(text, renamed, names=[("Chirper", "Warble")])
+    assert known.changes == ()
+    assert [(r.old, r.new) for r in known.renames] == [("Chirper", "Warble")]
+
+
+EDITS = (
+    ("a number", r"\b\d+(?= days)", lambda m: str(int(m[0]) + 1)),
+    ("a year", r"(?<=in the year )\d+", lambda m: str(int(m[0]) + 1)),
+    ("a negation gone", r"\bdo not collect\b", lambda _: "do collect"),
+    ("a negation", r"\bmay share\b", lambda _: "may not share"),
+    ("another negation", r"\bnever read\b", lambda _: "read"),
+    ("a company", r"\bFeather Ltd\b", lambda _: "Nest Holdings Inc"),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(paragraphs, st.sampled_from(EDITS), st.randoms(use_true_random=False))
+def test_nothing_that_counts_is_swallowed(found: list[list[str]], edit: tuple, chance: random.Random) -> None:
+    """One number, negation or company changed in one sentence: somebody is told, unless the sentence stands twice."""
+    _, pattern, instead = edit
+    places = [(p, s) for p, some in enumerate(found) for s, one in enumerate(some) if re.search(pattern, one)]
+    if not places:
+        return
+    p, s = chance.choice(places)
+    changed = [list(some) for some in found]
+    changed[p][s] = re.sub(pattern, instead, found[p][s], count=1)
+    told_before, told_after = ({one for some in side for one in some} for side in (found, changed))
+    assert bool(compare(page(found), page(changed)).changes) == (told_before != told_after)
+    assert not compare(page(found), page(changed)).renames
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(max_size=400), st.text(max_size=400))
+def test_any_text_gets_an_answer(one: str, other: str) -> None:
+    found = compare(one, other)
+    assert found.problems == () or found.changes == ()
+    assert compare(one, one).changes == ()
