@@ -111,5 +111,10 @@ class Tour:
             f"  {self.command} choice record {subject} refused --purpose train_ai_system {w}     # say no for somebody",
             f"  {self.command} release build {self.folder}/jobs/feed-writer.toml {w}    # and see their chirps leave",
             f"  {self.command} release build {self.folder}/jobs/feed-writer.toml --audit {w}",
-            f"  {self.command} policy show {w}",
+            f"  {self.command} verify {self.release.public}    # what anybody can check, and what that does not prove",
+            f"  {self.command} capsule make {subject} latest -o mine.capsule {w}     # what one member is told",
+            f"  {self.command} check-me mine.capsule {self.release.public}",
+            f"  {self.command} release audit latest {w}    # an auditor's recomputation of all of it",
+            f"  {self.command} policy compare 2023-05-18 2023-09-29 {w}",
+            f"  {self.command} policy effect 2023-05-18 2023-09-29 --subject {subject} {w}",
         ]
