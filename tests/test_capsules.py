@@ -310,7 +310,7 @@ def test_an_auditor_finds_rows_that_are_no_longer_those_of_the_statement(own) ->
 
 
 def built_where(folder: Path, choices: Callable[[Workspace], None], people: small.Bend = list) -> tuple[Workspace, Any]:
-    """The small platform with two posts that quote u5, and the same keys whatever is chosen."""
+    """The small platform with three posts that quote and show u5, and the same keys whatever is chosen."""
     ws = open_workspace(folder)
     choices(ws)
     return ws, mainjob.build(ws, read_job(folder / "job.toml"), clock=lambda: datetime(2031, 2, 1, tzinfo=UTC))
@@ -321,9 +321,14 @@ def quoting(tmp_path: Path) -> Path:
     def posts(rows: list[dict[str, Any]]) -> None:
         for n in (0, 12):
             rows[n] |= {"kind": "quote", "words": "so true"}
+        rows[1] |= {"kind": "quote", "words": "so true", "signal": "torn"}  # a note where the regime lets it pass
 
     folder = small.make(tmp_path / "one", posts)
-    (folder / "posts.toml").write_text(small.MAP.replace("kind = \"'post'\"", "kind = \"coalesce(kind, 'post')\""))
+    signals = """signals = \"CASE WHEN signal IS NULL THEN []
+      ELSE [{'code': 'signal.parse_error', 'purpose': 'train_ai_system'}] END\"""".replace("\n", " ")
+    kind = "kind = \"coalesce(kind, 'post')\""
+    parties = "parties = \"CASE WHEN kind IS NULL THEN [] ELSE [{'subject': 'u5', 'role': 'depicted'}] END\""
+    (folder / "posts.toml").write_text(small.MAP.replace("kind = \"'post'\"", f"{kind}\n{signals}\n{parties}"))
     return folder
 
 
