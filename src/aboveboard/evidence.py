@@ -102,23 +102,32 @@ class Evidence:
 
     def follow(self) -> int:
         """Bring the log on the disk to what the ledger says, under a new checkpoint; returns its size."""
-        head = self.log.head().size
-        new = [entry.data for entry in self.ledger.entries(head)]
-        if not new:
-            self._refuse_ahead(head)
-            return head
-        return self.log.append(new, head).stop
+        while True:
+            head = self.log.head().size
+            self._refuse_other(head)
+            new = [entry.data for entry in self.ledger.entries(head)]
+            if not new:
+                return head
+            try:
+                return self.log.append(new, head).stop
+            except LogError:
+                if self.log.head().size == head:
+                    raise
+                # Somebody else followed meanwhile, and not as far as we have to: go on from there.
 
     def publish(self, public: Path, places: Mapping[str, int]) -> None:
         """Follow the ledger, and write the proofs of these entries and what they say beside a release."""
         self.follow()
         folder = public / PROOF
         entries = {name: self.ledger.entries(place)[0].data for name, place in places.items()}
+        # One checkpoint for all of them: another build may append meanwhile, and proofs under several need a copy of the
+        # log to be checked.
+        signed = self.log.checkpoint()
         with disk.step("proof"):
             for name, place in places.items():
-                proof = self.log.inclusion(place, extra=entries[name])
+                proof = self.log.inclusion(place, extra=entries[name], signed=signed)
                 disk.place(folder / f"{name}.tlog-proof", proof.data())
-            disk.place(folder / "checkpoint", self.log.checkpoint())
+            disk.place(folder / "checkpoint", signed)
             disk.place(folder / LOG_KEY, f"{self.log.signer.key}\n".encode())
             for name in places:
                 if name != "release":  # its statement is the manifest
@@ -132,6 +141,15 @@ class Evidence:
         if head and not self.ledger.entries(head - 1):
             raise LogError(
                 f"the log on the disk has {head} entries and the ledger knows fewer", file=self.log.folder,
+                hint="bring the newest ledger back: going on would make a fork",
+            )  # fmt: skip
+
+    def _refuse_other(self, head: int) -> None:
+        """The last entry of the log has to be the ledger's: one that lost some may have made others in their places."""
+        self._refuse_ahead(head)
+        if head and self.ledger.entries(head - 1)[0].data != self.log.reader().entry(head - 1):
+            raise LogError(
+                f"entry {head - 1} of the log on the disk is another one than the ledger's", file=self.log.folder,
                 hint="bring the newest ledger back: going on would make a fork",
             )  # fmt: skip
 

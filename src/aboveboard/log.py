@@ -217,9 +217,9 @@ class Log:
         """The log as it now is."""
         return Reader(self.folder, self.head())
 
-    def inclusion(self, index: int, extra: bytes | None = None) -> Inclusion:
-        """The proof of one entry under the checkpoint in force, to be kept by whoever it is about."""
-        signed = self.checkpoint()
+    def inclusion(self, index: int, extra: bytes | None = None, signed: bytes | None = None) -> Inclusion:
+        """The proof of one entry, to be kept by whoever it is about; under the checkpoint in force unless one is given."""
+        signed = self.checkpoint() if signed is None else signed
         reader = Reader(self.folder, self._own(signed))
         return Inclusion(index, tuple(reader.inclusion(index)), signed, extra)
 
