@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 import small
-from aboveboard import capsule, capsules, checking, mainjob, manifest, openings, subjectmap
+from aboveboard import capsule, capsules, checking, descriptor, mainjob, manifest, openings, subjectmap
 from aboveboard.capsule import Capsule
 from aboveboard.choice import Event
 from aboveboard.cli import doors
@@ -132,6 +132,22 @@ def test_what_is_left_out_of_a_capsule_is_missed(birdsite) -> None:
         if getattr(made, name):
             with pytest.raises(VerificationError, match=match):
                 checking.held(short, birdsite.release.public)
+
+
+def test_the_bytes_of_events_cannot_be_cut_elsewhere(own) -> None:
+    """A no that stands inside a field of another event was not heard, whatever a capsule makes of the same bytes."""
+    ws, _, _ = own
+    no = Event(subject="u1", type="refused", recorded_at=NOW, effective_at=NOW, position=2)
+    say(ws, "u1", "given", notice=descriptor.event_bytes(no).decode())
+    made = mainjob.build(ws, read_job(ws.folder / "job.toml"))
+    honest = capsules.make(made.public, made.private, "u1", ws.keys)
+    [event] = (bytes.fromhex(one) for one in honest.events)
+    at = event.index(descriptor.event_bytes(no))
+    cut = (event[:at], event[at : at + len(descriptor.event_bytes(no))], event[at + len(descriptor.event_bytes(no)) :])
+    for events in (cut, (b"".join(cut[:2]), cut[2]), (event, b"")):
+        with pytest.raises(VerificationError) as told:
+            checking.held(replace(honest, events=tuple(one.hex() for one in events)), made.public)
+        assert told.value.context["step"] == "choices"
 
 
 @pytest.mark.parametrize(
