@@ -150,6 +150,23 @@ def test_the_bytes_of_events_cannot_be_cut_elsewhere(own) -> None:
         assert told.value.context["step"] == "choices"
 
 
+@pytest.mark.parametrize("prefix", [None, "x", 1.5, -1, [], "../../x"])
+def test_a_bucket_that_is_no_number_is_an_error_of_ours(birdsite, prefix: Any) -> None:
+    made = made_for(birdsite, someone(birdsite)[0])
+    with pytest.raises((ReleaseError, VerificationError)):
+        checking.held(replace(made, prefix=prefix), birdsite.release.public)
+
+
+def test_what_cannot_be_made_or_written_is_said_in_words(own, tmp_path: Path) -> None:
+    ws, public, private = own
+    how = ["capsule", "make", "u1", public.name, "-w", str(ws.folder), "-o", str(tmp_path / "no" / "where.capsule")]
+    done = CliRunner().invoke(doors, how)
+    assert (done.exit_code, "the file system refused" in done.output) == (1, True)
+    shutil.rmtree(private / "index")
+    with pytest.raises(ReleaseError, match="not whole"):
+        capsules.make(public, private, "u1", ws.keys)
+
+
 @pytest.mark.parametrize(
     ("file", "step"),
     [("manifest.json", "manifest"), ("tombstones.json", "tombstones"), ("subjects/{bucket}", "bucket")],

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from aboveboard import disk, statement
 from aboveboard.errors import LogError
-from aboveboard.log import Log
+from aboveboard.log import Log, Reader
 from aboveboard.policy import Policy
 from aboveboard.statement import KEY, Due
 
@@ -77,8 +77,7 @@ class Evidence:
     def begin(self, keys: bytes, at: datetime) -> None:
         """Make the statement of the platform's keys the first entry, where there is none, and follow the ledger."""
         if not self.ledger.entries():
-            if self.log.head().size:
-                self._refuse_ahead(self.log.head().size)
+            refuse_other(self.ledger, self.log.reader())
             self.enter(Due(KEY, keys, "keys"), at)
         self.follow()
 
@@ -103,8 +102,9 @@ class Evidence:
     def follow(self) -> int:
         """Bring the log on the disk to what the ledger says, under a new checkpoint; returns its size."""
         while True:
-            head = self.log.head().size
-            self._refuse_other(head)
+            reader = self.log.reader()
+            refuse_other(self.ledger, reader)
+            head = reader.at.size
             new = [entry.data for entry in self.ledger.entries(head)]
             if not new:
                 return head
@@ -136,22 +136,24 @@ class Evidence:
     def _object(self, entry: bytes) -> bytes:
         return self.log.statement(statement.digest_of(entry))
 
-    def _refuse_ahead(self, head: int) -> None:
-        """A ledger that was brought back from a backup may have lost entries that others have seen."""
-        if head and not self.ledger.entries(head - 1):
-            raise LogError(
-                f"the log on the disk has {head} entries and the ledger knows fewer", file=self.log.folder,
-                hint="bring the newest ledger back: going on would make a fork",
-            )  # fmt: skip
 
-    def _refuse_other(self, head: int) -> None:
-        """The last entry of the log has to be the ledger's: one that lost some may have made others in their places."""
-        self._refuse_ahead(head)
-        if head and self.ledger.entries(head - 1)[0].data != self.log.reader().entry(head - 1):
-            raise LogError(
-                f"entry {head - 1} of the log on the disk is another one than the ledger's", file=self.log.folder,
-                hint="bring the newest ledger back: going on would make a fork",
-            )  # fmt: skip
+def refuse_other(ledger: Ledger, reader: Reader) -> None:
+    """Raises LogError where a log is not the one of this ledger: one that was brought back from a backup may have lost
+    entries that others have seen, and made others in their places."""
+    last = reader.at.size - 1
+    if last < 0:
+        return
+    known = ledger.entries(last)
+    if not known:
+        raise LogError(
+            f"the log on the disk has {last + 1} entries and the ledger knows fewer", file=reader.folder,
+            hint="bring the newest ledger back: going on would make a fork",
+        )  # fmt: skip
+    if known[0].data != reader.entry(last):
+        raise LogError(
+            f"entry {last} of the log on the disk is another one than the ledger's", file=reader.folder,
+            hint="bring the newest ledger back: going on would make a fork",
+        )  # fmt: skip
 
 
 def _rules(path: str) -> str:

@@ -100,6 +100,8 @@ class Reader:
                 return (self.folder / path).read_bytes()[:most]
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                raise VerificationError("a file of the log cannot be read", file=self.folder / path) from error
         raise VerificationError("a file of the log is missing", file=self.folder / paths[0])
 
     def bundle(self, index: int) -> list[bytes]:
