@@ -241,6 +241,8 @@ def test_a_receipt_that_was_not_kept_is_evidence(own, tmp_path: Path) -> None:
         told.append(CliRunner().invoke(doors, asked))
     kept, forgotten = told
     assert kept.exit_code == 0, kept.output
+    assert "row of the map is yours" not in kept.output
+    assert ": refused, about everything (event 2)" in kept.output
     assert "counted" in kept.output
     assert forgotten.exit_code == 5
     assert "left it out" in forgotten.output
@@ -277,6 +279,19 @@ def test_the_words_are_those_of_the_proof(own) -> None:
         "only an auditor's recomputation shows that the list is complete"
     )
     assert none[-1] == some[-1] == capsule.COVERS
+
+
+def test_another_accounts_capsule_is_said_to_be_possible_and_refused_with_a_receipt(own, tmp_path: Path) -> None:
+    ws, public, private = own
+    (tmp_path / "u3.receipt").write_bytes(ws.receipt(ws.ledger.events_of("u3")[0]))
+    for who in ("u1", "u3"):
+        (tmp_path / who).write_bytes(capsules.make(public, private, who, ws.keys).document())
+    asked = ["check-me", str(tmp_path / "u1"), str(public)]
+    assert "That the row of the map is yours is the platform's word" in CliRunner().invoke(doors, asked).output
+    done = CliRunner().invoke(doors, [*asked, "--receipt", str(tmp_path / "u3.receipt")])
+    assert (done.exit_code, "of another account" in done.output) == (5, True)
+    asked[1] = str(tmp_path / "u3")
+    assert CliRunner().invoke(doors, [*asked, "--receipt", str(tmp_path / "u3.receipt")]).exit_code == 0
 
 
 def audited(ws: Workspace, public: Path) -> list[str]:
