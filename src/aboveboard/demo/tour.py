@@ -112,4 +112,9 @@ class Tour:
             f"  {self.command} release build {self.folder}/jobs/feed-writer.toml {w}    # and see their chirps leave",
             f"  {self.command} release build {self.folder}/jobs/feed-writer.toml --audit {w}",
             f"  {self.command} policy show {w}",
+            "",
+            "What everybody else sees, and can check without asking:",
+            f"  {self.command} verify {self.release.public}",
+            f"  {self.command} capsule make {subject} {self.release.id} -o mine.capsule {w}    # for one person",
+            f"  {self.command} check-me mine.capsule {self.release.public}",
         ]
