@@ -25,7 +25,10 @@ PRIVATE = (
 )
 
 
-NOT_PLACED = "that the row of the map is yours is the platform's word: a receipt of yours names its place, and none was given (--receipt)"
+NOT_PLACED = (
+    "that the row of the map is yours is the platform's word: a receipt of yours names its place, and none was given"
+    " (--receipt)"
+)
 
 
 @click.group()
