@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 import small
-from aboveboard import capsule, capsules, checking, mainjob, manifest, openings, subjectmap
+from aboveboard import capsule, capsules, checking, descriptor, mainjob, manifest, openings, subjectmap
 from aboveboard.capsule import Capsule
 from aboveboard.choice import Event
 from aboveboard.cli import doors
@@ -134,6 +134,39 @@ def test_what_is_left_out_of_a_capsule_is_missed(birdsite) -> None:
                 checking.held(short, birdsite.release.public)
 
 
+def test_the_bytes_of_events_cannot_be_cut_elsewhere(own) -> None:
+    """A no that stands inside a field of another event was not heard, whatever a capsule makes of the same bytes."""
+    ws, _, _ = own
+    no = Event(subject="u1", type="refused", recorded_at=NOW, effective_at=NOW, position=2)
+    say(ws, "u1", "given", notice=descriptor.event_bytes(no).decode())
+    made = mainjob.build(ws, read_job(ws.folder / "job.toml"))
+    honest = capsules.make(made.public, made.private, "u1", ws.keys)
+    [event] = (bytes.fromhex(one) for one in honest.events)
+    at = event.index(descriptor.event_bytes(no))
+    cut = (event[:at], event[at : at + len(descriptor.event_bytes(no))], event[at + len(descriptor.event_bytes(no)) :])
+    for events in (cut, (b"".join(cut[:2]), cut[2]), (event, b"")):
+        with pytest.raises(VerificationError) as told:
+            checking.held(replace(honest, events=tuple(one.hex() for one in events)), made.public)
+        assert told.value.context["step"] == "choices"
+
+
+@pytest.mark.parametrize("prefix", [None, "x", 1.5, -1, [], "../../x"])
+def test_a_bucket_that_is_no_number_is_an_error_of_ours(birdsite, prefix: Any) -> None:
+    made = made_for(birdsite, someone(birdsite)[0])
+    with pytest.raises((ReleaseError, VerificationError)):
+        checking.held(replace(made, prefix=prefix), birdsite.release.public)
+
+
+def test_what_cannot_be_made_or_written_is_said_in_words(own, tmp_path: Path) -> None:
+    ws, public, private = own
+    how = ["capsule", "make", "u1", public.name, "-w", str(ws.folder), "-o", str(tmp_path / "no" / "where.capsule")]
+    done = CliRunner().invoke(doors, how)
+    assert (done.exit_code, "the file system refused" in done.output) == (1, True)
+    shutil.rmtree(private / "index")
+    with pytest.raises(ReleaseError, match="not whole"):
+        capsules.make(public, private, "u1", ws.keys)
+
+
 @pytest.mark.parametrize(
     ("file", "step"),
     [("manifest.json", "manifest"), ("tombstones.json", "tombstones"), ("subjects/{bucket}", "bucket")],
@@ -208,6 +241,8 @@ def test_a_receipt_that_was_not_kept_is_evidence(own, tmp_path: Path) -> None:
         told.append(CliRunner().invoke(doors, asked))
     kept, forgotten = told
     assert kept.exit_code == 0, kept.output
+    assert "row of the map is yours" not in kept.output
+    assert ": refused, about everything (event 2)" in kept.output
     assert "counted" in kept.output
     assert forgotten.exit_code == 5
     assert "left it out" in forgotten.output
@@ -244,6 +279,19 @@ def test_the_words_are_those_of_the_proof(own) -> None:
         "only an auditor's recomputation shows that the list is complete"
     )
     assert none[-1] == some[-1] == capsule.COVERS
+
+
+def test_another_accounts_capsule_is_said_to_be_possible_and_refused_with_a_receipt(own, tmp_path: Path) -> None:
+    ws, public, private = own
+    (tmp_path / "u3.receipt").write_bytes(ws.receipt(ws.ledger.events_of("u3")[0]))
+    for who in ("u1", "u3"):
+        (tmp_path / who).write_bytes(capsules.make(public, private, who, ws.keys).document())
+    asked = ["check-me", str(tmp_path / "u1"), str(public)]
+    assert "That the row of the map is yours is the platform's word" in CliRunner().invoke(doors, asked).output
+    done = CliRunner().invoke(doors, [*asked, "--receipt", str(tmp_path / "u3.receipt")])
+    assert (done.exit_code, "of another account" in done.output) == (5, True)
+    asked[1] = str(tmp_path / "u3")
+    assert CliRunner().invoke(doors, [*asked, "--receipt", str(tmp_path / "u3.receipt")]).exit_code == 0
 
 
 def audited(ws: Workspace, public: Path) -> list[str]:
@@ -310,7 +358,7 @@ def test_an_auditor_finds_rows_that_are_no_longer_those_of_the_statement(own) ->
 
 
 def built_where(folder: Path, choices: Callable[[Workspace], None], people: small.Bend = list) -> tuple[Workspace, Any]:
-    """The small platform with two posts that quote u5, and the same keys whatever is chosen."""
+    """The small platform with three posts that quote and show u5, and the same keys whatever is chosen."""
     ws = open_workspace(folder)
     choices(ws)
     return ws, mainjob.build(ws, read_job(folder / "job.toml"), clock=lambda: datetime(2031, 2, 1, tzinfo=UTC))
@@ -321,9 +369,14 @@ def quoting(tmp_path: Path) -> Path:
     def posts(rows: list[dict[str, Any]]) -> None:
         for n in (0, 12):
             rows[n] |= {"kind": "quote", "words": "so true"}
+        rows[1] |= {"kind": "quote", "words": "so true", "signal": "torn"}  # a note where the regime lets it pass
 
     folder = small.make(tmp_path / "one", posts)
-    (folder / "posts.toml").write_text(small.MAP.replace("kind = \"'post'\"", "kind = \"coalesce(kind, 'post')\""))
+    signals = """signals = \"CASE WHEN signal IS NULL THEN []
+      ELSE [{'code': 'signal.parse_error', 'purpose': 'train_ai_system'}] END\"""".replace("\n", " ")
+    kind = "kind = \"coalesce(kind, 'post')\""
+    parties = "parties = \"CASE WHEN kind IS NULL THEN [] ELSE [{'subject': 'u5', 'role': 'depicted'}] END\""
+    (folder / "posts.toml").write_text(small.MAP.replace("kind = \"'post'\"", f"{kind}\n{signals}\n{parties}"))
     return folder
 
 

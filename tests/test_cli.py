@@ -141,7 +141,11 @@ def test_resume_says_when_there_is_nothing_to_do(fresh: Path) -> None:
 
 def test_compare_counts_what_a_no_took_away(tmp_path: Path) -> None:
     site = tmp_path / "site"
-    ran("demo", site)
+    told = ran("demo", site).stdout
+    for line in told.partition("can check without asking:\n")[2].splitlines():
+        said = line.partition("#")[0].replace("mine.capsule", str(tmp_path / "mine.capsule")).split()
+        ran(*said[1:])  # what the demo names next works as it is printed
+    assert (tmp_path / "mine.capsule").exists()
     [before] = document("release", "list", "-w", site)
     ran("choice", "record", "u:396", "refused", "--purpose", "train_ai_system", "-w", site)
     ran("release", "build", site / "jobs" / "feed-writer.toml", "-w", site)

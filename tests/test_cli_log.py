@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from aboveboard import disk, succession
 from aboveboard.cli import doors
+from aboveboard.ledger import Ledger
 from aboveboard.log import Log
 from aboveboard.note import Signer, VerifierKey
 from aboveboard.proof import Entry, Inclusion, Trust
@@ -80,6 +81,17 @@ def test_the_recovery_key_is_written_apart(fresh: Path) -> None:
     assert "others can read it" in ran("doctor", "-w", fresh, code=3).stdout
     (fresh / "recovery.key").unlink()
     assert "not here, as it should be" in ran("doctor", "-w", fresh).stdout
+
+
+def test_doctor_holds_the_log_against_the_ledger(fresh: Path) -> None:
+    """A ledger that was lost, or brought back from before its last entries, is found before the next build is."""
+    assert ran("log", "checkpoint", "-w", fresh)
+    assert "1 entries under the checkpoint" in ran("doctor", "-w", fresh).stdout
+    for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+        (fresh / name).unlink(missing_ok=True)
+    assert "the ledger is gone" in ran("doctor", "-w", fresh, code=3).stdout
+    Ledger.open(fresh / "ledger.db").close()
+    assert "the ledger knows fewer" in ran("doctor", "-w", fresh, code=3).stdout
 
 
 def test_a_workspace_from_before_gets_its_recovery_key(fresh: Path) -> None:

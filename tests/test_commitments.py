@@ -158,8 +158,17 @@ def test_rows_that_belong_to_nobody_look_like_rows_and_stay_where_they_are() -> 
     assert len(one) == subjectmap.WIDTH
     assert one[:32] == other[:32]
     assert one[32:] != other[32:]
-    assert subjectmap.dummies(0) == subjectmap.dummies(8_000) == 512
-    assert subjectmap.dummies(1_000_000) == 65_536
+
+
+@pytest.mark.parametrize("begin", [0, 1, 250, 8_000, 1_000_000])
+def test_how_many_rows_there_are_tells_the_number_of_accounts_only_roughly(begin: int) -> None:
+    sizes: dict[int, int] = {}
+    for accounts in range(begin, begin + 5_000):
+        extra = subjectmap.dummies(accounts)
+        step = max(512, (1 << accounts.bit_length()) // 16)
+        assert step // 2 <= extra < step // 2 + step
+        sizes[accounts + extra] = sizes.get(accounts + extra, 0) + 1
+    assert len(sizes) <= 5_000 // 512 + 2
 
 
 # --- what a person is told -----------------------------------------------------------------------------------------

@@ -153,6 +153,7 @@ def test_an_unknown_term_names_its_clause() -> None:
         (HEAD + "notice_window = '30 days'\n", "is not a period"),
         (HEAD + "announced_at = 'yesterday'\n", "is a date or a time"),
         (HEAD.replace("Europe/Dublin", "Europe/Dublib"), "unknown time zone"),
+        (HEAD.replace('version = "1"', 'version = "../2024"'), "cannot be the name of a version"),
         (HEAD + "clause = 1\n", "written as [[clause]]"),
         (HEAD + "[on_withdrawal]\nintake = 'go on'\n", "unknown intake"),
         (HEAD + "[[retention]]\ncategories = ['user']\nperiod = 'P0X'\n", "is not a period"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -261,6 +262,12 @@ def _row(capsule: Capsule, state: _Release, bucket: bytes, stated: list[subjectm
 
 
 def _person(capsule: Capsule, stated: subjectmap.Stated) -> str:
+    # INVARIANT: one event an item. Cut elsewhere, the same bytes would show events that nobody judged by: a receipt could
+    # be kept by the words inside of another event.
+    whole = [*((one, descriptor.EVENT_FIELDS) for one in capsule.events),
+             *((one, descriptor.ACCOUNT_FIELDS) for one in capsule.account)]  # fmt: skip
+    if any(len(_fields(bytes.fromhex(one))) != len(names) for one, names in whole):
+        raise VerificationError("an event in the capsule is not one", hint="ask for it again")
     said, known = (b"".join(bytes.fromhex(one) for one in ones) for ones in (capsule.events, capsule.account))
     if descriptor.person_digest(descriptor.net(said) + descriptor.net(known)) != stated.person:
         raise VerificationError("the choices in the capsule are not those that the map commits to")
@@ -338,18 +345,24 @@ def choices(capsule: Capsule) -> Sequence[Mapping[str, str | None]]:
 
 
 def _fields(event: bytes) -> list[str | None]:
+    """The fields of an event or an attested row; raises ValueError for anything but one netstring of netstrings."""
     [inside] = _netstrings(event)
     return [None if one is None else one.decode() for one in _netstrings(inside or b"")]
 
 
 def _netstrings(data: bytes) -> list[bytes | None]:
     found: list[bytes | None] = []
-    while data:
-        if data[:1] == b"-":
-            found.append(None)
-            data = data[1:]
-            continue
-        size, _, rest = data.partition(b":")
-        found.append(rest[: int(size)])
-        data = rest[int(size) + 1 :]
+    at = 0
+    while at < len(data):
+        head = _HEAD.match(data, at)
+        if head is None:
+            raise ValueError("no netstring")
+        begin, size = head.end(), int(head[1] or 0)
+        if head[1] is not None and data[begin + size : begin + size + 1] != b",":
+            raise ValueError("no netstring")
+        found.append(None if head[1] is None else data[begin : begin + size])
+        at = begin if head[1] is None else begin + size + 1
     return found
+
+
+_HEAD = re.compile(rb"-|(0|[1-9][0-9]{0,9}):")

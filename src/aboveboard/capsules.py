@@ -70,8 +70,18 @@ class Rows:
 def make(public: Path, private: Path, subject: str, keys: Keys) -> Capsule:
     """The capsule of one person for one release.
 
-    Raises ReleaseError where the account is not in scope, or the release has no map.
+    Raises ReleaseError where the account is not in scope, the release has no map, or a part of it is not there.
     """
+    try:
+        return _made(public, private, subject, keys)
+    except (OSError, LookupError) as error:
+        raise ReleaseError(
+            "the release is not whole, or it was laid out with other keys", folder=private,
+            hint="bring its private part and the keys back from your backup",
+        ) from error  # fmt: skip
+
+
+def _made(public: Path, private: Path, subject: str, keys: Keys) -> Capsule:
     statement = (public / "manifest.json").read_bytes()
     said = json.loads(statement)["predicate"]
     if said.get("subjects") is None:

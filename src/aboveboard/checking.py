@@ -11,11 +11,11 @@ from aboveboard.errors import ReleaseError
 
 def held(made: Capsule, public: Path) -> Checked:
     """What holds of a capsule; raises VerificationError for the first step that fails, ReleaseError for missing files."""
-    bucket = f"subjects/{subjectmap.bucket_name(made.prefix)}"
     try:
+        bucket = f"subjects/{subjectmap.bucket_name(made.prefix)}"
         statement, rows, gone = (
             (public / name).read_bytes() for name in ("manifest.json", bucket, manifest.TOMBSTONES)
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ReleaseError("a file of the release is missing", folder=public, hint="get the release again") from error
     return capsule.check(made, statement, rows, gone)

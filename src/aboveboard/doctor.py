@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aboveboard import keys
-from aboveboard.errors import AboveboardError, SourceError
+from aboveboard import evidence, keys
+from aboveboard.errors import AboveboardError, LogError, SourceError
 from aboveboard.log import Log
 from aboveboard.mainjob import leftovers
 from aboveboard.release import unfinished
@@ -116,11 +116,16 @@ def _recovery(ws: Workspace) -> Finding:
 
 
 def _log(ws: Workspace) -> str:
-    """The checkpoint is ours and what the next append builds on leads to it; `log audit` looks at all of it."""
+    """The checkpoint is ours, what the next append builds on leads to it, and its last entry is the ledger's; `log audit`
+    looks at all of it."""
     if not ws.has_log:
         return "not begun yet"
     reader = Log.open(ws.log_folder, ws.keys.signer("log", ws.origin)).reader()
     reader.verify_edge()
+    if ws.has_ledger:
+        evidence.refuse_other(ws.ledger, reader)
+    elif reader.at.size:
+        raise LogError("the log has entries and the ledger is gone", file=ws.log_folder, hint="bring the ledger back")
     return f"{reader.at.size:,} entries under the checkpoint"
 
 

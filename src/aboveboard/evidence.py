@@ -18,7 +18,7 @@ from typing import Protocol
 
 from aboveboard import disk, statement
 from aboveboard.errors import LogError
-from aboveboard.log import Log
+from aboveboard.log import Log, Reader
 from aboveboard.policy import Policy
 from aboveboard.statement import KEY, Due
 
@@ -77,8 +77,7 @@ class Evidence:
     def begin(self, keys: bytes, at: datetime) -> None:
         """Make the statement of the platform's keys the first entry, where there is none, and follow the ledger."""
         if not self.ledger.entries():
-            if self.log.head().size:
-                self._refuse_ahead(self.log.head().size)
+            refuse_other(self.ledger, self.log.reader())
             self.enter(Due(KEY, keys, "keys"), at)
         self.follow()
 
@@ -102,23 +101,33 @@ class Evidence:
 
     def follow(self) -> int:
         """Bring the log on the disk to what the ledger says, under a new checkpoint; returns its size."""
-        head = self.log.head().size
-        new = [entry.data for entry in self.ledger.entries(head)]
-        if not new:
-            self._refuse_ahead(head)
-            return head
-        return self.log.append(new, head).stop
+        while True:
+            reader = self.log.reader()
+            refuse_other(self.ledger, reader)
+            head = reader.at.size
+            new = [entry.data for entry in self.ledger.entries(head)]
+            if not new:
+                return head
+            try:
+                return self.log.append(new, head).stop
+            except LogError:
+                if self.log.head().size == head:
+                    raise
+                # Somebody else followed meanwhile, and not as far as we have to: go on from there.
 
     def publish(self, public: Path, places: Mapping[str, int]) -> None:
         """Follow the ledger, and write the proofs of these entries and what they say beside a release."""
         self.follow()
         folder = public / PROOF
         entries = {name: self.ledger.entries(place)[0].data for name, place in places.items()}
+        # One checkpoint for all of them: another build may append meanwhile, and proofs under several need a copy of the
+        # log to be checked.
+        signed = self.log.checkpoint()
         with disk.step("proof"):
             for name, place in places.items():
-                proof = self.log.inclusion(place, extra=entries[name])
+                proof = self.log.inclusion(place, extra=entries[name], signed=signed)
                 disk.place(folder / f"{name}.tlog-proof", proof.data())
-            disk.place(folder / "checkpoint", self.log.checkpoint())
+            disk.place(folder / "checkpoint", signed)
             disk.place(folder / LOG_KEY, f"{self.log.signer.key}\n".encode())
             for name in places:
                 if name != "release":  # its statement is the manifest
@@ -127,13 +136,24 @@ class Evidence:
     def _object(self, entry: bytes) -> bytes:
         return self.log.statement(statement.digest_of(entry))
 
-    def _refuse_ahead(self, head: int) -> None:
-        """A ledger that was brought back from a backup may have lost entries that others have seen."""
-        if head and not self.ledger.entries(head - 1):
-            raise LogError(
-                f"the log on the disk has {head} entries and the ledger knows fewer", file=self.log.folder,
-                hint="bring the newest ledger back: going on would make a fork",
-            )  # fmt: skip
+
+def refuse_other(ledger: Ledger, reader: Reader) -> None:
+    """Raises LogError where a log is not the one of this ledger: one that was brought back from a backup may have lost
+    entries that others have seen, and made others in their places."""
+    last = reader.at.size - 1
+    if last < 0:
+        return
+    known = ledger.entries(last)
+    if not known:
+        raise LogError(
+            f"the log on the disk has {last + 1} entries and the ledger knows fewer", file=reader.folder,
+            hint="bring the newest ledger back: going on would make a fork",
+        )  # fmt: skip
+    if known[0].data != reader.entry(last):
+        raise LogError(
+            f"entry {last} of the log on the disk is another one than the ledger's", file=reader.folder,
+            hint="bring the newest ledger back: going on would make a fork",
+        )  # fmt: skip
 
 
 def _rules(path: str) -> str:

@@ -100,6 +100,8 @@ class Reader:
                 return (self.folder / path).read_bytes()[:most]
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                raise VerificationError("a file of the log cannot be read", file=self.folder / path) from error
         raise VerificationError("a file of the log is missing", file=self.folder / paths[0])
 
     def bundle(self, index: int) -> list[bytes]:
@@ -217,9 +219,9 @@ class Log:
         """The log as it now is."""
         return Reader(self.folder, self.head())
 
-    def inclusion(self, index: int, extra: bytes | None = None) -> Inclusion:
-        """The proof of one entry under the checkpoint in force, to be kept by whoever it is about."""
-        signed = self.checkpoint()
+    def inclusion(self, index: int, extra: bytes | None = None, signed: bytes | None = None) -> Inclusion:
+        """The proof of one entry, to be kept by whoever it is about; under the checkpoint in force unless one is given."""
+        signed = self.checkpoint() if signed is None else signed
         reader = Reader(self.folder, self._own(signed))
         return Inclusion(index, tuple(reader.inclusion(index)), signed, extra)
 

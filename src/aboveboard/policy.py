@@ -551,7 +551,7 @@ def _version(top: _Table, path: str) -> PolicyVersion:
     _refuse_twice([clause.id for clause in clauses])
     return PolicyVersion(
         policy=top.text("policy"),
-        version=top.text("version"),
+        version=_name(top.text("version")),
         effective_from=effective,
         effective_to=top.maybe_moment("effective_to", zone),
         announced_at=top.moment("announced_at", zone, effective),
@@ -569,6 +569,16 @@ def _version(top: _Table, path: str) -> PolicyVersion:
         on_withdrawal=_on_withdrawal(top.sub("on_withdrawal")),
         path=path,
     )
+
+
+def _name(version: str) -> str:
+    """A version's name: it is part of the name of a file in every release (``proof/policy-<version>.json``)."""
+    if not version.isprintable() or any(mark in version for mark in "/\\") or len(version.encode()) > 200:
+        raise PolicyError(
+            f"`{version[:60]}` cannot be the name of a version",
+            hint="at most 200 bytes in UTF-8 that can be printed, without / and \\; the date on which it begins is a good one",
+        )
+    return version
 
 
 def _zone(name: str) -> ZoneInfo:

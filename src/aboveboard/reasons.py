@@ -263,9 +263,13 @@ ECHOES = frozenset(
      "policy.category_purpose_mismatch"}
 )  # fmt: skip
 """Reasons that only come with another one and say more about it."""
-OWN = AGAINST - ECHOES - FROM_OTHER_PEOPLE - {"xform.nothing_left", "xform.redaction_incomplete"}
+OWN = frozenset(
+    AGAINST - ECHOES - FROM_OTHER_PEOPLE - {"xform.nothing_left", "xform.redaction_incomplete"}
+    - {r.code for r in BY_ID.values() if r.effect is Effect.BY_REGIME}
+)  # fmt: skip
 """What keeps a record out on account of the record and its own person, whoever else is in it: where nothing is left, or a
-part cannot be cut out, it may be another's part."""
+part cannot be cut out, it may be another's part; and what only some regimes hold may stand on a record that goes out, so
+whether it kept one out would tell what the others chose."""
 
 
 def reason(code: str) -> Reason:

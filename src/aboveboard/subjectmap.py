@@ -27,7 +27,7 @@ WIDTH = INDEX + COMMIT + PLAIN + TAG
 FULL = 1_024
 """Most rows in a bucket, on average; at least half as many where there are several buckets."""
 DUMMIES = 512
-"""At least so many rows belong to nobody."""
+"""Rows come in whole multiples of at least so many; half of it belongs to nobody, and more."""
 MAX_BITS = 20
 _DUMMY = b"\xffaboveboard/dummy/v1\x00"  # 0xff is in no UTF-8 text, so it is nobody's account
 _ENCRYPT, _COMMIT = b"aboveboard/map-encrypt/v1\x00", b"aboveboard/map-commit/v1\x00"
@@ -108,8 +108,10 @@ def _bound(release_key: bytes) -> bytes:
 
 
 def dummies(accounts: int) -> int:
-    """How many rows belong to nobody: a sixteenth of the next power of two, so the number seldom changes."""
-    return max(DUMMIES, (1 << accounts.bit_length()) // 16)
+    """How many rows belong to nobody: they fill up to a whole number of steps, a step being a sixteenth of the next power
+    of two and at least ``DUMMIES``. So a map tells the number of accounts to within a step, and half a step is nobody's."""
+    step = max(DUMMIES, (1 << accounts.bit_length()) // 16)
+    return -(accounts + step // 2) % step + step // 2
 
 
 def dummy(key: bytes, release_salt: bytes, number: int) -> bytes:

@@ -66,6 +66,12 @@ class Doors(click.Group):
             hint = "`pip install aboveboard` brings it; `aboveboard verify` needs less"
             report(AboveboardError(f"this needs `{error.name}`, which is not installed", hint=hint), ctx.meta[AS_JSON])
             ctx.exit(AboveboardError.exit_code)
+        except OSError as error:
+            if error.filename is None:  # no file of ours, such as a pipe that was closed
+                raise
+            words = (error.strerror or type(error).__name__).lower()
+            report(AboveboardError(f"the file system refused: {words}", file=error.filename), ctx.meta[AS_JSON])
+            ctx.exit(AboveboardError.exit_code)
 
 
 SUMMARIES = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 PRIVATE = (
     "Whoever sees this file learns what of yours is in this release, and of no other: hand it to nobody you need not."
+)
+
+
+NOT_PLACED = (
+    "that the row of the map is yours is the platform's word: a receipt of yours names its place, and none was given"
+    " (--receipt)"
 )
 
 
@@ -92,7 +98,8 @@ def check_me(
     kept = [_kept(path, made, keys.receipt) for path in receipts]
     steps = [*(step.says for step in entered.steps if step.done), *found.steps, *kept]
     more = [said for said in entered.not_proven if said != COVERS]  # the capsule says that itself
-    known = replace(found, steps=tuple(steps), says=(*found.says, *more))
+    mine = () if receipts else (NOT_PLACED,)
+    known = replace(found, steps=tuple(steps), says=(*found.says, *mine, *more))
     emit(_document(made, known), as_json, lambda: printable(_prose(made, known)))
 
 
@@ -136,9 +143,15 @@ def _document(made: Capsule, found: Checked) -> Mapping[str, Any]:
 
 
 def _prose(made: Capsule, found: Checked) -> str:
+    from aboveboard.capsule import choices
+
     lines = [f"Release {made.release}, judged {made.as_of[:16].replace('T', ' ')} UTC.", "", "Checked:"]
     lines += [f"  {number}. {step}" for number, step in enumerate(found.steps, 1)]
     lines += ["", *(f"{said[0].upper()}{said[1:]}." for said in found.says)]
+    if made.events:
+        lines += ["", "Your choices that counted, the newest first:"]
+        lines += [_choice(one) for one in list(choices(made))[::-1][:SHOWN]]
+        lines += _more(len(made.events))
     if made.records:
         lines += ["", "Yours in it:"]
         lines += [_yours(one) for one in made.records[:SHOWN]]
@@ -161,6 +174,12 @@ WORDS = 70
 
 def _more(count: int) -> list[str]:
     return [f"  ... and {count - SHOWN:,} more (--json has them all)"] if count > SHOWN else []
+
+
+def _choice(said: Mapping[str, str | None]) -> str:
+    about = ", ".join(filter(None, (said["category"], said["purpose"], said["recipient"]))) or "everything"
+    recorded = datetime.fromtimestamp(int(said["recorded_at"] or 0) / 1_000_000, UTC)
+    return f"  {recorded:%Y-%m-%d}: {said['type']}, about {about} (event {said['position']})"
 
 
 def _yours(one: Opened) -> str:
