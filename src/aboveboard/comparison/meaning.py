@@ -322,6 +322,8 @@ _SILENT = frozenset(
         "",
     }
 )
+_WHOSE = frozenset({"our", "your"})
+"""Whose something is: silent where it came or went, and no word for the other."""
 _WEAK = frozenset(
     """a an the that and or also then please is are be of to our your this these such in on at by for from with as it its we us
     you they them their which who may will can do so if when including include includes here more information about need
@@ -332,8 +334,8 @@ _WEAK = frozenset(
 
 def _silent(gone: Key, came: Key, old: Text, new: Text) -> bool:
     """Whether a hunk says nothing: articles, the same word otherwise spelled or divided, a cross-reference."""
-    if set(gone) | set(came) <= _SILENT and not (set(gone) & {"and"} and set(came) & {"or"}):
-        return True
+    if set(gone) | set(came) <= _SILENT:
+        return not gone or not came or set(gone) & _WHOSE == set(came) & _WHOSE
     if gone and came and (_spelled(gone) == _spelled(came) or _misspelled(gone, came, old, new)):
         return True
     return len(gone) == len(came) == 1 and _renumbered(gone[0], came[0], old, new)
@@ -366,6 +368,8 @@ def _spelled(key: Key) -> str:
 
 def _substantive(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> bool:
     """A heading that changes a number, a negation or a company says something."""
+    if any(_companies(a, h.old) != _companies(b, h.new) or _other_name(a, b, h) for h in found):
+        return True
     return any(_NEGATIONS & {*a.key[slice(*h.old)], *b.key[slice(*h.new)]} for h in found) or bool(
         _numbers(a, b, found)
     )

@@ -1,0 +1,78 @@
+"""Edits that a comparison once swallowed or turned round: each is small, and each changes what happens to data."""
+
+from __future__ import annotations
+
+import pytest
+
+from aboveboard.comparison import compare
+from aboveboard.comparison.changes import mirrored
+
+OLD = """# Lantern Privacy Policy
+
+Effective 1 March 2025
+
+## 1. Visits
+
+We record each visit to Lantern and the device it was made from. We keep this information for 30 days. We do not sell
+this information.
+
+## 2. Letters
+
+We store the letters that you send to friends so that we can deliver them. We keep this information for 90 days. We do
+not sell this information.
+
+## 3. Photos
+
+We store the photos you upload. Unless you object, we share your photos and their captions with our printing partners.
+
+## 4. Shared with Harbor Analytics Inc
+
+We share statistics about visits under contract.
+""".replace("sell\nthis", "sell this").replace("do\nnot", "do not")
+
+SHARED = "we share your photos and their captions with our printing partners."
+EDITS = {
+    "terms trade places": (
+        (("30 days", "XX days"), ("90 days", "30 days"), ("XX days", "90 days")),
+        {("changed", "widens", "longer"), ("changed", "narrows", "shorter")},
+    ),
+    "a term that stands elsewhere already": ((("30 days", "90 days"),), {("changed", "widens", "longer")}),
+    "one of two promises": (
+        (("for 90 days. We do not sell this information.", "for 90 days."),),
+        {("removed", "widens", "promise-gone")},
+    ),
+    "the same without its condition": (((SHARED, f"{SHARED} W{SHARED[1:]}"),), {("added", "widens", "grant-made")}),
+    "a company in a heading": (
+        (("Harbor Analytics Inc", "Palisade Data Ltd"),),
+        {("changed", "unclear", "company")},
+    ),
+    "whose partners": ((("our printing", "your printing"),), {("changed", "editorial", "wording")}),
+}  # fmt: skip
+
+
+def edited(text: str, edits: tuple[tuple[str, str], ...]) -> str:
+    for old, new in edits:
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.parametrize(("edits", "expected"), EDITS.values(), ids=EDITS)
+def test_what_was_swallowed_is_found(edits: tuple[tuple[str, str], ...], expected: set[tuple[str, str, str]]) -> None:
+    new = edited(OLD, edits)
+    found = compare(OLD, new)
+    assert sorted((c.kind, c.direction, c.rule) for c in found.changes) == sorted(expected)
+    back = sorted(
+        (mirrored(c.kind), mirrored(c.direction), c.new_quote, c.old_quote) for c in compare(new, OLD).changes
+    )
+    assert sorted((c.kind, c.direction, c.old_quote, c.new_quote) for c in found.changes) == back
+
+
+def test_sections_and_entries_that_move_are_no_change_for_all_that() -> None:
+    head, *sections = OLD.split("## ")
+    assert compare(OLD, head + "".join(f"## {section}" for section in reversed(sections))).changes == ()
+    plain = "Visits are kept for 30 days.\n\nLetters are kept for 60 days.\n\nPhotos are kept for 90 days.\n"
+    text = f"{OLD}\n{plain}"
+    assert compare(text, f"{OLD}\n" + "\n\n".join(reversed(plain.strip().split("\n\n"))) + "\n").changes == ()
+    bare = "We are Lantern and this is how long we keep what you give us and what we find out.\n\n" + plain
+    moved = bare.replace(plain, "\n\n".join(reversed(plain.strip().split("\n\n"))) + "\n")
+    assert compare(bare, moved).changes == ()
