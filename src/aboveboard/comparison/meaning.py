@@ -323,7 +323,7 @@ _SILENT = frozenset(
     }
 )
 _WHOSE = frozenset({"our", "your"})
-"""Whose something is: silent where it came or went, and no word for the other."""
+"""Whose something is: one may come or go unheard, and does not stand for the other."""
 _WEAK = frozenset(
     """a an the that and or also then please is are be of to our your this these such in on at by for from with as it its we us
     you they them their which who may will can do so if when including include includes here more information about need
@@ -335,7 +335,8 @@ _WEAK = frozenset(
 def _silent(gone: Key, came: Key, old: Text, new: Text) -> bool:
     """Whether a hunk says nothing: articles, the same word otherwise spelled or divided, a cross-reference."""
     if set(gone) | set(came) <= _SILENT:
-        return not gone or not came or set(gone) & _WHOSE == set(came) & _WHOSE
+        whose, now = _WHOSE.intersection(gone), _WHOSE.intersection(came)
+        return not whose or not now or whose == now
     if gone and came and (_spelled(gone) == _spelled(came) or _misspelled(gone, came, old, new)):
         return True
     return len(gone) == len(came) == 1 and _renumbered(gone[0], came[0], old, new)
