@@ -76,3 +76,44 @@ def test_sections_and_entries_that_move_are_no_change_for_all_that() -> None:
     bare = "We are Lantern and this is how long we keep what you give us and what we find out.\n\n" + plain
     moved = bare.replace(plain, "\n\n".join(reversed(plain.strip().split("\n\n"))) + "\n")
     assert compare(bare, moved).changes == ()
+
+
+SAID = {
+    "a promise in other words": ("{} will not hand your data to advertisers.", "promise-gone"),
+    "nobody": ("No advertiser gets your data.", "promise-gone"),
+    "asked before": ("We ask you before we use your photos in a newsletter.", "promise-gone"),
+    "a switch": ("You can switch off recommendations in your settings.", "choice-gone"),
+    "tell us": ("Tell us if you do not want your posts to be used.", "choice-gone"),
+    "fed": ("Your letters may be fed into our language model.", "grant-gone"),
+    "in the passive": ("Postcards are kept for 30 days.", "grant-gone"),
+}
+
+
+@pytest.mark.parametrize(("sentence", "rule"), SAID.values(), ids=SAID)
+def test_what_a_sentence_is_does_not_hang_on_one_verb(sentence: str, rule: str) -> None:
+    said = OLD.replace("## 3.", f"{sentence.format('Lantern')}\n\n## 3.")
+    [change] = compare(said, OLD).changes
+    assert (change.kind, change.rule) == ("removed", rule)
+    assert change.alert == (rule == "promise-gone" and "ask" not in sentence)
+
+
+def test_consent_that_is_no_longer_asked_widens() -> None:
+    old, new = "We ask you before we use your photos in a newsletter.", "We use your photos in a newsletter."
+    [change] = compare(OLD + old, OLD + new).changes
+    assert (change.direction, change.rule) == ("widens", "promise-gone")
+
+
+def test_reach_into_the_past_that_was_denied_and_is_claimed_widens() -> None:
+    old = "Changes do not apply to data that you gave us earlier."
+    new = "Changes apply to all data, including data that you gave us earlier."
+    [change] = compare(OLD + old, OLD + new).changes
+    assert (change.direction, change.rule, change.aspects) == ("widens", "reaches-back", ("retroactivity",))
+    [back] = compare(OLD + new, OLD + old).changes
+    assert back.direction == "narrows"
+
+
+def test_a_term_that_changed_in_a_merged_sentence_is_longer() -> None:
+    old = "Visits are kept for 30 days. Letters are kept for two years after your last visit."
+    new = "Visits are kept for 13 months, and letters are kept for two years after your last visit."
+    [change] = compare(OLD + old, OLD + new).changes
+    assert (change.direction, change.rule) == ("widens", "longer")

@@ -374,14 +374,18 @@ def _spare(groups: Sequence[_Pair], words: Callable[[_Pair], Counter[str]]) -> M
     return found
 
 
+_UNITS = frozenset("hour hours day days week weeks month months year years percent".split())
+
+
 def _whole(
     index: Mapping[str, list[_Pair]], key: Key, weights: Weights, words: Callable[[_Pair], Counter[str]]
 ) -> _Pair | None:
     """The pair whose one side holds what a lone sentence says, and whose other side does not."""
-    size = _size(key, weights)
-    if len(key) < 4 or not size:
+    said = tuple(token for token in key if not token[:1].isdigit() and token not in _UNITS)
+    size = _size(said, weights)  # a figure may be another one, and is then what changed
+    if len(said) < 4 or not size:
         return None
-    wanted = Counter(key)
+    wanted = Counter(said)
     shared: dict[int, float] = defaultdict(float)
     found: dict[int, _Pair] = {}
     for token, times in wanted.items():

@@ -220,8 +220,19 @@ BACK = re.compile(
     r"provided|shared) before|"
     r"before (?:the|this) (?:effective|change|update|policy)|already (?:collected|posted|shared|provided)|most "
     r"current version (?:of[^.]{0,40})?(?:will )?governs?|"
-    r"existing (?:content|data|information|posts)|past (?:content|posts|data)", re.I,
+    r"existing (?:content|data|information|posts)|past (?:content|posts|data)|"
+    r"(?:gave|given|posted|shared|provided|uploaded|submitted|collected|received)(?: (?:to )?us)? (?:earlier|previously|"
+    r"in the past)", re.I,
 )  # fmt: skip
+_DENIED_REACH = re.compile(r"(?:\b(?:not|never)\b|n't\b)(?! (?:only|limited)\b)[^.;]{0,45}$", re.I)
+
+
+def _reach(side: Part) -> tuple[bool | None, str]:
+    """Whether it says that data from before is reached (True) or is not (False), and by which words."""
+    said = BACK.search(side.text)
+    if said is None:
+        return None, ""
+    return not (side.frame == PROMISE or _DENIED_REACH.search(side.text[: said.start()])), said[0]
 
 
 def _aspects(verdict: Verdict, a: Part, b: Part, words: str) -> tuple[str, ...]:
@@ -233,7 +244,7 @@ def _aspects(verdict: Verdict, a: Part, b: Part, words: str) -> tuple[str, ...]:
         "choice": CHOICE in (a.frame, b.frame)
         or verdict.rule in ("choice-gone", "choice-offered")
         or bool(_CONDITION.search(words)),
-        "retroactivity": bool(BACK.search(words)),
+        "retroactivity": verdict.rule == "reaches-back" or bool(BACK.search(words)),
         "recipient": lexicon.is_sharing(around) and bool(lexicon.recipients(words)),
         "collection": bool(_COLLECTING.search(told)),
         "use": bool(_USING.search(told)),
@@ -261,9 +272,9 @@ def _alone(a: Part, b: Part, old: Text, new: Text) -> Iterator[Change]:
 
 
 def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
-    if back := BACK.search(here.text):
-        denied = re.search(r"\bnot (?:be )?(?:\w+ )?$", here.text[: back.start()]) or here.frame == PROMISE
-        return Verdict("reaches-back", _turned(NARROWS if denied else WIDENS, added), back[0])
+    reaches, words = _reach(here)
+    if reaches is not None:
+        return Verdict("reaches-back", _turned(WIDENS if reaches else NARROWS, added), words)
     if all(is_label(s) for s in here.sentences) and frames.frame_of(here.text) in (STATEMENT, GRANT):
         return Verdict("statement", EDITORIAL)
     if here.frame in (CHOICE, STATEMENT, KEPT) and _unknown_product(here, other):
@@ -404,12 +415,10 @@ def _whole_verdict(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Verdict
     if sorted(gone) == sorted(came):
         careful = _NEGATIONS.isdisjoint(gone) and not any(t[0].isdigit() for t in gone)
         return Verdict("order", EDITORIAL if careful else UNCLEAR)
-    before, after = BACK.search(a.text), BACK.search(b.text)
-    if bool(before) != bool(after):
-        said = after or before
-        here = b.text if after else a.text
-        denied = said is not None and re.search(r"\bnot (?:be )?(?:\w+ )?$", here[: said.start()])
-        return Verdict("reaches-back", _turned(NARROWS if denied else WIDENS, bool(after)), said[0] if said else "")
+    (before, was), (after, now) = _reach(a), _reach(b)
+    if before != after:
+        wider = after if after is not None else not before
+        return Verdict("reaches-back", WIDENS if wider else NARROWS, now or was)
     if WEIGHT[a.frame] != WEIGHT[b.frame]:
         return _other_frame(a, b, found)
     if _negated(a, [h.old for h in found]) != _negated(b, [h.new for h in found]):
