@@ -83,6 +83,7 @@ SAID = {
     "nobody": ("No advertiser gets your data.", "promise-gone"),
     "asked before": ("We ask you before we use your photos in a newsletter.", "promise-gone"),
     "a switch": ("You can switch off recommendations in your settings.", "choice-gone"),
+    "an order to a switch": ('Switch off "Jobs for me" and we stop.', "choice-gone"),
     "tell us": ("Tell us if you do not want your posts to be used.", "choice-gone"),
     "fed": ("Your letters may be fed into our language model.", "grant-gone"),
     "in the passive": ("Postcards are kept for 30 days.", "grant-gone"),
@@ -117,3 +118,10 @@ def test_a_term_that_changed_in_a_merged_sentence_is_longer() -> None:
     new = "Visits are kept for 13 months, and letters are kept for two years after your last visit."
     [change] = compare(OLD + old, OLD + new).changes
     assert (change.direction, change.rule) == ("widens", "longer")
+
+
+def test_a_term_for_destroying_is_a_term_for_keeping() -> None:
+    old = "We destroy the measurements three years after your last visit at the latest."
+    [change] = compare(OLD + old, OLD + old.replace("three", "five")).changes
+    assert (change.direction, change.rule) == ("widens", "longer")
+    assert "retention" in change.aspects

@@ -167,13 +167,14 @@ _RIGHT = re.compile(
     r""
     r"\bright (?:to|of) (?:\w+ )?(?:erasure|access|object|know|delet|correct|rectif|data portability|portability|"
     r"restrict|withdraw|be forgotten|request|lodge)|"
+    r"^(?:switch|turn) (?:\w+ ){0,3}off\b|^opt out\b|"
     r"^(?:withdraw|opt|delete|access|export|correct|object|restrict)\b[^.]{0,50}(?:consent|out|data|information|"
     r"account)"
 )
 _ABOUT_DATA = re.compile(
     r"collect|\bus(?:e|es|ed|ing)\b|process|shar|disclos|sell|sale|train|track|personali|advertis|\bads\b|cookie|"
     r"\bdata\b|"
-    r"information|recommend|delet|eras|opt[- ]|consent|object|content|unsubscribe|marketing"
+    r"information|recommend|\bwe (?:will |then )?stop\b|delet|eras|opt[- ]|consent|object|content|unsubscribe|marketing"
 )
 _OWN_AFFAIR = re.compile(r"\b(?:manage|adjust|change|update|edit)\b[^.;]{0,30}\b(?:settings|preferences|profile)\b")
 _CONTEXT = (

@@ -209,7 +209,9 @@ _REGION = re.compile(
     r"australia|japan|korea|designated countries|gdpr|united states|regions?|countries)\b", re.I,
 )  # fmt: skip
 _KEEPING = re.compile(
-    r"\b(?:retain|retention|keep|kept|stor(?:e|ed|ing)|delet\w+|eras\w+|anonymi[sz]\w+|de-?identif\w+)\b", re.I
+    r"\b(?:retain|retention|keep|kept|stor(?:e|ed|ing)|delet\w+|eras\w+|destroy\w*|purg(?:e|es|ed)|wip(?:e|es|ed)|"
+    r"hold on to|anonymi[sz]\w+|de-?identif\w+)\b",
+    re.I,
 )
 _COLLECTING = re.compile(r"\b(?:collect\w*|receiv\w*|obtain\w*|gather\w*|infer\w*|record(?:ed|ing)?)\b", re.I)
 _USING = re.compile(
