@@ -125,3 +125,11 @@ def test_a_term_for_destroying_is_a_term_for_keeping() -> None:
     [change] = compare(OLD + old, OLD + old.replace("three", "five")).changes
     assert (change.direction, change.rule) == ("widens", "longer")
     assert "retention" in change.aspects
+
+
+def test_a_term_without_an_end_is_longer() -> None:
+    for more in ("30 days or more", "at least 30 days"):
+        [change] = compare(OLD, OLD.replace("30 days", more)).changes
+        assert (change.direction, change.rule) == ("widens", "longer")
+        [back] = compare(OLD.replace("30 days", more), OLD).changes
+        assert (back.direction, back.rule) == ("narrows", "shorter")

@@ -469,6 +469,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
     """The first rule that holds of one hunk."""
     for rule in (
         _web,
+        _unbounded,
         _term,
         _company,
         _example,
@@ -507,6 +508,18 @@ def _days(text: str, start: int, end: int) -> float | None:
 _LIMITS_PEOPLE = re.compile(
     r"\b(?:notice|notify|in advance|before|object|cancel|refund|respond|appeal|bring (?:a|any) claim|dispute)\b", re.I
 )
+
+
+_UNBOUNDED = re.compile(r"\b(?:or (?:more|longer)|at least|more than|longer than|indefinitely|forever)\b", re.I)
+
+
+def _unbounded(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """A term that has no end any more, or has one again: "30 days or more"."""
+    gone, came = (bool(_UNBOUNDED.search(words)) for words in (a.shown(*hunk.old), b.shown(*hunk.new)))
+    denied = _negated(a, [hunk.old]) or _negated(b, [hunk.new])
+    if gone == came or denied or not _KEEPING.search(f"{a.text} {b.text}"):
+        return None
+    return Verdict("longer" if came else "shorter", WIDENS if came else NARROWS, _said(a, b, hunk))
 
 
 def _term(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
