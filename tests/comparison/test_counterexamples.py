@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from aboveboard.cli import doors
 from aboveboard.comparison import compare
 from aboveboard.comparison.changes import mirrored
 
@@ -133,3 +137,14 @@ def test_a_term_without_an_end_is_longer() -> None:
         assert (change.direction, change.rule) == ("widens", "longer")
         [back] = compare(OLD.replace("30 days", more), OLD).changes
         assert (back.direction, back.rule) == ("narrows", "shorter")
+
+
+def test_a_page_does_not_tell_where_the_texts_lay(tmp_path: Path) -> None:
+    for name, text in (("before", OLD), ("after", OLD.replace("30 days", "60 days"))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "text.md").write_text(text, "utf-8")
+    page = tmp_path / "page.html"
+    names = [str(tmp_path / name / "text.md") for name in ("before", "after")]
+    assert CliRunner().invoke(doors, ["policy", "compare", *names, "--html", str(page)]).exit_code == 0
+    assert "before/text.md and after/text.md compared" in page.read_text("utf-8")
+    assert str(tmp_path) not in page.read_text("utf-8")
