@@ -47,10 +47,18 @@ def compare(
     texts = [_text(name, folder or Path(workspace), chosen=folder is not None) for name in (old, new)]
     found = compared(texts[0], texts[1], names=names)
     if page is not None:
-        written(page, as_html(found, f"{old} and {new} compared", old, new))
+        one, other = _short(old, new)
+        written(page, as_html(found, f"{one} and {other} compared", one, other))
     emit({"old": old, "new": new, **found.as_json()}, as_json, lambda: as_text(found))
     if found.problems:
         ask_exit(1)
+
+
+def _short(old: str, new: str) -> tuple[str, str]:
+    """The names as a page tells them, which is handed on: without the folders of whoever wrote it."""
+    parts = 2 if Path(old).name == Path(new).name and old != new else 1
+    one, other = ("/".join(Path(name).resolve().parts[-parts:]) for name in (old, new))
+    return one, other
 
 
 def written(page: Path, text: str) -> None:

@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import log
 
-from aboveboard.comparison.text import ITEM, ROW, Sentence, title
+from aboveboard.comparison.text import HEADING, ITEM, ROW, Sentence, title
 
 Key = tuple[str, ...]
 
@@ -68,8 +68,17 @@ def _place(group: Group, old: Side, new: Side) -> tuple[float, int]:
 
 
 def _groups(a: Side, b: Side) -> list[Group]:
-    left = [i for i in _different(a, b) if not _held(a, i, b)]
-    right = [j for j in _different(b, a) if not _held(b, j, a)]
+    fixed = _turned_in_place(a, b)
+    here, there = {i for i, _ in fixed}, {j for _, j in fixed}
+    lost = [Group((i,), ()) for i in _said_less(a, b) if i not in here]
+    lost += [Group((), (j,)) for j in _said_less(b, a) if j not in there]
+    return [Group((i,), (j,)) for i, j in fixed] + lost + _found(a, here, b, there)
+
+
+def _found(a: Side, here: set[int], b: Side, there: set[int]) -> list[Group]:
+    """The groups among sentences that the other text does not have, without those already paired."""
+    left = [i for i in _different(a, b) if i not in here and not _held(a, i, b)]
+    right = [j for j in _different(b, a) if j not in there and not _held(b, j, a)]
     if not left and not right:
         return []
     weights = _weights(a, left, b, right)
@@ -116,7 +125,95 @@ def _bears(here: frozenset[str], there: set[frozenset[str]]) -> bool:
     return any(not here or not other or (("not" in here) == ("not" in other) and bool(here & other)) for other in there)
 
 
+# --- the same words about something else --------------------------------------------------------------------------
+
+ALIKE = 0.6
+"""The least share of words that makes a sentence another version of the one that stood in its place."""
+_REFERS_BACK = frozenset("this these that those it its they them their such".split())
+
+
+def _turned_in_place(a: Side, b: Side) -> list[tuple[int, int]]:
+    """Sentences that became another one in their place, though the words of one or both stand elsewhere as well.
+
+    "We keep it for 30 days." says something else of the letters than of the visits: where two such sentences trade
+    places, or one takes the words of the other, every sentence is known and something changed all the same.
+    """
+    found = []
+    for i, j in _same_places(a, b):
+        one, other = a.keys[i], b.keys[j]
+        if one == other or (one not in b.known and other not in a.known) or not _alike(one, other):
+            continue
+        if one not in _section(b, j) and other not in _section(a, i):
+            found.append((i, j))
+    return found
+
+
+def _same_places(a: Side, b: Side) -> Iterator[tuple[int, int]]:
+    """The sentences right behind one that stands once in either text, and belongs to them."""
+    once_a, once_b = _standing_once(a), _standing_once(b)
+    for key in sorted(once_a.keys() & once_b.keys()):
+        i, j = once_a[key] + 1, once_b[key] + 1
+        if _goes_on(a, i) and _goes_on(b, j) and a.sentences[i].kind == b.sentences[j].kind:
+            yield i, j
+
+
+def _goes_on(side: Side, at: int) -> bool:
+    """Whether a sentence goes on with the one before it: in its paragraph, or under the same heading."""
+    if at >= len(side.keys) or side.sentences[at].kind == HEADING:
+        return False
+    return bool(side.sentences[at].path) or side.sentences[at].block == side.sentences[at - 1].block
+
+
+def _standing_once(side: Side) -> dict[Key, int]:
+    times = Counter(side.keys)
+    return {key: at for at, key in enumerate(side.keys) if times[key] == 1}
+
+
+def _alike(one: Key, other: Key) -> bool:
+    common = sum((Counter(one) & Counter(other)).values())
+    return 2 * common >= ALIKE * (len(one) + len(other))
+
+
+def _section(side: Side, at: int) -> set[Key]:
+    """What stands under the same heading; without headings, in the same list or paragraph."""
+    here = side.sentences[at]
+    return {
+        key
+        for s, key in zip(side.sentences, side.keys, strict=True)
+        if (s.path == here.path if here.path else s.block == here.block or bool(s.lead and s.lead == here.lead))
+    }
+
+
+def _said_less(side: Side, other: Side) -> list[int]:
+    """Sentences that refer back, are said of several things, and of one of them no longer: "We do not sell it.".
+
+    What they referred to has to stand in the other text, once, with neither of them behind it in its section.
+    """
+    once, theirs = _standing_once(side), _standing_once(other)
+    said, kept = _said_of(side), _said_of(other)
+    found = []
+    for key, subjects in sorted(said.items()):
+        if key not in other.known or len(subjects) < 2 or len(kept.get(key, ())) >= len(subjects):
+            continue
+        gone = [k for k in subjects if k in once and k in theirs and key not in _section(other, theirs[k])]
+        found += [once[k] + 1 for k in sorted(gone, key=lambda k: once[k])]
+    return found
+
+
+def _said_of(side: Side) -> dict[Key, set[Key]]:
+    """What stands right before each sentence that refers back."""
+    found: dict[Key, set[Key]] = defaultdict(set)
+    for at, key in enumerate(side.keys):
+        if at and len(key) >= 3 and not _REFERS_BACK.isdisjoint(key) and side.sentences[at].kind != HEADING:
+            found[key].add(side.keys[at - 1])
+    return found
+
+
+# --- sentences within others --------------------------------------------------------------------------------------
+
 _NEGATIONS = frozenset({"not", "no", "never", "nor", "neither", "none", "without", "cannot"})
+_CONDITIONS = frozenset("unless if except only when where until after before consent permission agree ask".split())
+"""A longer sentence that has one of these more says less than the sentence that it holds."""
 
 
 def _held(side: Side, at: int, other: Side) -> bool:
@@ -125,7 +222,8 @@ def _held(side: Side, at: int, other: Side) -> bool:
     if len(key) < 8:
         return False
     return any(
-        found in side.known and _NEGATIONS.isdisjoint(set(found) - set(key)) for found in _holders(other).holding(key)
+        found in side.known and (_NEGATIONS | _CONDITIONS).isdisjoint(set(found) - set(key))
+        for found in _holders(other).holding(key)
     )
 
 
@@ -276,14 +374,18 @@ def _spare(groups: Sequence[_Pair], words: Callable[[_Pair], Counter[str]]) -> M
     return found
 
 
+_UNITS = frozenset("hour hours day days week weeks month months year years percent".split())
+
+
 def _whole(
     index: Mapping[str, list[_Pair]], key: Key, weights: Weights, words: Callable[[_Pair], Counter[str]]
 ) -> _Pair | None:
     """The pair whose one side holds what a lone sentence says, and whose other side does not."""
-    size = _size(key, weights)
-    if len(key) < 4 or not size:
+    said = tuple(token for token in key if not token[:1].isdigit() and token not in _UNITS)
+    size = _size(said, weights)  # a figure may be another one, and is then what changed
+    if len(said) < 4 or not size:
         return None
-    wanted = Counter(key)
+    wanted = Counter(said)
     shared: dict[int, float] = defaultdict(float)
     found: dict[int, _Pair] = {}
     for token, times in wanted.items():

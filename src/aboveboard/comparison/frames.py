@@ -28,7 +28,8 @@ _OPERATE = (
     r"combin|associat|match|keep|keeps|retain|retention|stor(?:e|es|ing)\b|preserve|track|monitor|personali[sz]|"
     r"tailor|"
     r"compil|read\b|measure|listen|hand (?:\w+ ){0,4}(?:to|over)\b|pass (?:\w+ ){0,4}to\b|give (?:\w+ ){0,4}to\b|"
-    r"create derivative|publish|display|make (?:\w+ ){0,4}available|share)"
+    r"create derivative|feed|hold on to|note (?:where|when|which|what|how|the)\b|notes (?:where|when|which|what|how|the)\b|"
+    r"let (?:\w+ ){1,3}(?:see|read|use|access)\b|publish|display|make (?:\w+ ){0,4}available|share)"
 )
 _PEOPLE_SUBJECT = (
     r"(?:you|users?|customers?|members?|developers?|end users?|visitors?|people|the public|licensees?|anyone)"
@@ -42,7 +43,9 @@ _HARMS = (
     r"sell|sold|"
     r"provide|provided|transfer|send|rent|trade|license|monetize|combine|retain|retained|store|stored|keep|kept|"
     r"track|monitor|"
-    r"listen|discriminate|contact|identify|reveal|make|made|knowingly|allow|permit|request|require|charge|advertise)"
+    r"listen|discriminate|contact|identify|reveal|make|made|knowingly|allow|permit|request|require|charge|advertise|"
+    r"hand|handed|give|given|pass|passed|lend|lent|feed|fed|let|send|sent|show|shown|release|released|publish|published|"
+    r"profile|analy[sz]e|inspect|trained|processed|collected|accessed|rented|traded|revealed|combined|transferred|mine)"
 )
 _DATA = r"(?:information|data|content|recordings?|messages?|photos?|posts|identifiers?|materials?|input|prompts?)"
 _LEADS_OFF = (
@@ -84,6 +87,12 @@ FRAMES: tuple[Frame, ...] = (
         rf"(?<!you )(?<!your )(?<!if )\b{_NOT} (?:(?:\w+|,) ){{0,3}}?{_HARMS}\b|\bno longer (?:collect|use|share|"
         rf"sell|keep|store|retain)|"
         rf"\b(?:we|us|they) (?:\w+ )?(?:share|sell|hand|give|pass|collect|keep|store|use|disclose|read) (?:no|none)\b|"
+        rf"\b(?:under no circumstances?|at no time|in no case)\b[^.;]{{0,40}}\b{_HARMS}\b|"
+        rf"\b(?:promise|pledge|undertake|commit|committed|refuse)(?: \w+)? (?:not to|never to)(?: \w+)? {_HARMS}\b|"
+        r"\bwe refuse to (?:sell|share|hand|give|disclose|train)\b|"
+        r"\b(?:nobody|no one|no (?:third part(?:y|ies)|advertisers?|partners?|compan(?:y|ies)|employees?|staff))\b[^.;]{0,30}"
+        r"\b(?:gets?|sees?|reads?|receives?|learns?|obtains?|has access|have access)\b|"
+        r"\byour (?:\w+ ){1,3}(?:stays?|remains?) (?:private|confidential)\b|"
         rf"\bno (?:sale|sharing) of\b|\bwithout (?:your )?(?:selling|sharing)\b|\bnot (?:from|by) (?:selling|"
         rf"sharing|monetizing)",
         rf"\b{_PEOPLE_SUBJECT} (?:\w+ )?{_NOT}|\b(?:cannot|can't|can not|does not|do not) (?:\w+ )?(?:guarantee|"
@@ -107,6 +116,7 @@ FRAMES: tuple[Frame, ...] = (
         r"longer than|no more than|not longer than|at most|a maximum of)\b|"
         r"\b(?:delete|erase|anonymi[sz]e|de-?identify)\b[^.;]{0,50}\b(?:within|after) (?:\w+ )?(?:\d+|\w+) "
         r"(?:hours?|days?|weeks?|months?|years?)\b|"
+        r"\bwe (?:\w+ )?ask (?:for )?(?:you|your)\b[^.;]{0,30}\b(?:before|first|permission|consent)\b|"
         r"\bwe (?:\w+ ){0,5}only (?:if|with|when|after|where|as long as)\b|"
         r"\b(?:delete|erase|destroy|remove|purge)\b[^.;]{0,60}\b(?:\d+|\w+) (?:hours?|days?|weeks?|months?|"
         r"years?) after\b",
@@ -139,6 +149,8 @@ FRAMES: tuple[Frame, ...] = (
         rf"\b{_DATA}(?: (?!not)\w+){{0,8}} (?:may|will|can|might|is|are)(?: also)?(?: be)? (?:\w+ )?(?:used|shared|"
         rf"disclosed|collected|sold|transferred|processed|"
         r"stored|retained|kept|sent|combined|made available|viewable|visible|available to)\b|"
+        r"\byour (?:\w+ ){1,3}(?:may|will|can|might|is|are)(?: also)?(?: be)? (?:used|shared|disclosed|sold|fed|handed|given|"
+        r"kept|stored|retained|collected|processed)\b|\w (?:is|are) (?:kept|stored|retained) (?:for|until|up to)\b|"
         rf"\busing (?:\w+ ){{0,3}}{_DATA} to\b|\b(?:may|can|will|might) include (?:information|data)\b",
         r"\bhow (?:your|the)|\bwhether\b",
     ),
@@ -149,16 +161,20 @@ _RIGHT = re.compile(
     r"(?<!if )(?<!when )(?<!unless )\byou (?:also |always |still |then )?(?:can|may|could|are (?:free|able|"
     r"entitled) to|have (?:the|a) (?:right|choice|option|ability))"
     r"[^.;]{0,60}?\b(?:request|ask|access|correct|delete|erase|remove|export|download|object|opt|limit|control|"
-    r"withdraw|disable|decide|choose|turn|restrict|port)\b|"
+    r"withdraw|disable|decide|choose|turn|restrict|port|"
+    r"switch|stop|refuse|decline|reject|pause)\b|"
+    r"\b(?:tell|write to|email|contact|let) us\b[^.;]{0,30}\bif you (?:do not want|don't want|object|would rather not)\b|"
+    r""
     r"\bright (?:to|of) (?:\w+ )?(?:erasure|access|object|know|delet|correct|rectif|data portability|portability|"
     r"restrict|withdraw|be forgotten|request|lodge)|"
+    r"^(?:switch|turn) (?:\w+ ){0,3}off\b|^opt out\b|"
     r"^(?:withdraw|opt|delete|access|export|correct|object|restrict)\b[^.]{0,50}(?:consent|out|data|information|"
     r"account)"
 )
 _ABOUT_DATA = re.compile(
     r"collect|\bus(?:e|es|ed|ing)\b|process|shar|disclos|sell|sale|train|track|personali|advertis|\bads\b|cookie|"
     r"\bdata\b|"
-    r"information|delet|eras|opt[- ]|consent|object|content|unsubscribe|marketing"
+    r"information|recommend|\bwe (?:will |then )?stop\b|delet|eras|opt[- ]|consent|object|content|unsubscribe|marketing"
 )
 _OWN_AFFAIR = re.compile(r"\b(?:manage|adjust|change|update|edit)\b[^.;]{0,30}\b(?:settings|preferences|profile)\b")
 _CONTEXT = (

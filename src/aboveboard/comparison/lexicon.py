@@ -41,6 +41,7 @@ DECIDING = frozenset(
 
 _SHARING = re.compile(
     r"\b(?:shar(?:e|es|ed|ing)|disclos\w+|sell|sold|transfer\w*|provid(?:e|ed) to|third[- ]part(?:y|ies)|partners?|"
+    r"(?:hand|pass|giv)(?:e|es|s|ed|en|ing)? [^.;]{0,40}\bto (?!you\b)|"
     r"vendors?|sub-?processors?|service providers?|recipients?|controllers?|advertisers?)\b", re.IGNORECASE,
 )  # fmt: skip
 
@@ -170,6 +171,7 @@ RECIPIENTS = tuple(
         "recruiters?", "data brokers?", "publishers?", "developers?", "applicant tracking system providers?",
         "payment processors?", "marketing firms?", "other users", "search engines?", "insurers?", "analytics providers?",
         "content partners?", "partners?", "auditors?", "consultants?", "contractors?", "licensors?", "the public",
+        "insurance companies", "banks", "lenders", "landlords", "retailers", "shops",
     )
 )  # fmt: skip
 
@@ -211,10 +213,23 @@ NOT_NAMES = frozenset(
 )
 
 
+_OF_TITLES = frozenset(
+    "Privacy Cookie Data Protection Legal Notice Statement Conditions Use Usage Guidelines Community Your Our".split()
+)
+
+
+def _acting_in_title(sentences: Sequence[Sentence]) -> list[str]:
+    """Names in the title of a text that begin a sentence of it, before a word that may be a verb."""
+    title = next((s.text for s in sentences if s.kind == "heading"), "")
+    words = [w.capitalize() if title.isupper() else w for w in re.findall(r"\b[A-Z][\w&]+\b", title)]
+    names = [name for name in words if name not in NOT_NAMES | _OF_TITLES and name.casefold() not in DECIDING]
+    return [name for name in names if any(re.match(rf"{re.escape(name)} [a-z]+\b", s.text) for s in sentences)]
+
+
 @lru_cache(maxsize=8)
 def own_names(sentences: Sequence[Sentence]) -> tuple[str, ...]:
-    """What the service calls itself, where it does not say "we": names that act, at least three times."""
-    counts: dict[str, int] = {}
+    """What the service calls itself, where it does not say "we": names that act three times, or stand in the title."""
+    counts: dict[str, int] = dict.fromkeys(_acting_in_title(sentences), 3)
     for sentence in sentences:
         for name in _SPEAKS.findall(sentence.text):
             if name not in NOT_NAMES:

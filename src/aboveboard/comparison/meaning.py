@@ -209,7 +209,9 @@ _REGION = re.compile(
     r"australia|japan|korea|designated countries|gdpr|united states|regions?|countries)\b", re.I,
 )  # fmt: skip
 _KEEPING = re.compile(
-    r"\b(?:retain|retention|keep|kept|stor(?:e|ed|ing)|delet\w+|eras\w+|anonymi[sz]\w+|de-?identif\w+)\b", re.I
+    r"\b(?:retain|retention|keep|kept|stor(?:e|ed|ing)|delet\w+|eras\w+|destroy\w*|purg(?:e|es|ed)|wip(?:e|es|ed)|"
+    r"hold on to|anonymi[sz]\w+|de-?identif\w+)\b",
+    re.I,
 )
 _COLLECTING = re.compile(r"\b(?:collect\w*|receiv\w*|obtain\w*|gather\w*|infer\w*|record(?:ed|ing)?)\b", re.I)
 _USING = re.compile(
@@ -220,8 +222,19 @@ BACK = re.compile(
     r"provided|shared) before|"
     r"before (?:the|this) (?:effective|change|update|policy)|already (?:collected|posted|shared|provided)|most "
     r"current version (?:of[^.]{0,40})?(?:will )?governs?|"
-    r"existing (?:content|data|information|posts)|past (?:content|posts|data)", re.I,
+    r"existing (?:content|data|information|posts)|past (?:content|posts|data)|"
+    r"(?:gave|given|posted|shared|provided|uploaded|submitted|collected|received)(?: (?:to )?us)? (?:earlier|previously|"
+    r"in the past)", re.I,
 )  # fmt: skip
+_DENIED_REACH = re.compile(r"(?:\b(?:not|never)\b|n't\b)(?! (?:only|limited)\b)[^.;]{0,45}$", re.I)
+
+
+def _reach(side: Part) -> tuple[bool | None, str]:
+    """Whether it says that data from before is reached (True) or is not (False), and by which words."""
+    said = BACK.search(side.text)
+    if said is None:
+        return None, ""
+    return not (side.frame == PROMISE or _DENIED_REACH.search(side.text[: said.start()])), said[0]
 
 
 def _aspects(verdict: Verdict, a: Part, b: Part, words: str) -> tuple[str, ...]:
@@ -233,7 +246,7 @@ def _aspects(verdict: Verdict, a: Part, b: Part, words: str) -> tuple[str, ...]:
         "choice": CHOICE in (a.frame, b.frame)
         or verdict.rule in ("choice-gone", "choice-offered")
         or bool(_CONDITION.search(words)),
-        "retroactivity": bool(BACK.search(words)),
+        "retroactivity": verdict.rule == "reaches-back" or bool(BACK.search(words)),
         "recipient": lexicon.is_sharing(around) and bool(lexicon.recipients(words)),
         "collection": bool(_COLLECTING.search(told)),
         "use": bool(_USING.search(told)),
@@ -261,9 +274,9 @@ def _alone(a: Part, b: Part, old: Text, new: Text) -> Iterator[Change]:
 
 
 def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
-    if back := BACK.search(here.text):
-        denied = re.search(r"\bnot (?:be )?(?:\w+ )?$", here.text[: back.start()]) or here.frame == PROMISE
-        return Verdict("reaches-back", _turned(NARROWS if denied else WIDENS, added), back[0])
+    reaches, words = _reach(here)
+    if reaches is not None:
+        return Verdict("reaches-back", _turned(WIDENS if reaches else NARROWS, added), words)
     if all(is_label(s) for s in here.sentences) and frames.frame_of(here.text) in (STATEMENT, GRANT):
         return Verdict("statement", EDITORIAL)
     if here.frame in (CHOICE, STATEMENT, KEPT) and _unknown_product(here, other):
@@ -322,6 +335,8 @@ _SILENT = frozenset(
         "",
     }
 )
+_WHOSE = frozenset({"our", "your"})
+"""Whose something is: one may come or go unheard, and does not stand for the other."""
 _WEAK = frozenset(
     """a an the that and or also then please is are be of to our your this these such in on at by for from with as it its we us
     you they them their which who may will can do so if when including include includes here more information about need
@@ -332,8 +347,9 @@ _WEAK = frozenset(
 
 def _silent(gone: Key, came: Key, old: Text, new: Text) -> bool:
     """Whether a hunk says nothing: articles, the same word otherwise spelled or divided, a cross-reference."""
-    if set(gone) | set(came) <= _SILENT and not (set(gone) & {"and"} and set(came) & {"or"}):
-        return True
+    if set(gone) | set(came) <= _SILENT:
+        whose, now = _WHOSE.intersection(gone), _WHOSE.intersection(came)
+        return not whose or not now or whose == now
     if gone and came and (_spelled(gone) == _spelled(came) or _misspelled(gone, came, old, new)):
         return True
     return len(gone) == len(came) == 1 and _renumbered(gone[0], came[0], old, new)
@@ -366,6 +382,8 @@ def _spelled(key: Key) -> str:
 
 def _substantive(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> bool:
     """A heading that changes a number, a negation or a company says something."""
+    if any(_companies(a, h.old) != _companies(b, h.new) or _other_name(a, b, h) for h in found):
+        return True
     return any(_NEGATIONS & {*a.key[slice(*h.old)], *b.key[slice(*h.new)]} for h in found) or bool(
         _numbers(a, b, found)
     )
@@ -399,12 +417,10 @@ def _whole_verdict(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Verdict
     if sorted(gone) == sorted(came):
         careful = _NEGATIONS.isdisjoint(gone) and not any(t[0].isdigit() for t in gone)
         return Verdict("order", EDITORIAL if careful else UNCLEAR)
-    before, after = BACK.search(a.text), BACK.search(b.text)
-    if bool(before) != bool(after):
-        said = after or before
-        here = b.text if after else a.text
-        denied = said is not None and re.search(r"\bnot (?:be )?(?:\w+ )?$", here[: said.start()])
-        return Verdict("reaches-back", _turned(NARROWS if denied else WIDENS, bool(after)), said[0] if said else "")
+    (before, was), (after, now) = _reach(a), _reach(b)
+    if before != after:
+        wider = after if after is not None else not before
+        return Verdict("reaches-back", WIDENS if wider else NARROWS, now or was)
     if WEIGHT[a.frame] != WEIGHT[b.frame]:
         return _other_frame(a, b, found)
     if _negated(a, [h.old for h in found]) != _negated(b, [h.new for h in found]):
@@ -453,6 +469,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
     """The first rule that holds of one hunk."""
     for rule in (
         _web,
+        _unbounded,
         _term,
         _company,
         _example,
@@ -491,6 +508,18 @@ def _days(text: str, start: int, end: int) -> float | None:
 _LIMITS_PEOPLE = re.compile(
     r"\b(?:notice|notify|in advance|before|object|cancel|refund|respond|appeal|bring (?:a|any) claim|dispute)\b", re.I
 )
+
+
+_UNBOUNDED = re.compile(r"\b(?:or (?:more|longer)|at least|more than|longer than|indefinitely|forever)\b", re.I)
+
+
+def _unbounded(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """A term that has no end any more, or has one again: "30 days or more"."""
+    gone, came = (bool(_UNBOUNDED.search(words)) for words in (a.shown(*hunk.old), b.shown(*hunk.new)))
+    denied = _negated(a, [hunk.old]) or _negated(b, [hunk.new])
+    if gone == came or denied or not _KEEPING.search(f"{a.text} {b.text}"):
+        return None
+    return Verdict("longer" if came else "shorter", WIDENS if came else NARROWS, _said(a, b, hunk))
 
 
 def _term(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:

@@ -1,0 +1,150 @@
+"""Edits that a comparison once swallowed or turned round: each is small, and each changes what happens to data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from aboveboard.cli import doors
+from aboveboard.comparison import compare
+from aboveboard.comparison.changes import mirrored
+
+OLD = """# Lantern Privacy Policy
+
+Effective 1 March 2025
+
+## 1. Visits
+
+We record each visit to Lantern and the device it was made from. We keep this information for 30 days. We do not sell
+this information.
+
+## 2. Letters
+
+We store the letters that you send to friends so that we can deliver them. We keep this information for 90 days. We do
+not sell this information.
+
+## 3. Photos
+
+We store the photos you upload. Unless you object, we share your photos and their captions with our printing partners.
+
+## 4. Shared with Harbor Analytics Inc
+
+We share statistics about visits under contract.
+""".replace("sell\nthis", "sell this").replace("do\nnot", "do not")
+
+SHARED = "we share your photos and their captions with our printing partners."
+EDITS = {
+    "terms trade places": (
+        (("30 days", "XX days"), ("90 days", "30 days"), ("XX days", "90 days")),
+        {("changed", "widens", "longer"), ("changed", "narrows", "shorter")},
+    ),
+    "a term that stands elsewhere already": ((("30 days", "90 days"),), {("changed", "widens", "longer")}),
+    "one of two promises": (
+        (("for 90 days. We do not sell this information.", "for 90 days."),),
+        {("removed", "widens", "promise-gone")},
+    ),
+    "the same without its condition": (((SHARED, f"{SHARED} W{SHARED[1:]}"),), {("added", "widens", "grant-made")}),
+    "a company in a heading": (
+        (("Harbor Analytics Inc", "Palisade Data Ltd"),),
+        {("changed", "unclear", "company")},
+    ),
+    "whose partners": ((("our printing", "your printing"),), {("changed", "editorial", "wording")}),
+}  # fmt: skip
+
+
+def edited(text: str, edits: tuple[tuple[str, str], ...]) -> str:
+    for old, new in edits:
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.parametrize(("edits", "expected"), EDITS.values(), ids=EDITS)
+def test_what_was_swallowed_is_found(edits: tuple[tuple[str, str], ...], expected: set[tuple[str, str, str]]) -> None:
+    new = edited(OLD, edits)
+    found = compare(OLD, new)
+    assert sorted((c.kind, c.direction, c.rule) for c in found.changes) == sorted(expected)
+    back = sorted(
+        (mirrored(c.kind), mirrored(c.direction), c.new_quote, c.old_quote) for c in compare(new, OLD).changes
+    )
+    assert sorted((c.kind, c.direction, c.old_quote, c.new_quote) for c in found.changes) == back
+
+
+def test_sections_and_entries_that_move_are_no_change_for_all_that() -> None:
+    head, *sections = OLD.split("## ")
+    assert compare(OLD, head + "".join(f"## {section}" for section in reversed(sections))).changes == ()
+    plain = "Visits are kept for 30 days.\n\nLetters are kept for 60 days.\n\nPhotos are kept for 90 days.\n"
+    text = f"{OLD}\n{plain}"
+    assert compare(text, f"{OLD}\n" + "\n\n".join(reversed(plain.strip().split("\n\n"))) + "\n").changes == ()
+    bare = "We are Lantern and this is how long we keep what you give us and what we find out.\n\n" + plain
+    moved = bare.replace(plain, "\n\n".join(reversed(plain.strip().split("\n\n"))) + "\n")
+    assert compare(bare, moved).changes == ()
+
+
+SAID = {
+    "a promise in other words": ("{} will not hand your data to advertisers.", "promise-gone"),
+    "nobody": ("No advertiser gets your data.", "promise-gone"),
+    "asked before": ("We ask you before we use your photos in a newsletter.", "promise-gone"),
+    "a switch": ("You can switch off recommendations in your settings.", "choice-gone"),
+    "an order to a switch": ('Switch off "Jobs for me" and we stop.', "choice-gone"),
+    "tell us": ("Tell us if you do not want your posts to be used.", "choice-gone"),
+    "fed": ("Your letters may be fed into our language model.", "grant-gone"),
+    "in the passive": ("Postcards are kept for 30 days.", "grant-gone"),
+}
+
+
+@pytest.mark.parametrize(("sentence", "rule"), SAID.values(), ids=SAID)
+def test_what_a_sentence_is_does_not_hang_on_one_verb(sentence: str, rule: str) -> None:
+    said = OLD.replace("## 3.", f"{sentence.format('Lantern')}\n\n## 3.")
+    [change] = compare(said, OLD).changes
+    assert (change.kind, change.rule) == ("removed", rule)
+    assert change.alert == (rule == "promise-gone" and "ask" not in sentence)
+
+
+def test_consent_that_is_no_longer_asked_widens() -> None:
+    old, new = "We ask you before we use your photos in a newsletter.", "We use your photos in a newsletter."
+    [change] = compare(OLD + old, OLD + new).changes
+    assert (change.direction, change.rule) == ("widens", "promise-gone")
+
+
+def test_reach_into_the_past_that_was_denied_and_is_claimed_widens() -> None:
+    old = "Changes do not apply to data that you gave us earlier."
+    new = "Changes apply to all data, including data that you gave us earlier."
+    [change] = compare(OLD + old, OLD + new).changes
+    assert (change.direction, change.rule, change.aspects) == ("widens", "reaches-back", ("retroactivity",))
+    [back] = compare(OLD + new, OLD + old).changes
+    assert back.direction == "narrows"
+
+
+def test_a_term_that_changed_in_a_merged_sentence_is_longer() -> None:
+    old = "Visits are kept for 30 days. Letters are kept for two years after your last visit."
+    new = "Visits are kept for 13 months, and letters are kept for two years after your last visit."
+    [change] = compare(OLD + old, OLD + new).changes
+    assert (change.direction, change.rule) == ("widens", "longer")
+
+
+def test_a_term_for_destroying_is_a_term_for_keeping() -> None:
+    old = "We destroy the measurements three years after your last visit at the latest."
+    [change] = compare(OLD + old, OLD + old.replace("three", "five")).changes
+    assert (change.direction, change.rule) == ("widens", "longer")
+    assert "retention" in change.aspects
+
+
+def test_a_term_without_an_end_is_longer() -> None:
+    for more in ("30 days or more", "at least 30 days"):
+        [change] = compare(OLD, OLD.replace("30 days", more)).changes
+        assert (change.direction, change.rule) == ("widens", "longer")
+        [back] = compare(OLD.replace("30 days", more), OLD).changes
+        assert (back.direction, back.rule) == ("narrows", "shorter")
+
+
+def test_a_page_does_not_tell_where_the_texts_lay(tmp_path: Path) -> None:
+    for name, text in (("before", OLD), ("after", OLD.replace("30 days", "60 days"))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "text.md").write_text(text, "utf-8")
+    page = tmp_path / "page.html"
+    names = [str(tmp_path / name / "text.md") for name in ("before", "after")]
+    assert CliRunner().invoke(doors, ["policy", "compare", *names, "--html", str(page)]).exit_code == 0
+    assert "before/text.md and after/text.md compared" in page.read_text("utf-8")
+    assert str(tmp_path) not in page.read_text("utf-8")
