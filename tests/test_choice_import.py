@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from aboveboard.choice import TYPES, Event, fold
 from aboveboard.cli.choice import choice
-from aboveboard.errors import AboveboardError, LedgerError, SourceError, VocabularyError
+from aboveboard.errors import AboveboardError, LedgerError, SourceError, VocabularyError, WorkspaceError
 from aboveboard.ledger import ImportReport, Ledger, import_choices, periods, read_map
 from aboveboard.ledger.choice_map import ChoiceMap, parse_map
 from aboveboard.ledger.events import FIELDS
@@ -508,8 +508,11 @@ def test_an_import_counts_periods_as_the_command_does(drawn: list[tuple[datetime
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    def unsigned(_event: Event) -> bytes:
+        raise WorkspaceError("the workspace has no keys")  # a choice is recorded all the same
+
     def opened(_folder: str) -> Any:
-        return SimpleNamespace(ledger=Ledger.open(tmp_path / "ledger.db", lambda: NOW))
+        return SimpleNamespace(ledger=Ledger.open(tmp_path / "ledger.db", lambda: NOW), receipt=unsigned)
 
     monkeypatch.setattr("aboveboard.workspace.open_workspace", opened)
     return lambda *words: CliRunner().invoke(choice, [str(word) for word in words])
@@ -532,7 +535,7 @@ def test_record_prints_a_receipt(run: Callable[..., Result]) -> None:
     assert "yes to what someone made, for: train models" in result.output
     assert "counts from  2024-06-01 12:00:00 UTC" in result.output  # not from a month before it was recorded
     assert "holds until  2025-05-01 08:00:00 UTC" in result.output
-    again = json.loads(run(*words, "--effective", "2024-05-01T08:00Z", "--external-id", "a", "--json").output)
+    again = json.loads(run(*words, "--effective", "2024-05-01T08:00Z", "--external-id", "a", "--json").stdout)
     assert (again["position"], again["already_there"]) == (1, True)
 
 
