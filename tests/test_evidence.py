@@ -13,6 +13,7 @@ import pytest
 
 import small
 from aboveboard import mainjob, verification
+from aboveboard.choice import Event
 from aboveboard.errors import LogError
 from aboveboard.evidence import Evidence
 from aboveboard.statement import INTAKE, Due
@@ -97,4 +98,22 @@ def test_a_ledger_from_a_backup_that_went_on_is_not_followed(ws: Workspace, tmp_
     other.enter(said("behind it"), NOW)
     with pytest.raises(LogError, match="another one than the ledger's"):
         other.follow()
+    back.ledger.close()
+
+
+def test_a_ledger_from_a_backup_signs_no_receipt(ws: Workspace, tmp_path: Path) -> None:
+    """The choice is recorded all the same: somebody who says no is never turned away."""
+    assert ws.evidence.origin
+    shutil.copyfile(ws.folder / "ledger.db", tmp_path / "older.db")
+    ws.evidence.enter(said("lost"), NOW)
+    ws.evidence.follow()
+    ws.ledger.close()
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (ws.folder / name).unlink(missing_ok=True)
+    shutil.copyfile(tmp_path / "older.db", ws.folder / "ledger.db")
+    back = open_workspace(ws.folder)
+    event = back.ledger.append(Event(subject="u1", type="refused", recorded_at=NOW, effective_at=NOW))
+    assert event.position
+    with pytest.raises(LogError, match="knows fewer"):
+        back.receipt(event)
     back.ledger.close()

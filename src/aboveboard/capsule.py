@@ -203,7 +203,10 @@ class _Release:
 
     @property
     def bits(self) -> int:
-        return int(self.said["subjects"]["bits"])
+        found = int(self.said["subjects"]["bits"])
+        if not 0 <= found <= subjectmap.MAX_BITS:
+            raise VerificationError("the subject map has an impossible number of buckets", hint="get the release again")
+        return found
 
     @property
     def subjects_root(self) -> bytes:

@@ -221,10 +221,18 @@ class Workspace:
         return self.keys.signer(name, self.origin if name == "log" else f"{self.origin}/{name}s")
 
     def receipt(self, event: Event) -> bytes:
-        """The signed receipt of a recorded event; makes a key for its subject where there is none."""
+        """The signed receipt of a recorded event; makes a key for its subject where there is none.
+
+        Raises LogError where the log holds what the ledger does not: a ledger from a backup gives positions once more, and
+        two receipts for one position would be evidence against the platform.
+        """
         from aboveboard import receipt, subjectmap
         from aboveboard.assertion import Assertion
+        from aboveboard.evidence import refuse_other
+        from aboveboard.log import Log
 
+        if self.has_log:
+            refuse_other(self.ledger, Log.open(self.log_folder, self.signer("log")).reader())
         held = self.ledger.assertion(event.position)
         signed_by = None if held is None else Assertion.of(json.loads(held))
         index = subjectmap.index_of(self.keys.secret("index"), event.subject)
