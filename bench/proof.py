@@ -122,7 +122,7 @@ def measure(folder: Path, count: int, shards: int, entries: int) -> dict[str, fl
     trust, each = Trust((SIGNER.key,)), count // shards
     place = [proving.find(Engine(threads=1), private, str(n * 7_919 % (each * shards))) for n in range(3)][-1]
     proof = proving.proof_at(public, place)
-    logged = Inclusion.parse((public / "proof" / "release.tlog-proof").read_bytes())
+    logged = Inclusion.parse((public / manifest.proof_name("release")).read_bytes())
     data, text = proof.data(), logged.data()
     (folder / "proof.json").write_bytes(data)
     there = len(json.dumps(json.loads(data)["manifest"])) + len(json.dumps(json.loads(data)["row"])) + 32
@@ -133,7 +133,7 @@ def measure(folder: Path, count: int, shards: int, entries: int) -> dict[str, fl
 
     def path(n: int) -> None:
         at = n * 104_729 % each
-        proving.path_of(public, replace(place, index=at), each)
+        proving.paths_of(public, place.shard, [at])
 
     data_file = public / next(s["file"] for s in json.loads(proof.manifest)["predicate"]["layout"]["shards"])
     return {

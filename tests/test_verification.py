@@ -682,7 +682,7 @@ def test_making_a_proof_reads_few_hashes(public: Path, signer: Signer, monkeypat
     monkeypatch.setattr(proving._Tiles, "_tile", counted)
     for index in (0, 255, 256, 40_000, 65_535, 65_536, rows - 1):
         read.clear()
-        path = proving.path_of(public, proving.Place(0, index, b""), rows)
+        [path] = proving.paths_of(public, 0, [index])
         leaves = (public / manifest.tile_name(0, 0)).read_bytes()
         root = merkle.root_of(leaves)
         merkle.verify_inclusion(leaves[32 * index : 32 * index + 32], index, rows, path, root)

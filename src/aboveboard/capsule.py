@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ import rfc8785
 from aboveboard import descriptor, manifest, merkle, subjectmap
 from aboveboard.descriptor import Descriptor
 from aboveboard.errors import VerificationError
+from aboveboard.manifest import COVERS
 from aboveboard.reasons import OTHER_PEOPLE
 
 KIND = "aboveboard/capsule/v1"
@@ -32,7 +32,6 @@ SOME = (
     "auditor's recomputation shows that the list is complete"
 )
 SHARED = "{records} under this account {contain}; whether {they} in the release is told to nobody, whatever those people chose"
-COVERS = "this covers what this platform sends through aboveboard; it cannot show that nothing else was trained on"
 Row = Mapping[str, Any]
 
 
@@ -269,7 +268,7 @@ def _person(capsule: Capsule, stated: subjectmap.Stated) -> str:
     # be kept by the words inside of another event.
     whole = [*((one, descriptor.EVENT_FIELDS) for one in capsule.events),
              *((one, descriptor.ACCOUNT_FIELDS) for one in capsule.account)]  # fmt: skip
-    if any(len(_fields(bytes.fromhex(one))) != len(names) for one, names in whole):
+    if any(len(_fields(one)) != len(names) for one, names in whole):
         raise VerificationError("an event in the capsule is not one", hint="ask for it again")
     said, known = (b"".join(bytes.fromhex(one) for one in ones) for ones in (capsule.events, capsule.account))
     if descriptor.person_digest(descriptor.net(said) + descriptor.net(known)) != stated.person:
@@ -344,28 +343,13 @@ def _many(count: int, noun: str) -> str:
 
 def choices(capsule: Capsule) -> Sequence[Mapping[str, str | None]]:
     """The events in a capsule, readable: field by field, as text."""
-    return [dict(zip(descriptor.EVENT_FIELDS, _fields(bytes.fromhex(one)), strict=True)) for one in capsule.events]
+    return [dict(zip(descriptor.EVENT_FIELDS, map(_readable, _fields(one)), strict=True)) for one in capsule.events]
 
 
-def _fields(event: bytes) -> list[str | None]:
-    """The fields of an event or an attested row; raises ValueError for anything but one netstring of netstrings."""
-    [inside] = _netstrings(event)
-    return [None if one is None else one.decode() for one in _netstrings(inside or b"")]
+def _fields(item: str) -> list[bytes]:
+    return descriptor.fields(bytes.fromhex(item))
 
 
-def _netstrings(data: bytes) -> list[bytes | None]:
-    found: list[bytes | None] = []
-    at = 0
-    while at < len(data):
-        head = _HEAD.match(data, at)
-        if head is None:
-            raise ValueError("no netstring")
-        begin, size = head.end(), int(head[1] or 0)
-        if head[1] is not None and data[begin + size : begin + size + 1] != b",":
-            raise ValueError("no netstring")
-        found.append(None if head[1] is None else data[begin : begin + size])
-        at = begin if head[1] is None else begin + size + 1
-    return found
-
-
-_HEAD = re.compile(rb"-|(0|[1-9][0-9]{0,9}):")
+def _readable(netstring: bytes) -> str | None:
+    found = descriptor.inside(netstring)
+    return None if found is None else found.decode()

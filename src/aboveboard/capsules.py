@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import checking, descriptor, manifest, merkle, openings, reasons, subjectmap
+from aboveboard import checking, descriptor, manifest, merkle, openings, proving, reasons, subjectmap
 from aboveboard.capsule import Capsule, File, Opened, Unproven
 from aboveboard.errors import ReleaseError
 from aboveboard.keys import Keys
@@ -23,48 +21,6 @@ from aboveboard.reasons import OUTCOMES
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The files of a release as trees: paths are read from the kept hashes, never from the rows."""
-
-    public: Path
-    said: Mapping[str, Any]
-
-    @property
-    def shards(self) -> Sequence[Mapping[str, Any]]:
-        return sorted(self.said["layout"]["shards"], key=lambda one: int(one["key"]))
-
-    def file(self, key: int) -> File:
-        """A file with its path to the root over all files."""
-        leaves = [
-            manifest.shard_leaf(one["key"], self.size(one["key"]), bytes.fromhex(one["root"])) for one in self.shards
-        ]
-        place = [one["key"] for one in self.shards].index(key)
-        path = merkle.inclusion(place, len(leaves), merkle.node_of(leaves))
-        root = self.shards[place]["root"]
-        return File(key, self.size(key), root, place, len(leaves), tuple(step.hex() for step in path))
-
-    def size(self, key: int) -> int:
-        """How many rows a file has: as many as there are hashes of level 0."""
-        return (self.public / manifest.tile_name(key, 0)).stat().st_size // merkle.WIDTH
-
-    def path(self, key: int, place: int) -> tuple[str, ...]:
-        """The path of a row to the root of its file."""
-        return tuple(step.hex() for step in merkle.inclusion(place, self.size(key), self._node(key)))
-
-    def _node(self, key: int) -> merkle.Node:
-        """Subtrees from the kept levels: a range of at most 256 hashes is read for one."""
-
-        @cache
-        def node(level: int, index: int) -> bytes:
-            up = level % merkle.TILE_HEIGHT
-            with (self.public / manifest.tile_name(key, level // merkle.TILE_HEIGHT)).open("rb") as file:
-                file.seek(merkle.WIDTH * (index << up))
-                return merkle.root_of(file.read(merkle.WIDTH << up))
-
-        return node
 
 
 def make(public: Path, private: Path, subject: str, keys: Keys) -> Capsule:
@@ -124,14 +80,21 @@ def _opened(
     found = [one for one in openings.records(private, subject) if not one.shared]
     if not found:
         return (), ()
-    rows = Rows(public, said)
     places = _places(private, key, [one.leaf for one in found])
     words = dict(zip(places, _words(public, said, key, places), strict=True))
     opened = (
-        Opened(one.descriptor, words[place], key, place, rows.path(key, place))
-        for one, place in zip(found, places, strict=True)
+        Opened(one.descriptor, words[place], key, place, tuple(step.hex() for step in path))
+        for one, place, path in zip(found, places, proving.paths_of(public, key, places), strict=True)
     )
-    return tuple(sorted(opened, key=lambda one: one.place)), (rows.file(key),)
+    return tuple(sorted(opened, key=lambda one: one.place)), (_file(public, said["layout"]["shards"], key),)
+
+
+def _file(public: Path, shards: Sequence[Mapping[str, Any]], key: int) -> File:
+    """A file of the release with its path to the root over all files."""
+    keys = sorted(one["key"] for one in shards)
+    [root] = [one["root"] for one in shards if one["key"] == key]
+    path = tuple(step.hex() for step in proving.shard_path(public, key, shards))
+    return File(key, proving.rows_in(public, key), root, keys.index(key), len(keys), path)
 
 
 def _places(private: Path, key: int, leaves: Sequence[bytes]) -> list[int]:

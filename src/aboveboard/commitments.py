@@ -67,7 +67,7 @@ def settle_accounts(
         known = con.sql("SELECT subject FROM scope ORDER BY subject").to_arrow_table()
         con.register("_keys", keys.subject_keys(known))
         con.execute("SET VARIABLE release_salt = ?", [release_salt])
-        con.execute(_KNOWN.format(event=_struct(_EVENT, "e"), account=_struct(_ACCOUNT, "f")))
+        con.execute(_KNOWN.format(event=_struct(con, "events", _EVENT), account=_struct(con, "facts", _ACCOUNT)))
         writing.copy_rows(con, _ACCOUNTS, folder / ACCOUNTS)
         disk.settle(folder / ACCOUNTS)
 
@@ -85,11 +85,11 @@ SELECT
   sha256('aboveboard/person/v1\\x00'::BLOB || encode(net(coalesce(e.said, '')) || net(coalesce(f.attested, ''))))
     AS person
 FROM scope AS s
-LEFT JOIN (SELECT subject, string_agg({event}, '' ORDER BY position) AS said FROM events AS e GROUP BY subject) AS e
+LEFT JOIN (SELECT subject, string_agg({event}, '' ORDER BY position) AS said FROM events GROUP BY subject) AS e
   USING (subject)
 LEFT JOIN (
   SELECT subject, string_agg(one, '' ORDER BY encode(one)) AS attested
-  FROM (SELECT subject, {account} AS one FROM facts AS f) GROUP BY subject
+  FROM (SELECT subject, {account} AS one FROM facts) GROUP BY subject
 ) AS f USING (subject)
 """
 _ACCOUNTS = """
@@ -97,24 +97,13 @@ SELECT subject, unhex(sha256('aboveboard/release-key/v1\\x00'::BLOB || key || ge
   person
 FROM known JOIN _keys USING (subject) ORDER BY subject
 """
-_MOMENTS = frozenset(
-    {"past_from", "past_to", "effective_at", "recorded_at", "expires_at", "valid_from", "last_interaction"}
-)
-_FLAGS = frozenset({"verified", "effective_verified", "protected"})
-_NUMBERS = frozenset({"position", "vocabulary"})
 _EVENT, _ACCOUNT = descriptor.EVENT_FIELDS, descriptor.ACCOUNT_FIELDS
 
 
-def _struct(fields: tuple[str, ...], of: str) -> str:
-    """The netstring of the netstrings of some columns."""
-    return _once(", ".join(_net(_column(of, name), _kind(name)) for name in fields))
-
-
-def _kind(name: str) -> str:
-    for kinds, kind in ((_MOMENTS, "TIMESTAMP"), (_FLAGS, "BOOLEAN"), (_NUMBERS, "BIGINT")):
-        if name in kinds:
-            return kind
-    return "VARCHAR"
+def _struct(con: duckdb.DuckDBPyConnection, table: str, fields: Sequence[str]) -> str:
+    """The netstring of the netstrings of some columns of a table, each by its type."""
+    kinds = {name: kind for name, kind, *_ in con.execute(f"DESCRIBE {table}").fetchall()}
+    return _once(", ".join(_net(_column(table, name), kinds[name]) for name in fields))
 
 
 # --- one judged shard ---------------------------------------------------------------------------------------------
@@ -329,10 +318,8 @@ GROUP BY subject
 
 def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> int:
     """The table ``accounts``: everybody in scope with what their row needs; returns how many."""
-    secret = key.ljust(64, b"\x00")
-    for name, pad in (("index_inner", 0x36), ("index_outer", 0x5C)):
-        con.execute(f"SET VARIABLE {name} = ?", [bytes(byte ^ pad for byte in secret)])
-    con.execute(_INDEXED.format(accounts=text(str(private / OPENINGS / ACCOUNTS))))
+    keyed = writing.keyed_subject(con, "index", key)
+    con.execute(_INDEXED.format(accounts=text(str(private / OPENINGS / ACCOUNTS)), keyed=keyed))
     [(count,)] = con.execute("SELECT count(*) FROM accounts").fetchall()
     return int(count)
 
@@ -340,7 +327,7 @@ def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> int:
 _INDEXED = """
 CREATE TABLE accounts AS
 SELECT
-  unhex(sha256(getvariable('index_outer') || unhex(sha256(getvariable('index_inner') || encode(subject))))) AS place,
+  unhex({keyed}) AS place,
   unhex(sha256('aboveboard/map-encrypt/v1\x00'::BLOB || release_key)) AS encrypting,
   unhex(sha256('aboveboard/map-commit/v1\x00'::BLOB || release_key)) AS bound,
   coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person
@@ -348,7 +335,7 @@ FROM read_parquet({accounts}) AS a
 LEFT JOIN stated AS s USING (subject)
 LEFT JOIN withheld AS w USING (subject)
 """
-"""``subjectmap.index_of`` and the keys of each row: HMAC-SHA-256 and two derivations written out."""
+"""``subjectmap.index_of`` and the keys of each row."""
 
 
 def _strangers(con: duckdb.DuckDBPyConnection, key: bytes, release_salt: bytes, count: int) -> int:

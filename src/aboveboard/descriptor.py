@@ -161,6 +161,32 @@ def net(value: Any) -> bytes:
     return str(len(data)).encode() + b":" + data + b","
 
 
+def netstrings(data: bytes) -> list[bytes]:
+    """The netstrings that stand one behind another, each as it is written; raises ValueError for any other bytes."""
+    found, at = [], 0
+    while at < len(data):
+        head = _HEAD.match(data, at)
+        stop = head.end() + (int(head[1]) + 1 if head[1] is not None else 0) if head else at
+        if head is None or stop > len(data) or (head[1] is not None and data[stop - 1 : stop] != b","):
+            raise ValueError("no netstring")
+        found.append(data[at:stop])
+        at = stop
+    return found
+
+
+def inside(netstring: bytes) -> bytes | None:
+    """What one netstring holds; None for ``-``."""
+    return None if netstring == b"-" else netstring.partition(b":")[2][:-1]
+
+
+def fields(item: bytes) -> list[bytes]:
+    """The fields of an event or an attested row, each a netstring as it is written; raises ValueError for anything but
+    one netstring of netstrings."""
+    [whole] = netstrings(item)
+    return netstrings(inside(whole) or b"")
+
+
+_HEAD = re.compile(rb"-|(0|[1-9][0-9]{0,9}):")
 _MAIN = ("categories", "labels", "audience_at", "audience_now", "parties", "signals", "source_state")
 
 

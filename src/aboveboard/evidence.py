@@ -16,15 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from aboveboard import disk, statement
+from aboveboard import disk, manifest, statement
 from aboveboard.errors import LogError
 from aboveboard.log import Log, Reader
 from aboveboard.policy import Policy
 from aboveboard.statement import KEY, Due
-
-PROOF = "proof"
-"""The folder of a release that holds the proofs of its place in the log: made after it, so no part of its statement."""
-LOG_KEY = "log.vkey"
 
 
 class Logged(Protocol):
@@ -118,7 +114,6 @@ class Evidence:
     def publish(self, public: Path, places: Mapping[str, int]) -> None:
         """Follow the ledger, and write the proofs of these entries and what they say beside a release."""
         self.follow()
-        folder = public / PROOF
         entries = {name: self.ledger.entries(place)[0].data for name, place in places.items()}
         # One checkpoint for all of them: another build may append meanwhile, and proofs under several need a copy of the
         # log to be checked.
@@ -126,12 +121,12 @@ class Evidence:
         with disk.step("proof"):
             for name, place in places.items():
                 proof = self.log.inclusion(place, extra=entries[name], signed=signed)
-                disk.place(folder / f"{name}.tlog-proof", proof.data())
-            disk.place(folder / "checkpoint", signed)
-            disk.place(folder / LOG_KEY, f"{self.log.signer.key}\n".encode())
+                disk.place(public / manifest.proof_name(name), proof.data())
+            disk.place(public / manifest.CHECKPOINT, signed)
+            disk.place(public / manifest.LOG_KEY, f"{self.log.signer.key}\n".encode())
             for name in places:
                 if name != "release":  # its statement is the manifest
-                    disk.place(folder / f"{name}.json", self._object(entries[name]))
+                    disk.place(public / manifest.statement_name(name), self._object(entries[name]))
 
     def _object(self, entry: bytes) -> bytes:
         return self.log.statement(statement.digest_of(entry))

@@ -23,6 +23,10 @@ SHARD_DOMAIN = b"aboveboard/shard/v1\x00"
 ROWS_DOMAIN = b"aboveboard/rows/v2\x00"
 TOMBSTONES = "tombstones.json"
 MAP_TOP = "subjects/top.bin"
+PROOFS, CHECKPOINT, LOG_KEY = "proof", "proof/checkpoint", "proof/log.vkey"
+"""The folder of the log's proofs (made after the statement, so no part of it), the checkpoint and the key in it."""
+COVERS = "this covers what this platform sends through aboveboard; it cannot show that nothing else was trained on"
+"""What every page, file and command says that speaks of proof."""
 EMPTY = merkle.EMPTY.hex()
 FEW = 10
 """Public counts below this are not told; others are rounded to it."""
@@ -287,6 +291,16 @@ def rows_root(shards: Iterable[Shard]) -> str:
 def tile_name(key: int, level: int) -> str:
     """The file with the hashes of one level of tiles of a file's tree (every eighth level of the tree)."""
     return f"rows/{key:05d}/{level}"
+
+
+def proof_name(entry: str) -> str:
+    """The file with the proof that an entry of the log stands where a release says."""
+    return f"{PROOFS}/{entry}.tlog-proof"
+
+
+def statement_name(entry: str) -> str:
+    """The file with what that entry says, where it is not the manifest itself."""
+    return f"{PROOFS}/{entry}.json"
 
 
 def file_digest(shards: Iterable[Shard]) -> str:

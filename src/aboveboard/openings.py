@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aboveboard import descriptor
 from aboveboard.choice import Event, Facts, People
+from aboveboard.commitments import ACCOUNTS, OPENINGS
 from aboveboard.descriptor import Descriptor
 from aboveboard.errors import ReleaseError
 from aboveboard.judgement import as_record
@@ -21,8 +22,6 @@ from aboveboard.record import Record
 
 if TYPE_CHECKING:
     import duckdb
-
-FOLDER = "openings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Account:
 
 def account(private: Path, subject: str) -> Account:
     """One account; raises ReleaseError where it was not in scope."""
-    found = _rows(private, "accounts.parquet", "WHERE subject = ?", [subject])
+    found = _rows(private, ACCOUNTS, "WHERE subject = ?", [subject])
     if not found:
         raise ReleaseError(
             f"`{subject}` is no account that this release speaks of", hint="check the stable account id (not a handle)"
@@ -68,7 +67,7 @@ def account(private: Path, subject: str) -> Account:
 
 def accounts(private: Path) -> Iterator[Account]:
     """Every account in scope."""
-    return (Account(**row) for row in _stream(private, "accounts.parquet", "ORDER BY subject"))
+    return (Account(**row) for row in _stream(private, ACCOUNTS, "ORDER BY subject"))
 
 
 def people(private: Path, subject: str | None = None) -> People:
@@ -120,7 +119,7 @@ def _rows(private: Path, files: str, clause: str, values: list[Any]) -> list[dic
 def _stream(private: Path, files: str, clause: str, values: list[Any] | None = None) -> Iterator[dict[str, Any]]:
     import duckdb
 
-    folder = private / FOLDER
+    folder = private / OPENINGS
     if not any(folder.glob(files)):
         if files.startswith("records/") and folder.is_dir():
             return

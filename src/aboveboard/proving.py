@@ -86,10 +86,11 @@ def _made(public: Path, place: Place, statement: bytes, said: Mapping[str, Any])
     shards = said["layout"]["shards"]
     [name] = [one["file"] for one in shards if one["key"] == place.shard]
     row, rows = row_at(public / name, place.index), rows_in(public, place.shard)
-    logged = Inclusion.parse((public / "proof" / "release.tlog-proof").read_bytes())
+    [path] = paths_of(public, place.shard, [place.index])
+    logged = Inclusion.parse((public / manifest.proof_name("release")).read_bytes())
     return RecordProof(
         manifest=statement,
-        key=(public / "proof" / "log.vkey").read_text("utf-8").removesuffix("\n"),
+        key=(public / manifest.LOG_KEY).read_text("utf-8").removesuffix("\n"),
         inclusion=replace(logged, extra=None),
         at=Entry.parse(logged.extra or b"").at,
         row={name: row[name] for name in ("text", "language", "kind", "parts")},
@@ -97,8 +98,8 @@ def _made(public: Path, place: Place, statement: bytes, said: Mapping[str, Any])
         shard=place.shard,
         rows=rows,
         index=place.index,
-        path=path_of(public, place, rows),
-        shard_path=_shard_path(public, place.shard, shards),
+        path=path,
+        shard_path=shard_path(public, place.shard, shards),
     )
 
 
@@ -130,10 +131,10 @@ def rows_in(public: Path, shard: int) -> int:
     return (public / manifest.tile_name(shard, 0)).stat().st_size // WIDTH
 
 
-def path_of(public: Path, place: Place, rows: int) -> tuple[bytes, ...]:
-    """The path from a row to the root of its file, from the tiles around it."""
-    tiles = _Tiles(public, place.shard)
-    return tuple(merkle.inclusion(place.index, rows, tiles.node))
+def paths_of(public: Path, shard: int, places: Sequence[int]) -> list[tuple[bytes, ...]]:
+    """The paths from rows, by their places, to the root of their file, from the tiles around them."""
+    tiles, rows = _Tiles(public, shard), rows_in(public, shard)
+    return [tuple(merkle.inclusion(place, rows, tiles.node)) for place in places]
 
 
 class _Tiles:
@@ -157,11 +158,11 @@ class _Tiles:
         return self.read[level, number]
 
 
-def _shard_path(public: Path, shard: int, shards: Sequence[Mapping[str, Any]]) -> tuple[bytes, ...]:
-    keys = [one["key"] for one in shards]
-    leaves = [
-        manifest.shard_leaf(one["key"], rows_in(public, one["key"]), bytes.fromhex(one["root"])) for one in shards
-    ]
+def shard_path(public: Path, shard: int, shards: Sequence[Mapping[str, Any]]) -> tuple[bytes, ...]:
+    """The path from a file to the root over all files, which stand in it by their numbers."""
+    roots = {one["key"]: bytes.fromhex(one["root"]) for one in shards}
+    keys = sorted(roots)
+    leaves = [manifest.shard_leaf(key, rows_in(public, key), roots[key]) for key in keys]
     return tuple(merkle.inclusion(keys.index(shard), len(keys), merkle.node_of(leaves)))
 
 

@@ -20,7 +20,7 @@ import rfc8785
 
 from aboveboard.assertion import Assertion
 from aboveboard.choice import GRANTS, TYPES, Event
-from aboveboard.descriptor import EVENT_FIELDS, event_bytes, net, stated, statement_bytes
+from aboveboard.descriptor import EVENT_FIELDS, event_bytes, fields, net, stated, statement_bytes
 from aboveboard.errors import VerificationError
 from aboveboard.note import Note, Signer, VerifierKey, signed
 from aboveboard.statement import EPOCH, moment
@@ -248,10 +248,10 @@ def contradiction(
 
 def _verify_words(receipt: Receipt, data: bytes) -> None:
     """That the words of a receipt are those of the event whose digest it names."""
-    fields = _fields(data)
+    said = _fields(data)
     told = {**receipt.said, "position": receipt.position, "recorded_at": receipt.recorded_at}
-    wrong = [name for name, value in told.items() if fields.get(name) != net(value)]
-    if not wrong and hashlib.sha256(stated(fields)).hexdigest() != receipt.statement:
+    wrong = [name for name, value in told.items() if said.get(name) != net(value)]
+    if not wrong and hashlib.sha256(stated(said)).hexdigest() != receipt.statement:
         wrong = ["statement"]
     if wrong:
         raise VerificationError(
@@ -266,19 +266,7 @@ def _replaced(receipt: Receipt, events: Sequence[bytes]) -> bool:
 
 def _fields(data: bytes) -> Mapping[str, bytes]:
     """The netstrings of an event's fields by name; none where the bytes are no event."""
-    whole = _nets(data)
-    inner = _nets(whole[0].partition(b":")[2][:-1]) if len(whole) == 1 else []
-    return dict(zip(EVENT_FIELDS, inner, strict=True)) if len(inner) == len(EVENT_FIELDS) else {}
-
-
-def _nets(data: bytes) -> list[bytes]:
-    """The netstrings that stand one behind another, each as it is written; none where they do not."""
-    found, at = [], 0
-    while at < len(data):
-        head = re.compile(rb"-|(\d{1,9}):").match(data, at)
-        stop = head.end() + (int(head[1]) + 1 if head[1] else 0) if head else at
-        if stop == at or stop > len(data) or (head and head[1] and data[stop - 1 : stop] != b","):
-            return []
-        found.append(data[at:stop])
-        at = stop
-    return found
+    try:
+        return dict(zip(EVENT_FIELDS, fields(data), strict=True))
+    except ValueError:
+        return {}

@@ -24,7 +24,7 @@ from aboveboard import croissant, disk, reading, vocabulary
 from aboveboard import statement as saying
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import Gate
-from aboveboard.manifest import RELEASED_COLUMNS, TOMBSTONES, Governed, Manifest, Tombstones, salted, told
+from aboveboard.manifest import COVERS, RELEASED_COLUMNS, TOMBSTONES, Governed, Manifest, Tombstones, salted, told
 from aboveboard.policy import PolicyVersion
 from aboveboard.reasons import Outcome
 from aboveboard.statement import Due
@@ -417,7 +417,7 @@ NOTES = (
     "and account numbers and IP addresses that have a known shape were masked. Names and what people tell of themselves "
     "in other words stay.",
     "Rows listed in tombstones.json must not be used: people withdrew them while the release was being written.",
-    "This covers what this platform sends through aboveboard; it cannot show that nothing else was trained on.",
+    f"{COVERS[0].upper()}{COVERS[1:]}.",
 )
 
 

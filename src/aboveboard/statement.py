@@ -15,12 +15,13 @@ from typing import Any
 
 import rfc8785
 
+from aboveboard import succession
 from aboveboard.manifest import STATEMENT
 from aboveboard.policy import PolicyVersion
 from aboveboard.proof import Entry
 
 BASE = "https://aboveboard.dev/"
-POLICY, EPOCH, RELEASE, INTAKE, KEY = "policy/v1", "choice-epoch/v1", "release/v1", "intake/v1", "key/v1"
+POLICY, EPOCH, RELEASE, INTAKE, KEY = "policy/v1", "choice-epoch/v1", "release/v1", "intake/v1", succession.TYPE
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ import rfc8785
 
 from aboveboard.errors import VerificationError
 from aboveboard.note import Note, Signer, VerifierKey, signed
+from aboveboard.subjectmap import SCHEME
 
 TYPE = "key/v1"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://aboveboard.dev/key/v1"
-INDEX_SCHEME = "hmac-v1"
 _TEXT = "aboveboard/key/v1\n{origin}\n{old}\n{new}\n"
 
 
@@ -50,7 +50,7 @@ def genesis(keys: Keys) -> bytes:
             "log": str(keys.log),
             "receipt": str(keys.receipt),
             "recovery": str(keys.recovery),
-            "index": {"scheme": INDEX_SCHEME, "commitment": keys.index},
+            "index": {"scheme": SCHEME, "commitment": keys.index},
         },
     )
 
@@ -82,7 +82,7 @@ def _first(said: dict[str, Any]) -> Keys:
         scheme, index = said["index"]["scheme"], str(said["index"]["commitment"])
     except (KeyError, TypeError) as error:
         raise VerificationError("the first statement of keys does not name them all") from error
-    if scheme != INDEX_SCHEME:
+    if scheme != SCHEME:
         raise VerificationError(f"people are placed by a scheme that is not known here, `{scheme}`")
     return Keys(log, receipt, recovery, index)
 

@@ -25,16 +25,12 @@ import rfc8785
 
 from aboveboard import manifest, merkle, recordproof, statement, subjectmap, succession
 from aboveboard.errors import AboveboardError, VerificationError
-from aboveboard.manifest import MAP_TOP, TOMBSTONES, Shard
+from aboveboard.manifest import CHECKPOINT, COVERS, LOG_KEY, MAP_TOP, TOMBSTONES, Shard
 from aboveboard.merkle import WIDTH
 from aboveboard.note import ED25519, VerifierKey
 from aboveboard.proof import Checkpoint, Entry, Inclusion, Seen, Trust
 from aboveboard.recordproof import RecordProof
 
-PROOF = "proof"
-"""The folder of a release with the proofs of its place in the log."""
-LOG_KEY = "log.vkey"
-CHECKPOINT = "checkpoint"
 BATCH = 16_384
 _BESIDE = ("README.md", "croissant.json", TOMBSTONES)
 
@@ -105,7 +101,6 @@ def _told(at: Checkpoint) -> Mapping[str, Any]:
     return {"origin": at.origin, "size": at.size, "root": at.root.hex()}
 
 
-COVERS = "it covers what this platform sends through aboveboard; it cannot show that nothing else was trained on"
 CHOICES = "choices without a person's signature are the platform's word, a yes as much as a no"
 RECEIVED = "when a record was received (collected_at) is the platform's word up to the day on which the log took it in (intake)"
 JUDGED = "that each row may be used is the platform's judgement, until an auditor makes it again from the openings"
@@ -383,7 +378,7 @@ class _Release:
 
     def _refuse_others(self) -> None:
         """INVARIANT: nothing lies in a release that no later step covers: nobody vouches for a file beside it."""
-        allowed = {"manifest.json", *self.said.files, *(f"{PROOF}/{name}" for name in _proof_files(self.said))}
+        allowed = {"manifest.json", *self.said.files, *_proof_files(self.said)}
         if self.said.map is not None:
             buckets = range(1 << _bits(self.said.map))
             allowed |= {f"subjects/{subjectmap.bucket_name(prefix)}" for prefix in buckets}
@@ -480,14 +475,12 @@ class _Release:
         return len(found)
 
     def checkpoint(self) -> str:
-        said, text = self.said.log, (self.folder / PROOF / LOG_KEY).read_text("utf-8")
+        said, text = self.said.log, (self.folder / LOG_KEY).read_text("utf-8")
         self.trust = self.known.trust or _trust_of(text.removesuffix("\n"))
-        self.signed = (self.folder / PROOF / CHECKPOINT).read_bytes()
+        self.signed = (self.folder / CHECKPOINT).read_bytes()
         self.seen = self.trust.verify(self.signed)
         if f"{self.seen.log}\n" != text:
-            raise VerificationError(
-                "the key beside the release is not the one that signed", file=self.folder / PROOF / LOG_KEY
-            )
+            raise VerificationError("the key beside the release is not the one that signed", file=self.folder / LOG_KEY)
         if self.seen.checkpoint.origin != said["origin"]:
             raise VerificationError("the checkpoint is of another log than the statement names")
         return _signed(self.seen)
@@ -502,12 +495,12 @@ class _Release:
 
     def _entered(self, name: str, type_: str, place: int) -> bytes:
         """The statement under this name, once the log holds an entry of its digest at the place that is said."""
-        path = self.folder / PROOF / f"{name}.tlog-proof"
+        path = self.folder / manifest.proof_name(name)
         found = Inclusion.parse(path.read_bytes())
         if found.index != place or found.extra is None:
             raise VerificationError("a proof is of another entry than the statement names", file=path)
         self._same_log(found.verify(found.extra, self.trust), path)
-        document = self.said.data if name == "release" else (self.folder / PROOF / f"{name}.json").read_bytes()
+        document = self.said.data if name == "release" else (self.folder / manifest.statement_name(name)).read_bytes()
         _verify_entry(found.extra, type_, document, path)
         return document
 
@@ -564,9 +557,9 @@ def _proof_files(said: _Said) -> Iterator[str]:
         return
     yield from (CHECKPOINT, LOG_KEY)
     for name in _expected(said):
-        yield f"{name}.tlog-proof"
+        yield manifest.proof_name(name)
         if name != "release":  # its statement is manifest.json
-            yield f"{name}.json"
+            yield manifest.statement_name(name)
 
 
 def _expected(said: _Said) -> Mapping[str, str]:
@@ -815,7 +808,7 @@ def _check_checkpoint(path: Path, known: Known, walk: _Walk) -> Report:
 
 
 def _trust_beside(path: Path) -> Trust:
-    beside = path.with_name(LOG_KEY)
+    beside = path.with_name(Path(LOG_KEY).name)
     if not beside.is_file():
         raise VerificationError(
             "no key to check the checkpoint with", hint="give the log's key: --key", step="1 checkpoint"

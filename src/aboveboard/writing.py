@@ -56,21 +56,27 @@ class Cut:
 
 def settle_people(con: duckdb.DuckDBPyConnection, subjects: str, keys: Secrets) -> None:
     """Make the table ``homes``: in which of the finest files each subject of a relation stands. Once a session."""
-    secret = keys.secret("shard").ljust(64, b"\x00")
-    inner, outer = (bytes(byte ^ pad for byte in secret) for pad in (0x36, 0x5C))
-    con.execute("SET VARIABLE shard_inner = ?", [inner])
-    con.execute("SET VARIABLE shard_outer = ?", [outer])
     con.execute("SET VARIABLE order_key = ?", [keys.secret("order").hex()])
-    con.execute(_HOMES.format(subjects=subjects, down=32 - MAX_BITS))
+    keyed = keyed_subject(con, "shard", keys.secret("shard"))
+    con.execute(_HOMES.format(subjects=subjects, keyed=keyed, down=32 - MAX_BITS))
+
+
+def keyed_subject(con: duckdb.DuckDBPyConnection, name: str, key: bytes) -> str:
+    """HMAC-SHA-256 of the column ``subject`` under a key, in hexadecimal, as an expression; the key goes into variables of
+    the connection that ``name`` names."""
+    secret = key.ljust(64, b"\x00")
+    for side, pad in (("inner", 0x36), ("outer", 0x5C)):
+        con.execute(f"SET VARIABLE {name}_{side} = ?", [bytes(byte ^ pad for byte in secret)])
+    inner = f"sha256(getvariable('{name}_inner') || encode(subject))"
+    return f"sha256(getvariable('{name}_outer') || unhex({inner}))"
 
 
 _HOMES = """
 CREATE OR REPLACE TEMP TABLE homes AS
-SELECT subject, (CAST('0x' || substr(sha256(getvariable('shard_outer') || unhex(sha256(
-         getvariable('shard_inner') || encode(subject)))), 1, 8) AS UBIGINT) >> {down})::INTEGER AS shard
+SELECT subject, (CAST('0x' || substr({keyed}, 1, 8) AS UBIGINT) >> {down})::INTEGER AS shard
 FROM (SELECT DISTINCT subject FROM {subjects} WHERE subject IS NOT NULL)
 """
-"""``Layout.shard_of`` for every subject: HMAC-SHA-256 written out."""
+"""``Layout.shard_of`` for every subject."""
 
 
 def lay(session: Session, keys: Secrets) -> Mapping[str, int]:

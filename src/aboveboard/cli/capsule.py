@@ -90,14 +90,14 @@ def check_me(
     from aboveboard.capsule import Capsule
     from aboveboard.checking import held
     from aboveboard.cli.verify import trusted
-    from aboveboard.verification import COVERS, Known, verify_entered
+    from aboveboard.verification import Known, verify_entered
 
     made = Capsule.parse(capsule_file.read_bytes())
     entered, keys = verify_entered(release_folder, Known(trusted(key, None)))
     found = held(made, release_folder)
     kept = [_kept(path, made, keys.receipt) for path in receipts]
     steps = [*(step.says for step in entered.steps if step.done), *found.steps, *kept]
-    more = [said for said in entered.not_proven if said != COVERS]  # the capsule says that itself
+    more = [said for said in entered.not_proven if said not in found.says]
     mine = () if receipts else (NOT_PLACED,)
     known = replace(found, steps=tuple(steps), says=(*found.says, *mine, *more))
     emit(_document(made, known), as_json, lambda: printable(_prose(made, known)))

@@ -71,11 +71,11 @@ def trusted(key: str | None, file: Path | None) -> Trust | None:
 
 
 def _known(trust: Trust | None, remembered: bytes | None, folder: Path | None) -> Known:
-    from aboveboard.verification import CHECKPOINT, Known
+    from aboveboard.verification import Known
 
     if folder is None:
         return Known(trust, remembered)
-    from aboveboard.log import Reader
+    from aboveboard.log import CHECKPOINT, Reader
 
     path = folder / CHECKPOINT
     if not path.is_file():
