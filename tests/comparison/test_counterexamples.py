@@ -148,3 +148,16 @@ def test_a_page_does_not_tell_where_the_texts_lay(tmp_path: Path) -> None:
     assert CliRunner().invoke(doors, ["policy", "compare", *names, "--html", str(page)]).exit_code == 0
     assert "before/text.md and after/text.md compared" in page.read_text("utf-8")
     assert str(tmp_path) not in page.read_text("utf-8")
+
+
+def test_a_permission_that_leaves_a_prohibition_narrows() -> None:
+    """What was taken out is no limit: it was what people might still do."""
+    text = (
+        "# Rules\n\nYou may not copy our pages (note: {words}taking them in bulk without our consent is prohibited).\n"
+    )
+    old = text.format(words="copying single pages by hand is permissible, however, ")
+    new = text.format(words="")
+    [change] = compare(old, new).changes
+    assert (change.direction, change.rule) == ("narrows", "permission")
+    [back] = compare(new, old).changes
+    assert (back.direction, back.rule) == ("widens", "permission")

@@ -41,6 +41,7 @@ RULES: Mapping[str, str] = {
     "less-in-grant": "words were taken out of what may be done with data",
     "more-in-limit": "words were added to a promise, a choice or a prohibition",
     "less-in-limit": "words were taken out of a promise, a choice or a prohibition",
+    "permission": "a permission inside a prohibition, a duty or a promise came or went",
     "condition": "a condition came or went",
     "extent": "a word for how much was replaced by another",
     "company": "a company is named that was not named, or no longer",
@@ -475,6 +476,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
         _example,
         _extent,
         _more_meant,
+        _permission,
         _condition,
         _insertion,
         _address,
@@ -608,6 +610,18 @@ def _extent(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
         return None
     more = (max(came) > max(gone)) == (WEIGHT[b.frame] >= 0)
     return Verdict("extent", WIDENS if more else NARROWS, _said(a, b, hunk))
+
+
+_PERMITTED = re.compile(r"\b(?:permissible|permitted|allowed)\b", re.I)
+
+
+def _permission(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """Words that permit, inside of a sentence that limits: what they take out of it is not less of a limit."""
+    gone, came = (bool(_PERMITTED.search(side.shown(*span))) for side, span in ((a, hunk.old), (b, hunk.new)))
+    denied = _negated(a, [hunk.old]) or _negated(b, [hunk.new])
+    if gone == came or denied or not {a.frame, b.frame} <= {FORBIDDEN, KEPT, PROMISE}:
+        return None
+    return Verdict("permission", WIDENS if came else NARROWS, _said(a, b, hunk))
 
 
 def _condition(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
