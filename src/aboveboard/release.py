@@ -36,6 +36,8 @@ PUBLIC = "public"
 """The note in the private part of a staged release that says in which folder its public part is staged."""
 NAME_LETTERS = 60
 """How much of a model's name goes into the id of a release: file systems take 255 bytes a name."""
+TWINS = 1000
+"""How many releases of one name are looked for before the clock is thought to stand still."""
 Progress = Callable[[int, int], None]
 
 
@@ -320,7 +322,7 @@ def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: se
             leaves.update(work.judge.involved(subjects, work.hidden))
         tombstones = Tombstones(tuple(sorted(leaves)))
         manifest = _manifest(work, governed, salt, commit.head, tombstones)
-        _refuse_twin(work, manifest.id)
+        manifest = replace(manifest, id=_free(work, manifest.id))
         manifest = replace(manifest, log=_enter_due(work, commit, manifest))
         statement = _write_public(work.shown, manifest)
         _write_private(work.hidden, manifest)
@@ -376,14 +378,18 @@ def _told_from(private: Path, public: Path) -> str:
     return str(public.relative_to(private.parent)) if inside else str(public)
 
 
-def _refuse_twin(work: _Work, name: str) -> None:
-    """Evidence that is already there is never touched: the same private folder may serve several public ones."""
-    for there in (work.shown.with_name(name), work.hidden.with_name(name)):
-        if there.exists():
-            raise ReleaseError(
-                f"a release `{name}` is already there", folder=there,
-                hint="build again in a second; if the ledger's clock runs ahead, wait until it has passed",
-            )  # fmt: skip
+def _free(work: _Work, name: str) -> str:
+    """The name, or the next one that is free: two releases of one job may be judged in the same second.
+
+    Evidence that is already there is never touched: the same private folder may serve several public ones, and one
+    that was committed may not be published yet.
+    """
+    entered = {str(entry["id"]) for entry in work.ledger.releases()}
+    names = (name, *(f"{name}-{number}" for number in range(2, TWINS)))
+    for free in names:
+        if free not in entered and not any((folder.with_name(free)).exists() for folder in (work.shown, work.hidden)):
+            return free
+    raise ReleaseError(f"a release `{name}` is already there", hint="does the clock stand still? build again later")
 
 
 def _manifest(work: _Work, governed: Governed, salt: bytes, head: int, tombstones: Tombstones) -> Manifest:
