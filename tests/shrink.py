@@ -78,6 +78,9 @@ def _smaller_gates(gate: Gate) -> Iterator[Gate]:
     for name in gate.regimes.regions:
         regions = {key: one for key, one in gate.regimes.regions.items() if key != name}
         yield replace(gate, regimes=replace(gate.regimes, regions=regions))
+    yield from (replace(gate, undertakings=some) for some in _without_one(gate.undertakings))
+    if gate.listed:
+        yield replace(gate, listed=frozenset())
     for place, event in enumerate(events):
         plain = choice.Event(
             subject=event.subject, type=event.type, recorded_at=event.recorded_at, effective_at=event.recorded_at

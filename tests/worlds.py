@@ -80,12 +80,45 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     events = [event for subject in subjects for event in _events(rng, subject, job, policy)]
     if widened:
         events += [_told_or_asked(rng, subject, job, policy) for subject in subjects if _maybe(rng, 0.7)]
-    gate = Gate(policy, choice.people(events, facts), job, as_of, _regimes(rng), _licences(rng, job))
+    regimes, licences = _regimes(rng), _licences(rng, job)
     named = [
         (e.subject, e.category) for e in events if e.type in choice.GRANTS and choice.is_explicit(e) and e.category
     ]
     made = tuple(_record(rng, n, subjects, named, job, policy, as_of) for n in range(records))
+    by_name = random.Random(f"{seed} by name")
+    events += _taken_out(by_name, made, job, policy)
+    gate = Gate(
+        policy, choice.people(events, facts), job, as_of, regimes, licences,
+        undertakings=tuple(_undertakings(by_name, job)),
+        listed=frozenset((one.source, one.id) for one in made if _maybe(by_name, 0.01)),
+    )  # fmt: skip
     return World(seed, gate, made)
+
+
+def _taken_out(rng: random.Random, records: Sequence[Record], job: Job, policy: Policy) -> list[Event]:
+    """Some people take some records out: their own, or one that is not theirs, which says nothing."""
+    chosen = [record for record in records if _maybe(rng, 0.02)]
+    return [
+        replace(
+            _event(rng, record.subject, job, policy), type="record_withdrawn",
+            value=choice.record_key(record.source, rng.choice([record.id] * 8 + ["r0"])),
+        )
+        for record in chosen if record.subject is not None
+    ]  # fmt: skip
+
+
+def _undertakings(rng: random.Random, job: Job) -> list[Embargo]:
+    if not _maybe(rng, 0.3):
+        return []
+    first, last = sorted((_moment(rng), _moment(rng)))
+    return [
+        Embargo(
+            "u", rng.choice([(job.purpose,), (job.purpose.split(".")[0],), ("security",)]),
+            rng.choice([(), ("EU",), ("US", "JP")]), "the platform", first, last if _maybe(rng, 0.7) else None,
+            rng.choice([(), (), ("controller",), (job.recipient,)]), rng.choice([(), (), ("post",), ("reply", "quote")]),
+            rng.choice([(), (), ("user.content",), ("user.behavior", "user.location")]),
+        )
+    ]  # fmt: skip
 
 
 def _maybe(rng: random.Random, share: float) -> bool:

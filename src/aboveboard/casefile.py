@@ -12,7 +12,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, cast
 
@@ -157,10 +157,10 @@ def _plain(value: Any) -> object:
 
 # --- reading: the file --------------------------------------------------------------------------------------
 
-_CONTEXT = ("policy", "version", "as_of", "job", "regions", "regime", "licence")
+_CONTEXT = ("policy", "version", "as_of", "job", "regions", "regime", "licence", "undertaking")
 """What a case may say instead of the file: ``job`` and ``regions`` key by key, the rest as a whole."""
 _FILE_KEYS = (*_CONTEXT, "about", "defaults", "facts", "events", "case")
-_CASE_KEYS = (*_CONTEXT, "name", "record", "facts", "events", "expect")
+_CASE_KEYS = (*_CONTEXT, "name", "record", "facts", "events", "listed", "expect")
 
 
 def parse(content: bytes, path: str, read: Read) -> CaseFile:
@@ -219,7 +219,10 @@ def _case(
         facts += [_facts({**defaults.facts, "subject": s}) for s in _subjects(judged) if s not in known]
     told = [*_rows(top.get("events", []), "events"), *_rows(row.get("events", []), "events")]
     events = [_event({"subject": judged.subject, **one}) for one in told]
-    return Case(name, _gate(said, rules, choice.people(events, facts)), judged, _expect(row))
+    gate = _gate(said, rules, choice.people(events, facts))
+    if _flag(row.get("listed", False)):
+        gate = replace(gate, listed=frozenset({(judged.source, judged.id)}))
+    return Case(name, gate, judged, _expect(row))
 
 
 def _placed(error: AboveboardError, path: str, case: str | None = None) -> CaseError:
@@ -304,6 +307,7 @@ def _gate(said: Mapping[str, Any], rules: policy.Policy, people: choice.People) 
         _moment(said["as_of"]),
         _regimes(said),
         _licences(said),
+        tuple(policy.undertaking(one) for one in _rows(said.get("undertaking", []), "undertaking")),
     )
 
 
@@ -607,6 +611,7 @@ def dump(
         "record": _record_out(judged),
         "facts": [_written(row, _FACTS) for s in people for row in gate.snapshot.facts_of(s)],
         "events": [_written(event, _EVENT) for s in people for event in gate.snapshot.events_of(s)],
+        **({"listed": True} if (judged.source, judged.id) in gate.listed else {}),
         "expect": {key: _plain(value) for key, value in _said_of(wanted).items()},
     }
     return _toml(_filled({"about": about, **_gate_out(gate), "case": [_filled(case)]}))
@@ -624,6 +629,7 @@ def _gate_out(gate: Gate) -> dict[str, Any]:
         "regions": dict(gate.regimes.regions),
         "regime": {name: {q: cell for q, cell in table.items() if q != "name"} for name, table in own.items()},
         "licence": {name: _written(one, _LICENCE) for name, one in gate.licences.items()},
+        "undertaking": [_said_of(undertaking) for undertaking in gate.undertakings],
         "version": [_version_out(version) for version in gate.policy.versions],
     }
 

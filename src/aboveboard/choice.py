@@ -21,7 +21,7 @@ DENIES = frozenset({"refused", "withdrawn", "objected"})
 ACCOUNT_TYPES = frozenset({"age_changed", "moved", "deleted", "restored", "suppressed"})
 TYPES = (
     "given", "renewed", "refused", "withdrawn", "objected", "expired", "contract_bound", "notice_shown",
-    "age_changed", "moved", "deleted", "restored", "suppressed",
+    "age_changed", "moved", "deleted", "restored", "suppressed", "record_withdrawn",
 )  # fmt: skip
 ACTORS = ("subject", "parent", "estate", "tenant_admin", "operator", "stranger")
 CLOSE_ONLY = frozenset({"tenant_admin", "stranger"})
@@ -102,6 +102,10 @@ def validate(event: Event) -> Event:
     _validate_actor(event)
     if event.type == "age_changed":
         vocabulary.member("age band", event.value or "", vocabulary.AGE_BANDS)
+    if event.type == "record_withdrawn" and "/" not in (event.value or ""):
+        raise LedgerError(
+            "a withdrawal of one record names none", hint="as the value: the name of its source, a slash, its id"
+        )
     if event.type == "moved" and vocabulary.known_residency(event.value) is None:
         raise LedgerError(f"`{event.value}` is not a residency", hint="an ISO 3166-1 code such as DE or US-TX")
     if event.past_from and event.past_to and event.past_from >= event.past_to:
@@ -196,6 +200,19 @@ def reaches(event: Event, category: str, purpose: str, recipient: str) -> bool:
         or vocabulary.covers(category, event.category)
     )
     return related and (event.purpose is None or vocabulary.covers(event.purpose, purpose))
+
+
+def record_key(source: str, record_id: str) -> str:
+    """How an event names one record: the source, which has no slash in its name, and the id there."""
+    return f"{source}/{record_id}"
+
+
+def takes_out(event: Event, purpose: str, recipient: str) -> bool:
+    """Whether an event takes one record of its subject out of this use. It is for good: no later yes brings it back."""
+    if event.type != "record_withdrawn":
+        return False
+    named = event.recipient is None or vocabulary.recipient_covers(event.recipient, recipient)
+    return named and (event.purpose is None or vocabulary.covers(event.purpose, purpose))
 
 
 def is_explicit(event: Event) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aboveboard import choice, steps
 from aboveboard.errors import EngineError
 from aboveboard.gate import Gate
-from aboveboard.plan import CHOICE_BITS, SET_BITS, Plan, texts
+from aboveboard.plan import CHOICE_BITS, SET_BITS, Plan, Row, moment, texts
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,6 +34,13 @@ class Tables(Protocol):
 
     def facts_table(self) -> pa.Table:
         """The facts: the fields of ``choice.Facts``, moments as naive UTC timestamps."""
+
+
+class Listed(Protocol):
+    """Records named one by one that are too many to hold: ``Gate.listed``, as the engine takes it."""
+
+    def query(self) -> str:
+        """SQL that gives the distinct ``source`` and ``record_id`` of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class Session(AbstractContextManager["Session"]):
         """Everything about accounts and choices that does not depend on a record."""
         for name, table in zip(("events", "facts"), people_tables(self.gate.snapshot), strict=True):
             self.load(name, table)
-        self.plan = Plan(self.gate, sets, self._homes())
+        self.plan = Plan(self.gate, sets, self._homes(), self._names())
         for name, value in self.plan.variables().items():
             self.con.execute(f"SET VARIABLE {name} = ?", [value])
         self.fragments = self.plan.fragments()
@@ -153,6 +160,34 @@ class Session(AbstractContextManager["Session"]):
             "notices_now",
             f"SELECT subject, min(shown_at) AS shown_at FROM notices_shown WHERE notice IN {texts([digest])} GROUP BY ALL",
         )
+
+    def _names(self) -> bool:
+        """The tables ``records_taken`` (by their person) and ``records_listed`` (by an undertaking); whether there are any."""
+        self.load("taken_scopes", _rows(self._taken_scopes(), _TAKEN_SCOPES))
+        self.make("records_taken", _TAKEN.format(as_of=moment(self.gate.as_of)))
+        listed = self.gate.listed
+        if isinstance(listed, frozenset):
+            self.load("records_listed", _rows([{"source": s, "record_id": r} for s, r in listed], _LISTED))
+        else:
+            named: Listed = listed  # type: ignore[assignment]
+            self.make("records_listed", named.query())
+        return any(self.count(table) for table in ("records_taken", "records_listed"))
+
+    def _taken_scopes(self) -> Iterator[Row]:
+        """The scopes in which somebody took a record out, where they cover this use: by the rule that ``decide`` asks."""
+        job, at = self.gate.job, self.gate.as_of
+        asked = "SELECT DISTINCT purpose, recipient FROM events WHERE type = 'record_withdrawn'"
+        for purpose, recipient in self.con.execute(asked).fetchall():
+            said = choice.Event(
+                subject="",
+                type="record_withdrawn",
+                recorded_at=at,
+                effective_at=at,
+                purpose=purpose,
+                recipient=recipient,
+            )
+            if choice.takes_out(said, job.purpose, job.recipient):
+                yield {"purpose": purpose, "recipient": recipient}
 
     def _homes(self) -> list[str]:
         found = self.con.execute(
@@ -323,6 +358,17 @@ _SMALL: Mapping[str, Mapping[str, str]] = {
     },
     "licences": {"licence": "VARCHAR", "against": "UBIGINT"},
 }  # fmt: skip
+_TAKEN_SCOPES = {"purpose": "VARCHAR", "recipient": "VARCHAR"}
+_LISTED = {"source": "VARCHAR", "record_id": "VARCHAR"}
+_TAKEN = """
+SELECT e.subject, e.value AS record, CASE WHEN bool_or(e.verified) THEN 2 ELSE 1 END AS taken_out
+FROM events AS e
+JOIN taken_scopes AS s
+  ON s.purpose IS NOT DISTINCT FROM e.purpose AND s.recipient IS NOT DISTINCT FROM e.recipient
+WHERE e.type = 'record_withdrawn' AND e.recorded_at <= {as_of}
+GROUP BY e.subject, e.value
+"""
+"""``choice.takes_out`` for everybody."""
 _ELSEWHERE = {"scope_id": "INTEGER", "set_id": "INTEGER"}
 
 _CONSENTS_ELSEWHERE = """

@@ -19,7 +19,7 @@ from aboveboard import choice, redaction, vocabulary
 from aboveboard.account import LIFTED, Standing, is_suppressed, stood, timeline
 from aboveboard.choice import Choice, Event, Snapshot
 from aboveboard.errors import PolicyError
-from aboveboard.policy import Clause, Commitment, Period, Policy, PolicyVersion
+from aboveboard.policy import Clause, Commitment, Embargo, Period, Policy, PolicyVersion
 from aboveboard.reasons import BY_CODE, Effect, Outcome, Reason, in_order, masks
 from aboveboard.record import Part, Record, Signal
 from aboveboard.regime import AFTER_NOTICE, ALLOW, HOLD, Regime, Regimes, strictest
@@ -153,6 +153,10 @@ class Gate:
     as_of: datetime
     regimes: Regimes = field(default_factory=Regimes)
     licences: Mapping[str, Licence] = field(default_factory=dict)
+    undertakings: tuple[Embargo, ...] = ()
+    """What was undertaken outside the policy: by a withdrawal of everything that a question describes."""
+    listed: Container[tuple[str, str]] = frozenset()
+    """Records, by source and id, that an undertaking names one by one."""
 
     @cached_property
     def _answers(self) -> dict[tuple[Any, ...], Any]:
@@ -167,6 +171,12 @@ class Gate:
     def commitments(self) -> tuple[Commitment, ...]:
         """The promises that speak about this job's purpose."""
         return tuple(c for c in self.policy.promises(self.as_of) if vocabulary.covered_by(c.purposes, self.job.purpose))
+
+    @cached_property
+    def embargoes(self) -> tuple[Embargo, ...]:
+        """The undertakings, of the policy and outside it, that speak about this job."""
+        known = (*self.policy.embargoes, *self.undertakings)
+        return tuple(e for e in known if e.concerns(self.job.purpose, self.job.recipient))
 
     def decide(self, record: Record) -> Decision:
         """The judgement of one record; see :func:`decide`."""
@@ -188,7 +198,7 @@ class Gate:
         """The moments at which the rules of a time of collection turn."""
         moments = [m for v in self.policy.versions for m in (v.effective_from, v.effective_to)]
         moments += [promise.until for promise in self.commitments]
-        moments += [m for embargo in self.policy.embargoes for m in (embargo.collected_from, embargo.collected_to)]
+        moments += [m for embargo in self.embargoes for m in (embargo.collected_from, embargo.collected_to)]
         return sorted({moment for moment in moments if moment is not None})
 
     @cached_property
@@ -411,6 +421,9 @@ class _RecordWords(NamedTuple):
     edition: str | None
     has_subject: bool
     has_parts: bool
+    listed: bool
+    taken_out: bool | None
+    """Whether its person took this very record out; None: somebody says that they did."""
 
 
 class _RecordForm:
@@ -517,11 +530,7 @@ class _Then:
         self.known = collected is not None
         self.version = gate.policy.in_force(collected)
         self.promises = [c for c in gate.commitments if c.binds(collected, gate.as_of)]
-        self.embargoes = [
-            e
-            for e in gate.policy.embargoes
-            if vocabulary.covered_by(e.purposes, gate.job.purpose) and e.spans(collected)
-        ]
+        self.embargoes = [e for e in gate.embargoes if e.spans(collected)]
         # With no time of collection any version may have been in force, and its retention may have run out.
         versions = (self.version, gate.now) if self.known else gate.policy.versions
         self.retentions = [rule for version in versions if version for rule in version.retentions]
@@ -569,7 +578,7 @@ class _Account:
     counts from its moment on, a choice from when it counts, a window from its beginning until its end.
     """
 
-    __slots__ = ("_spans", "_stances", "_suppressed", "_turns", "events", "gate", "last_interaction")
+    __slots__ = ("_spans", "_stances", "_suppressed", "_taken", "_turns", "events", "gate", "last_interaction")
 
     def __init__(self, gate: Gate, subject: str | None) -> None:
         self.gate = gate
@@ -582,6 +591,18 @@ class _Account:
         moments |= {m for e in self.events for m in (e.counts_from, e.past_from, e.past_to) if m is not None}
         self._turns = sorted(moments)
         self._stances: dict[int | None, _Stance] = {}
+        job, self._taken = gate.job, dict[str, bool]()
+        for event in self.events:
+            if event.recorded_at <= gate.as_of and choice.takes_out(event, job.purpose, job.recipient):
+                record = event.value or ""
+                self._taken[record] = event.verified or self._taken.get(record, False)
+
+    def took_out(self, record: Record) -> bool | None:
+        """Whether the subject took this record out of such a use; None where nobody has verified that they did."""
+        if not self._taken:
+            return False
+        found = self._taken.get(choice.record_key(record.source, record.id))
+        return False if found is None else found or None
 
     def at(self, collected: datetime | None) -> _Stance:
         """How the subject stands for what was collected then."""
@@ -707,6 +728,7 @@ class _Case:
                 record.kind, record.origin, record.source, record.language, record.licence, record.upstream,
                 record.lifecycle, record.integrity, record.duplicate, record.edition,
                 record.subject is not None, record.parts is not None,
+                (record.source, record.id) in gate.listed, self.primary.account.took_out(record),
             )
         )  # fmt: skip
 
@@ -1082,10 +1104,16 @@ class _View:
             yield "age.was_minor_at_creation"
 
     def _embargo(self, known: Standing) -> Iterable[str]:
-        """Undertakings about where the person lived when the record was collected, or lives now."""
+        """Undertakings about such data, and about where the person lived when it was collected, or lives now."""
         homes = (known.residency_at, known.residency)
         for embargo in self.then.embargoes:
-            if any(vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions):
+            if not (
+                embargo.of_kind(self.record.words.kind) and embargo.of_categories(self.part.words.categories or ())
+            ):
+                continue
+            if not embargo.regions:
+                yield "rights.retracted"
+            elif any(vocabulary.in_region(home, region) for home in homes if home for region in embargo.regions):
                 yield "jur.region_embargo"
             elif any(h is None or any(vocabulary.may_be_in(h, r) for r in embargo.regions) for h in homes):
                 yield "jur.residency_unknown"
@@ -1153,7 +1181,7 @@ class _View:
 
 
 def _record_codes(record: _RecordWords) -> frozenset[str]:
-    """The reasons that lie in the record as a whole, but for its licence: gates 0, 1, 2 and 4."""
+    """The reasons that lie in the record as a whole, but for its licence: gates 0, 1, 2, 4, 6 and 8."""
     found = {
         *_one(record.integrity, vocabulary.INTEGRITIES, "integrity.schema_unknown", mismatch="integrity.hash_mismatch"),
         *_one(record.duplicate, vocabulary.DUPLICATES, "integrity.schema_unknown",
@@ -1169,6 +1197,10 @@ def _record_codes(record: _RecordWords) -> frozenset[str]:
         found.add("integrity.subject_unresolved")
     if not record.has_parts:
         found.add("integrity.schema_unknown")
+    if record.listed:
+        found.add("rights.retracted")
+    if record.taken_out is not False:
+        found.add("life.taken_out" if record.taken_out else "subj.consent_unknown")
     return frozenset(found)
 
 

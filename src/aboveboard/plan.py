@@ -54,6 +54,8 @@ class Plan:
     gate: Gate
     sets: Sequence[Sequence[str | None]]
     homes: Sequence[str]
+    names_records: bool = True
+    """Whether any record was taken out by its name."""
     bits: Bits = field(init=False)
 
     def __post_init__(self) -> None:
@@ -234,6 +236,8 @@ class Plan:
             "signal_speaks": self._signal_speaks(),
             "signal_bit": _SIGNAL_BIT,
             "collected_key": _COLLECTED_KEY,
+            "by_name": _LISTED if self.names_records else "FALSE AS listed, 0 AS taken_out",
+            "by_name_joins": _LISTED_JOINS if self.names_records else "",
             "situation": packed.pack(self._situation()),
             "situation_told": packed.told(self._situation(), "situation"),
             "words": packed.pack(_traits(), _traits()[:5]),
@@ -310,17 +314,27 @@ class Plan:
         return bit(f"rcpt.{kind}_not_named") if kind in ("affiliate", "third_party") else ubigint(0)
 
     def _embargo(self) -> str:
-        """Undertakings about where a person lived when the record was collected, or lives now."""
+        """Undertakings about such data, and about where a person lived when it was collected, or lives now."""
         cases = [
-            f"CASE WHEN NOT ({_spans(embargo)}) THEN 0::UBIGINT"
+            f"CASE WHEN NOT ({self._about(embargo)}) THEN 0::UBIGINT"
+            f" WHEN {_bool(not embargo.regions)} THEN @rights.retracted"
             f" WHEN coalesce(residency_at IN {homes}, FALSE) OR coalesce(residency IN {homes}, FALSE) THEN @jur.region_embargo"
             f" WHEN coalesce(residency_at IN {coarse}, TRUE) OR coalesce(residency IN {coarse}, TRUE)"
             " THEN @jur.residency_unknown ELSE 0::UBIGINT END"
-            for embargo in self.gate.policy.embargoes
-            if vocabulary.covered_by(embargo.purposes, self.gate.job.purpose)
+            for embargo in self.gate.embargoes
             for homes, coarse in [self._homes_in(embargo.regions)]
         ]
         return " | ".join(cases) or ubigint(0)
+
+    def _about(self, embargo: Embargo) -> str:
+        """Whether an undertaking is about a case: its time of collection, the kind of record, the labels of the part."""
+        tests = [f"({_spans(embargo)})"]
+        if embargo.kinds:
+            tests.append(f"coalesce(kind IN {texts(embargo.kinds)}, TRUE)")
+        if embargo.categories:
+            touched = [str(n) for n, labels in enumerate(self.sets) if embargo.of_categories(labels)]
+            tests.append(f"coalesce(set_id IN ({', '.join(touched) or 'NULL'}), FALSE)")
+        return " AND ".join(tests)
 
     def _homes_in(self, regions: Sequence[str]) -> tuple[str, str]:
         """The residencies that lie in these regions, and those too coarse to tell, as lists for IN."""
@@ -379,6 +393,8 @@ class Plan:
             packed.one_of("edition", "edition", literals(vocabulary.EDITIONS)),
             packed.whether("has_subject", "subject IS NOT NULL"),
             packed.whether("parts_known", "parts IS NOT NULL"),
+            packed.whether("listed", "listed"),
+            Field("taken_out", "taken_out", 2),
             packed.among("licence", "licence", literals(self.gate.licences)),
             *self._asked(),
             self._era(),
@@ -407,7 +423,7 @@ class Plan:
             m for v in self.gate.policy.versions for m in (v.effective_from, v.effective_to)
         ]
         moments += [promise.until for promise in self.gate.commitments]
-        moments += [m for e in self.gate.policy.embargoes for m in (e.collected_from, e.collected_to)]
+        moments += [m for e in self.gate.embargoes for m in (e.collected_from, e.collected_to)]
         tests = [f"collected >= {moment(m)}" for m in sorted({m for m in moments if m is not None})]
         rules = [rule for rule in self.bits.retentions if rule.since == "collected"]
         tests += [f"{interval('collected', rule.period)} > getvariable('as_of')" for rule in rules]
@@ -842,6 +858,11 @@ COUNTS_FROM = """greatest(getvariable('beginning'),
 _RENEWED = "({0}.state = 'given' AND {0}.past AND {0}.since >= u.declared_since)"
 """Whether a choice in force is a yes to older data, given since the unbroken run of versions was announced."""
 
+_LISTED = "l.record_id IS NOT NULL AS listed, coalesce(t.taken_out, 0) AS taken_out"
+_LISTED_JOINS = """
+  LEFT JOIN records_listed AS l ON l.source = r.source AND l.record_id = r.record_id
+  LEFT JOIN records_taken AS t ON t.subject = r.subject AND t.record = r.source || '/' || r.record_id"""
+"""Records that an undertaking or their person names one by one; mostly there are none, and nothing is looked up."""
 _PERSON_KNOWN = """LEFT JOIN standings_known AS sf ON sf.standing = u.standing
 LEFT JOIN choices_known AS c ON c.choice = u.answer
 LEFT JOIN choices_known AS x ON x.choice = u.explicit

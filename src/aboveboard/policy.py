@@ -213,7 +213,9 @@ class Commitment:
 
 @dataclass(frozen=True, slots=True)
 class Embargo:
-    """An undertaking that excludes a region and a window of collection (court, regulator)."""
+    """An undertaking that takes data out of a use (court, regulator, the platform itself): of people in some regions, of
+    some kinds and categories, for some recipients, from a window of collection. What is empty means all.
+    """
 
     id: str
     purposes: tuple[str, ...]
@@ -221,6 +223,22 @@ class Embargo:
     source: str
     collected_from: datetime | None = None
     collected_to: datetime | None = None
+    recipients: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    def concerns(self, purpose: str, recipient: str) -> bool:
+        """Whether it is about a use for this purpose by this recipient."""
+        named = not self.recipients or any(vocabulary.recipient_covers(one, recipient) for one in self.recipients)
+        return named and vocabulary.covered_by(self.purposes, purpose)
+
+    def of_kind(self, kind: str | None) -> bool:
+        """Whether it may be about records of this kind; an unknown one may be any."""
+        return not self.kinds or kind not in vocabulary.KINDS or kind in self.kinds
+
+    def of_categories(self, labels: Sequence[str | None]) -> bool:
+        """Whether it is about data with these labels."""
+        return not self.categories or vocabulary.touches(labels, self.categories)
 
     def spans(self, collected_at: datetime | None) -> bool:
         """Whether the window may hold that moment; an unknown moment may."""
@@ -655,15 +673,29 @@ def _commitment(row: _Table, zone: ZoneInfo) -> Commitment:
 
 
 def _embargo(row: _Table, zone: ZoneInfo) -> Embargo:
-    row.refuse_unknown({"id", "purposes", "regions", "collected_from", "collected_to", "source"})
+    row.refuse_unknown(
+        {"id", "purposes", "regions", "collected_from", "collected_to", "source", "recipients", "kinds", "categories"}
+    )
     return Embargo(
         id=row.text("id"),
         purposes=row.some("purposes", vocabulary.purpose),
-        regions=row.some("regions", region),
+        regions=row.many("regions", region, []),
         collected_from=row.maybe_moment("collected_from", zone),
         collected_to=row.maybe_moment("collected_to", zone),
         source=row.text("source"),
+        recipients=row.many("recipients", vocabulary.recipient, []),
+        kinds=row.many("kinds", _kind, []),
+        categories=row.many("categories", vocabulary.category, []),
     )
+
+
+def undertaking(said: Mapping[str, Any], zone: str = "UTC") -> Embargo:
+    """An undertaking from a table, as it stands in a policy file; raises PolicyError or VocabularyError."""
+    return _embargo(_Table(said, "", f"undertaking {said.get('id', '')}"), ZoneInfo(zone))
+
+
+def _kind(word: str) -> str:
+    return vocabulary.member("kind of record", word, vocabulary.KINDS)
 
 
 def region(code: str) -> str:

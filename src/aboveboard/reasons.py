@@ -104,6 +104,7 @@ _ALL = (
        "what is collected after the lifting is judged on its own"),
     _u(211, "life.state_unknown", "nobody knows whether it still stands", _PLATFORM),
     _u(212, "life.account_state_unknown", "nobody knows whether the account is active", _PLATFORM),
+    _d(213, "life.taken_out", "its author took this one out", "nothing needed", "GDPR art. 7(3), 21", True),
     # 3 visibility: who could see it, then and ever since?
     _d(301, "vis.not_public_at_collection", "it was not for the audience this use reaches when it was collected",
        _NOTHING),
@@ -185,6 +186,7 @@ _ALL = (
     _u(804, "rights.licence_not_acquired", "its licence has to be acquired first", "acquire the licence"),
     _d(805, "rights.upstream_deleted", "it was deleted where it came from", "nothing needed", "GDPR art. 19", True),
     _d(806, "rights.contract_forbids", "a contract forbids this use or this recipient", "the contract partner"),
+    _d(807, "rights.retracted", "the platform undertook to use it no more", "nothing needed", "", True),
     # 9 preference signals: they only remove
     _d(901, "signal.aipref_disallow", "a Content-Usage preference says no", _SIGNAL, "IETF AIPREF", True),
     _d(902, "signal.lexicon_deny", "an atproto preference says no", _SIGNAL, "community.lexicon.preference.ai", True),

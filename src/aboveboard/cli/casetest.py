@@ -126,7 +126,9 @@ def _beside(path: Path, name: str) -> bytes:
 
 def _same_but_people(gate: Gate) -> str:
     """What two gates have to share so that one engine run can judge under both; people are kept apart by name."""
-    return repr((gate.policy, gate.job, gate.as_of, gate.regimes, sorted(gate.licences.items())))
+    named = sorted(gate.listed) if isinstance(gate.listed, frozenset) else gate.listed
+    rules = (gate.policy, gate.job, gate.as_of, gate.regimes, sorted(gate.licences.items()))
+    return repr((*rules, gate.undertakings, named))
 
 
 def _renamed(case: Case, prefix: str) -> Case:

@@ -70,7 +70,7 @@ _SAID = (
     click.option("--actor", default="subject", show_default=True, help=f"Who said it: {', '.join(ACTORS)}."),
     click.option("--method", default="command line", show_default=True, help="How it was said."),
     click.option("--unverified", is_flag=True, help="Nobody has checked yet who said it: a no holds, a yes waits."),
-    click.option("--value", help="The age band (age_changed) or the residency (moved)."),
+    click.option("--value", help="The age band (age_changed), the residency (moved), or SOURCE/ID (record_withdrawn)."),
     click.option("--external-id", help="Your own id of this statement; the same one twice is recorded once."),
     click.option("--zone", default="UTC", show_default=True, help="Time zone of times without one, and of periods."),
 )
@@ -115,8 +115,8 @@ def record(
     """Record what SUBJECT said or what happened to their account, and print the signed receipt.
 
     TYPE is one of given, renewed, refused, withdrawn, objected, expired, contract_bound, notice_shown,
-    age_changed, moved, deleted, restored, suppressed. Where no receipt can be signed the choice is recorded all the
-    same; that ends with 1 only where --receipt asked for one.
+    age_changed, moved, deleted, restored, suppressed, record_withdrawn. Where no receipt can be signed the choice is
+    recorded all the same; that ends with 1 only where --receipt asked for one.
     """
     from aboveboard.ledger import periods
 
@@ -395,6 +395,7 @@ _VERBS = {
 _HAPPENED = {
     "age_changed": "age band is now {}", "moved": "lives in {} now", "deleted": "deleted the account",
     "restored": "restored the account", "suppressed": "asked never to be found again",
+    "record_withdrawn": "took out the record {}",
 }  # fmt: skip
 
 

@@ -137,12 +137,20 @@ def _undertaking(undertaking: Embargo, zone: str) -> str:
         window.append(f"before {moment(undertaking.collected_to, zone)}")
     return "\n  ".join(
         [
-            f"Undertaking {undertaking.id}: data of people in {_all(undertaking.regions)},",
+            f"Undertaking {undertaking.id}: {_taken_out(undertaking)},",
             f"collected {' '.join(window) or 'at any time'},",
-            f"is not used to {_all(_says(undertaking.purposes, vocabulary.PURPOSES))}.",
+            f"is not used to {_all(_says(undertaking.purposes, vocabulary.PURPOSES))}"
+            f"{f' by {_all(undertaking.recipients)}' if undertaking.recipients else ''}.",
             f"Source: {undertaking.source}",
         ]
     )
+
+
+def _taken_out(undertaking: Embargo) -> str:
+    """What an undertaking is about, in words: what it leaves open means all."""
+    what = _all(_says(undertaking.categories, vocabulary.CATEGORIES)) if undertaking.categories else "data"
+    of = f" in records of kind {_all(undertaking.kinds)}" if undertaking.kinds else ""
+    return f"{what}{of} of {f'people in {_all(undertaking.regions)}' if undertaking.regions else 'everybody'}"
 
 
 def _retention(rule: Retention) -> str:

@@ -314,7 +314,8 @@ def _combined(name: str) -> str:
     if name in _SCOPE:
         return f"nullif({name}, '*') AS {name}"
     if name == "value":
-        return "CASE WHEN type IN ('age_changed', 'moved') THEN value END AS value"
+        named = "CASE WHEN type = 'record_withdrawn' AND contains(value, '/') THEN '/' END"
+        return f"CASE WHEN type IN ('age_changed', 'moved') THEN value ELSE {named} END AS value"
     if name == "method":
         return f"CASE WHEN method IN {tuple(METHOD_ACTORS)} THEN method END AS method"
     return f"{name} AS {name}"

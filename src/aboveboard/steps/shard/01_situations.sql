@@ -11,6 +11,7 @@ SELECT
   says(text) AS something_said
 FROM (
   SELECT
-    *, CASE WHEN collected_at <= getvariable('as_of') THEN collected_at END AS collected, 0 AS part, 'main' AS part_kind
-  FROM records
+    r.*, CASE WHEN collected_at <= getvariable('as_of') THEN collected_at END AS collected, 0 AS part,
+    'main' AS part_kind, {{by_name}}
+  FROM records AS r {{by_name_joins}}
 )

@@ -29,8 +29,11 @@ FROM (
       | flag(coalesce(r.origin NOT IN {{origins}}, TRUE), @floor.provenance_unknown)
       | flag(NOT r.has_subject, @integrity.subject_unresolved)
       | flag(NOT r.parts_known, @integrity.schema_unknown)
+      | flag(r.taken_out = 2, @life.taken_out)
       | flag(licensed AND coalesce(r.upstream NOT IN ('present', 'deleted'), TRUE), @life.state_unknown) AS lo,
     flag(licensed AND r.upstream = 'deleted', @rights.upstream_deleted)
+      | flag(r.listed, @rights.retracted)
+      | flag(r.taken_out = 1, @subj.consent_unknown)
       | flag(licensed AND l.licence IS NULL, @rights.licence_missing)
       | CASE WHEN licensed THEN coalesce(l.against, 0::UBIGINT) ELSE 0::UBIGINT END AS hi,
     coalesce(licensed AND l.against = 0 AND r.upstream = 'present', FALSE) AS licence_covers,
