@@ -255,6 +255,13 @@ class _Judge:
         return [b"i" * 32]
 
 
+class _Count(int):
+    """A number that a ledger is asked for, and a transaction has."""
+
+    def __call__(self) -> int:
+        return self
+
+
 class _Ledger:
     """A ledger in memory: whoever speaks says no, and a commit is lost where its transaction fails."""
 
@@ -263,10 +270,15 @@ class _Ledger:
         self.said: list[str] = []
         self.runs_out: dict[str, datetime] = {}
         self.entries: list[Mapping[str, str | int]] = []
+        self.taken_out = _Count()
 
     @property
     def head(self) -> int:
         return len(self.said)
+
+    @property
+    def retracted(self) -> _Count:
+        return self.taken_out
 
     @contextmanager
     def committing(self) -> Iterator[_Ledger]:

@@ -53,11 +53,14 @@ class Prepared:
     def gate(self, as_of: datetime | None = None) -> Gate:
         """The gate at the head of the ledger, now (or, for audits and explanations, at an earlier moment)."""
         ws = self.workspace
-        snapshot = ws.snapshot(facts=self.facts)
+        snapshot, asked = ws.snapshot(facts=self.facts), as_of
         if as_of is None:
             # A ledger whose clock runs ahead of ours has events from "later": they count, a no above all.
             as_of = max(filter(None, (self.clock(), ws.ledger.last_recorded_at())))
-        return Gate(ws.policy, snapshot, self.job, as_of, ws.regimes, ws.licences)
+        return Gate(
+            ws.policy, snapshot, self.job, as_of, ws.regimes, ws.licences,
+            undertakings=ws.undertakings(asked), listed=ws.listed(self.job, asked),
+        )  # fmt: skip
 
     def judge(self, gate: Gate) -> Judgement:
         if self.keys is None:
@@ -171,7 +174,10 @@ def auditor(
     asked = said["job"]
     job = Job(asked["purpose"], asked["recipient"], asked["model"], asked["use"], asked["regime"])
     moment = datetime.fromisoformat(said["as_of"])
-    gate = Gate(ws.policy, openings.people(private), job, moment, ws.regimes, ws.licences)
+    gate = Gate(
+        ws.policy, openings.people(private), job, moment, ws.regimes, ws.licences,
+        undertakings=ws.undertakings(moment), listed=ws.listed(job, moment),
+    )  # fmt: skip
     return auditing.Audit(public, private, gate, ws.keys.secret("index"), ws.engine, sample, progress)
 
 

@@ -62,6 +62,10 @@ class Commit(Protocol):
     def head(self) -> int:
         """The position of the newest event."""
 
+    @property
+    def retracted(self) -> int:
+        """How many withdrawals by question were carried out."""
+
     def enter(self, release: Mapping[str, str | int]) -> None:
         """Commit a release with the end of the transaction; the same id twice is an error."""
 
@@ -84,6 +88,9 @@ class Ledger(Protocol):
 
     def releases(self) -> Sequence[Mapping[str, str | int]]:
         """Every committed release, oldest first."""
+
+    def retracted(self) -> int:
+        """How many withdrawals by question were carried out."""
 
     def speakers(self, after: int, upto: int) -> Sequence[str]:
         """Who recorded anything behind ``after``, up to ``upto``: even a yes may close what another yes opened."""
@@ -174,12 +181,12 @@ def build(
         finish(ledger, private, log)
         _clear(ledger, private)
         _refuse_other_keys(ledger, keys or {})
-        first = gate()
+        taken_out, first = ledger.retracted(), gate()
         _refuse_hopeless(first)
         with disk.leased(private, STAGING) as hidden:
             work = _Work(
                 judge(first), gate, first, ledger, to / hidden.name, hidden, environment, bound or {}, keys or {}, log, sources,
-                notes,
+                notes, taken_out,
             )  # fmt: skip
             made = _committed(work, progress)
             _publish(to, private, made.id, hidden.name, log)
@@ -225,6 +232,8 @@ class _Work:
     log: Log | None
     sources: Sequence[str]
     notes: Sequence[str]
+    taken_out: int
+    """How many withdrawals by question the first gate knows, at least."""
 
 
 def _refuse_other_keys(ledger: Ledger, keys: Mapping[str, str]) -> None:
@@ -315,6 +324,8 @@ def _refuse_other_rules(first: Gate, later: Gate) -> None:
 def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: set[bytes]) -> Manifest:
     """The last choices, the statement and the entry, in one transaction of the ledger."""
     with disk.step("commit"), work.ledger.committing() as commit:
+        if commit.retracted != work.taken_out:
+            raise ReleaseError("records were withdrawn by question during the build", hint="build again")
         # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded until we are done.
         # The ledger is held, so there is no time to judge: every row of who spoke in the last moment leaves.
         subjects = work.ledger.speakers(heard, commit.head)

@@ -10,12 +10,12 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aboveboard import regime, vocabulary
 from aboveboard.choice import Event, Facts
@@ -23,7 +23,7 @@ from aboveboard.engine import Engine
 from aboveboard.errors import AboveboardError, WorkspaceError, unknown_term
 from aboveboard.gate import Job, Licence
 from aboveboard.note import Signer
-from aboveboard.policy import Policy, region
+from aboveboard.policy import Embargo, Policy, region
 from aboveboard.regime import Regime, Regimes
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from aboveboard.log import Log
     from aboveboard.note import Signer
     from aboveboard.proof import Trust
+    from aboveboard.retraction import Question
     from aboveboard.sources.facts import FactsTable
 
 FILE = "aboveboard.toml"
@@ -77,6 +78,14 @@ class Snapshot:
 
     def facts_table(self) -> pa.Table:
         return self.facts.table()
+
+
+class Retracted(NamedTuple):
+    """A withdrawal by question: its number, the question, and the SHA-256 of the list of its records."""
+
+    number: int
+    question: Question
+    listed: str | None
 
 
 @dataclass(frozen=True)
@@ -274,6 +283,39 @@ class Workspace:
             except OSError as error:
                 raise WorkspaceError("the trust in the log cannot be read", file=path, hint="check the path") from error
         return Trust((self.signer("log").key,))
+
+    def undertakings(self, as_of: datetime | None = None) -> tuple[Embargo, ...]:
+        """What withdrawals by question undertook, until a moment (all of them, if none is given)."""
+        return tuple(
+            one.question.undertaking(f"withdrawal-{one.number}")
+            for one in self._retracted(as_of)
+            if not one.question.names_records
+        )
+
+    def listed(self, job: Job, as_of: datetime | None = None) -> Container[tuple[str, str]]:
+        """The records that withdrawals by question took out of a job one by one, until a moment.
+
+        Raises LedgerError where a list of them is lost: nothing can be judged then.
+        """
+        from aboveboard.ledger.listed import listed
+
+        asked = [one for one in self._retracted(as_of) if one.listed is not None]
+        concerned = [o for o in asked if o.question.undertaking("").concerns(job.purpose, job.recipient)]
+        return listed(self.retractions, [str(one.listed) for one in concerned])
+
+    def _retracted(self, as_of: datetime | None) -> list[Retracted]:
+        from aboveboard import retraction
+
+        return [
+            Retracted(one.number, retraction.parse(one.question), one.listed)
+            for one in self.ledger.retractions()
+            if as_of is None or one.recorded_at <= as_of
+        ]
+
+    @property
+    def retractions(self) -> Path:
+        """Where the lists of records lie that were taken out one by one."""
+        return self.private / "retractions"
 
     @property
     def releases(self) -> Path:

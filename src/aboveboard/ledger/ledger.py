@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import assertions, database, releases, subjects
+from aboveboard.ledger import assertions, database, releases, retractions, subjects
 from aboveboard.ledger import entries as logged
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
@@ -160,7 +160,8 @@ class Ledger:
         head, or not at all.
         """
         with database.writing(self._engine) as connection:
-            yield releases.Commit(connection, _last(connection)[0])
+            head, last = _last(connection)
+            yield releases.Commit(connection, head, max(micros(self._clock()), last))
 
     def releases(self) -> Sequence[Mapping[str, str | int]]:
         """Every committed release, oldest first: id, position, as_of, manifest_sha256, the name
@@ -187,6 +188,22 @@ class Ledger:
         """The entries of the log of one type, in order."""
         with database.reading(self._engine) as connection:
             return logged.of_type(connection, kind)
+
+    def retractions(self) -> Sequence[retractions.Retraction]:
+        """What the platform took out by question, oldest first."""
+        with database.reading(self._engine) as connection:
+            return retractions.every(connection)
+
+    def retracted(self) -> int:
+        """How many withdrawals by question there are."""
+        with database.reading(self._engine) as connection:
+            return retractions.count(connection)
+
+    def propose(self, digest: str, asked_by: str) -> list[str]:
+        """Note that somebody wants a plan carried out; returns everybody who does, in the order they said so."""
+        with database.writing(self._engine) as connection:
+            retractions.propose(connection, digest, asked_by, self._clock())
+            return retractions.proposed(connection, digest)
 
     def subject_keys(self, asked: pa.Table) -> pa.Table:
         """``subject`` and ``key`` for everybody, made for each ``subject`` asked for that has none yet."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, insert, select
 
-from aboveboard.ledger import entries
+from aboveboard.ledger import entries, retractions
 from aboveboard.ledger.events import events
 
 releases = Table(
@@ -48,10 +49,27 @@ class Commit:
 
     connection: Connection
     head: int
+    now: int
+    """The moment of what is entered, in microseconds since 1970: never before what was recorded last."""
 
     def enter(self, release: Mapping[str, str | int]) -> None:
         """Commit a release with the end of the transaction."""
         self.connection.execute(insert(releases), dict(release))
+
+    @property
+    def retracted(self) -> int:
+        """How many withdrawals by question were carried out."""
+        return retractions.count(self.connection)
+
+    def retract(
+        self, question: Mapping[str, Any], digest: str, listed: str | None, records: int, asked_by: str,
+        confirmed_by: str | None,
+    ) -> int:  # fmt: skip
+        """Carry out a withdrawal by question with the end of the transaction; returns its number."""
+        return retractions.add(
+            self.connection, self.head, self.now, question=question, digest=digest, listed=listed, records=records,
+            asked_by=asked_by, confirmed_by=confirmed_by,
+        )  # fmt: skip
 
     @property
     def size(self) -> int:
