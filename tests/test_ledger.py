@@ -159,7 +159,7 @@ def test_what_may_not_stand_in_a_ledger_leaves_nothing(ledger: Ledger, event: Ev
     assert ledger.head() == 0
 
 
-VALUES = {"age_changed": "adult", "moved": "US-TX"}
+VALUES = {"age_changed": "adult", "moved": "US-TX", "record_withdrawn": "posts/1"}
 
 
 @pytest.mark.parametrize("actor", ["tenant_admin", "stranger"])

@@ -18,6 +18,8 @@ from aboveboard.errors import LedgerError
 
 GRANTS = frozenset({"given", "renewed"})
 DENIES = frozenset({"refused", "withdrawn", "objected"})
+WITHDRAWING = DENIES | {"record_withdrawn", "deleted", "suppressed", "contract_bound"}
+"""What has to reach releases that were made before: a no of any sort, and what takes a person away."""
 ACCOUNT_TYPES = frozenset({"age_changed", "moved", "deleted", "restored", "suppressed"})
 TYPES = (
     "given", "renewed", "refused", "withdrawn", "objected", "expired", "contract_bound", "notice_shown",

@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
 )
 
-from aboveboard.choice import Event
+from aboveboard.choice import WITHDRAWING, Event
 from aboveboard.errors import LedgerError
 
 FIELDS: Mapping[str, str] = {
@@ -91,6 +91,15 @@ last_event = select(events.c.position, events.c.recorded_at).order_by(events.c.p
 events_of_subject = (
     select(events)
     .where(events.c.subject == bindparam("subject"), events.c.position <= bindparam("upto"))
+    .order_by(events.c.position)
+)
+events_withdrawing = (
+    select(events)
+    .where(
+        events.c.position > bindparam("after"),
+        events.c.position <= bindparam("upto"),
+        events.c.type.in_(sorted(WITHDRAWING)),
+    )
     .order_by(events.c.position)
 )
 ALONE = (

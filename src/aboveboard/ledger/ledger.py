@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import assertions, database, releases, retractions, subjects
+from aboveboard.ledger import assertions, database, releases, retractions, reviews, subjects
 from aboveboard.ledger import entries as logged
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
@@ -28,6 +28,7 @@ from aboveboard.ledger.events import (
     events_named,
     events_named_packed,
     events_of_subject,
+    events_withdrawing,
     last_event,
     micros,
     moment,
@@ -198,6 +199,22 @@ class Ledger:
         """How many withdrawals by question there are."""
         with database.reading(self._engine) as connection:
             return retractions.count(connection)
+
+    def review(self, release: str, position: int, taken_out: int) -> None:
+        """Note that nothing has to leave a release by what was recorded up to a position, and by so many questions."""
+        with database.writing(self._engine) as connection:
+            reviews.add(connection, release, position, taken_out, self._clock())
+
+    def reviews(self) -> Sequence[Mapping[str, str | int | datetime]]:
+        """The releases that nothing had to leave: release, position, taken_out, at."""
+        with database.reading(self._engine) as connection:
+            return reviews.every(connection)
+
+    def withdrawing(self, after: int, upto: int | None = None) -> list[Event]:
+        """What closes a door, behind ``after`` and up to a position (default: all), oldest first."""
+        values = {"after": after, "upto": 2**62 if upto is None else upto}
+        with database.reading(self._engine) as connection:
+            return [event_of(row) for row in connection.execute(events_withdrawing, values)]
 
     def propose(self, digest: str, asked_by: str) -> list[str]:
         """Note that somebody wants a plan carried out; returns everybody who does, in the order they said so."""

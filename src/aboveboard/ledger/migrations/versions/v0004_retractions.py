@@ -1,4 +1,4 @@
-"""What a platform took out by question, and what waits for a second person."""
+"""What a platform took out by question, what waits for a second person, and which releases were looked at again."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ _TRIGGERS = (
     """
     CREATE TRIGGER retractions_never_leave BEFORE DELETE ON retractions
     BEGIN SELECT RAISE(ABORT, 'what was taken out stays out'); END
+    """,
+    """
+    CREATE TRIGGER reviews_never_change BEFORE UPDATE ON reviews
+    BEGIN SELECT RAISE(ABORT, 'what was looked at was looked at then'); END
     """,
     """
     CREATE TRIGGER retractions_follow_each_other BEFORE INSERT ON retractions
@@ -45,6 +49,14 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), primary_key=True),
         sa.Column("asked_by", sa.Text(), primary_key=True),
         sa.Column("recorded_at", sa.Integer(), nullable=False),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "reviews",
+        sa.Column("release", sa.Text(), primary_key=True),
+        sa.Column("position", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("taken_out", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("at", sa.Integer(), nullable=False),
         sqlite_strict=True,
     )
     for trigger in _TRIGGERS:

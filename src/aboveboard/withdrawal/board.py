@@ -1,0 +1,205 @@
+"""Which withdrawals there are, where each of them stands, and which are late: worked out, never noted.
+
+A withdrawal is open where a standing release was judged before it and holds rows with a part of that person (or may hold
+records that a question is about), and nobody has looked since. It is done for releases when each of these was superseded by
+one that was judged behind it, or was looked at and nothing had to leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aboveboard import writing
+from aboveboard.choice import Event
+from aboveboard.policy import OnWithdrawal
+from aboveboard.retraction import Question, parse
+from aboveboard.withdrawal.planning import Standing, covers, every_release, terms
+from aboveboard.workspace import Workspace
+
+OPEN, KEPT, DONE = "open", "kept", "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release that a withdrawal touches: until when it stood with it, and what took its place.
+
+    ``state``: ``open``; ``kept`` where the policy keeps releases as they are; ``done``. ``by`` is None where it was
+    looked at and nothing had to leave.
+    """
+
+    id: str
+    state: str
+    at: datetime | None = None
+    by: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"release": self.id, "state": self.state, "at": _iso(self.at), "superseded_by": self.by}
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """One withdrawal: what was said, when, by when it has to have left, and every release that it touches.
+
+    ``number`` is ``e`` and the position of the event in the ledger, or ``q`` and the number of the question. ``next_clean``
+    is the first release for the same use that was judged behind it.
+    """
+
+    number: str
+    subject: str | None
+    said: str
+    received: datetime
+    deadline: datetime
+    does: OnWithdrawal
+    releases: tuple[Release, ...]
+    next_clean: tuple[str, datetime] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return any(one.state == OPEN for one in self.releases)
+
+    @property
+    def closed_at(self) -> datetime | None:
+        """When the last release was clean; the moment of the no itself where none held anything."""
+        if self.is_open:
+            return None
+        return max((one.at for one in self.releases if one.at is not None), default=self.received)
+
+    def is_overdue(self, now: datetime) -> bool:
+        return self.is_open and now > self.deadline
+
+    def states(self) -> list[tuple[str, datetime | None, str]]:
+        """Each state with its time (None: not yet) and what shows it."""
+        clean = self.next_clean
+        return [
+            ("received", self.received, f"ledger {self.number}"),
+            ("intake stopped", self.received, "every judgement behind it hears it"),
+            ("next release clean", clean[1] if clean else None, clean[0] if clean else ""),
+            ("shards rewritten", self.closed_at, ", ".join(one.by for one in self.releases if one.by)),
+            ("closed for releases", self.closed_at, ""),
+        ]
+
+    def as_json(self, now: datetime) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "subject": self.subject,
+            "said": self.said,
+            "received": self.received.isoformat(),
+            "deadline": self.deadline.isoformat(),
+            "open": self.is_open,
+            "overdue": self.is_overdue(now),
+            "states": [{"state": name, "at": _iso(at), "shown_by": shown} for name, at, shown in self.states()],
+            "releases": [one.as_json() for one in self.releases],
+            "models": self.does.models,
+            "recipients": self.does.recipients,
+        }
+
+
+def board(ws: Workspace, *, everything: bool = False, subject: str | None = None) -> list[Withdrawal]:
+    """The withdrawals that touch a standing release (``everything``: all that ever touched one), oldest first.
+
+    ``subject``: only those of one person.
+    """
+    releases = every_release(ws)
+    retired = {str(one["release"]): one for one in ws.ledger.retirements()}
+    touching: dict[int, tuple[Event, list[Release]]] = {}
+    asked: dict[int, list[Release]] = {}
+    seen = ws.ledger.reviews()
+    for one in releases:
+        gone = retired.get(one.id)
+        after = next((r for r in releases if gone is not None and r.id == gone["superseded_by"]), None)
+        if gone is not None and not everything:
+            continue
+        upto = None if after is None else after.position
+        for event in _touching(ws, one, upto, subject):
+            touching.setdefault(event.position, (event, []))[1].append(_of_event(ws, one, event, after, seen))
+        for number, at, question in _questions(ws) if subject is None else ():
+            inside = one.as_of < at and (after is None or after.as_of >= at)
+            if inside and question.processed(one.as_of) and question.undertaking("").concerns(*_use(one)):
+                asked.setdefault(number, []).append(_of_question(ws, one, number, at, after, seen))
+    found = [_of_person(ws, event, of, releases) for event, of in touching.values()]
+    questions = {number: (at, question) for number, at, question in _questions(ws)}
+    found += [_of_asked(ws, number, *questions[number], of) for number, of in asked.items()]
+    return sorted(found, key=lambda each: (each.received, each.number))
+
+
+def _touching(ws: Workspace, one: Standing, upto: int | None, subject: str | None) -> list[Event]:
+    """The events behind a release that are about its use, of people who have a part in one of its rows."""
+    said = [e for e in ws.ledger.withdrawing(one.position, upto) if subject in (None, e.subject) and covers(e, one.job)]
+    inside = _inside(ws, one, {event.subject for event in said})
+    return [event for event in said if event.subject in inside]
+
+
+def _inside(ws: Workspace, one: Standing, subjects: set[str]) -> set[str]:
+    """Those of these people who have a part in a row of a release."""
+    people = writing.listed(one.private / "people")
+    if not subjects or people == "[]":
+        return set()
+    with ws.engine.connect() as con:
+        found = con.execute(
+            f"SELECT DISTINCT subject FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))", [sorted(subjects)]
+        )
+        return {name for (name,) in found.fetchall()}
+
+
+def _of_event(
+    ws: Workspace, one: Standing, event: Event, after: Standing | None, seen: Sequence[Mapping[str, Any]]
+) -> Release:
+    looked = [r["at"] for r in seen if r["release"] == one.id and r["position"] >= event.position]
+    return _state(ws, one, event.recorded_at, after, looked)
+
+
+def _of_question(
+    ws: Workspace, one: Standing, number: int, at: datetime, after: Standing | None, seen: Sequence[Mapping[str, Any]]
+) -> Release:
+    looked = [r["at"] for r in seen if r["release"] == one.id and r["taken_out"] >= number]
+    return _state(ws, one, at, after, looked)
+
+
+def _state(
+    ws: Workspace, one: Standing, received: datetime, after: Standing | None, looked: Sequence[datetime]
+) -> Release:
+    if looked and (after is None or min(looked) <= after.as_of):
+        return Release(one.id, DONE, min(looked))
+    if after is not None:
+        return Release(one.id, DONE, after.as_of, after.id)
+    return Release(one.id, KEPT if terms(ws, received).releases == "keep" else OPEN)
+
+
+def _of_person(ws: Workspace, event: Event, of: Sequence[Release], releases: Iterable[Standing]) -> Withdrawal:
+    does = terms(ws, event.recorded_at)
+    uses = {one.id: _use(one) for one in releases}
+    touched = {uses[one.id] for one in of}
+    clean = next((o for o in releases if o.position >= event.position and _use(o) in touched), None)
+    return Withdrawal(
+        f"e{event.position}", event.subject, _words(event), event.recorded_at, does.deadline.after(event.recorded_at),
+        does, tuple(of), None if clean is None else (clean.id, clean.as_of),
+    )  # fmt: skip
+
+
+def _of_asked(ws: Workspace, number: int, at: datetime, question: Question, of: Sequence[Release]) -> Withdrawal:
+    does = terms(ws, at)
+    clean = next((one for one in of if one.by is not None and one.at is not None), None)
+    return Withdrawal(
+        f"q{number}", None, question.says, at, does.deadline.after(at), does, tuple(of),
+        None if clean is None or clean.by is None or clean.at is None else (clean.by, clean.at),
+    )  # fmt: skip
+
+
+def _questions(ws: Workspace) -> list[tuple[int, datetime, Question]]:
+    return [(one.number, one.recorded_at, parse(one.question)) for one in ws.ledger.retractions()]
+
+
+def _use(one: Standing) -> tuple[str, str]:
+    return one.job.purpose, one.job.recipient
+
+
+def _words(event: Event) -> str:
+    scope = ", ".join(filter(None, (event.category, event.purpose, event.recipient, event.value)))
+    return f"{event.type}{f': {scope}' if scope else ''}"
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
