@@ -237,7 +237,7 @@ def _words_of(change: Change) -> dict[str, Any]:
 
 def drift(old: PolicyVersion, old_text: str, new: PolicyVersion, new_text: str) -> Drift:
     """What moved between two versions, in the rules and in the words, and what moved alone."""
-    compared = Comparison() if old_text == new_text else compare(old_text, new_text)
+    compared = Comparison() if old_text == new_text else compare(old_text, new_text, captured=False)
     if compared.problems:
         return Drift(old, new, problems=tuple(note.sentence for note in compared.problems))
     rules = rule_changes(old, new)

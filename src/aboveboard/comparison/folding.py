@@ -81,7 +81,7 @@ def _belongs(one: Placed, other: Placed, side: Sentences, *, added: bool) -> boo
         return True
     if one.change.direction != other.change.direction or is_label(following):
         return False
-    if one.change.direction == "editorial":
+    if one.change.direction == "editorial" or one.change.rule == other.change.rule == "language":
         return last.path == following.path
     listed = bool(following.lead) and following.lead in (last.lead, last.text)
     return listed and one.change.rule == other.change.rule

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from aboveboard.comparison import alignment, frames, lexicon
+from aboveboard.comparison import alignment, frames, lexicon, suspicion
 from aboveboard.comparison.alignment import Group, Key, Side
 from aboveboard.comparison.changes import ASPECTS, Change
 from aboveboard.comparison.folding import is_label
@@ -33,6 +33,7 @@ RULES: Mapping[str, str] = {
     "prohibition-gone": "a prohibition or a waiver is gone",
     "grant-made": "something is allowed to be done with data that was not said before",
     "grant-gone": "something that was allowed to be done with data is no longer said",
+    "language": "it is said in a language that the rules do not read",
     "reaches-back": "it says whether data from before is reached",
     "longer": "data is kept longer, or a term for people is shorter",
     "shorter": "data is kept for less time, or a term for people is longer",
@@ -275,6 +276,8 @@ def _alone(a: Part, b: Part, old: Text, new: Text) -> Iterator[Change]:
 
 
 def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
+    if unread := _unread(here):
+        return Verdict("language", UNCLEAR, unread)
     reaches, words = _reach(here)
     if reaches is not None:
         return Verdict("reaches-back", _turned(WIDENS if reaches else NARROWS, added), words)
@@ -285,6 +288,12 @@ def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
     weight = WEIGHT[here.frame]
     direction = EDITORIAL if weight == 0 else _turned(WIDENS if weight > 0 else NARROWS, added)
     return Verdict(_ALONE[here.frame][0 if added else 1], direction)
+
+
+def _unread(*sides: Part) -> str:
+    """The language of a side that the rules do not read, or nothing."""
+    found = {suspicion.spoken(s) for side in sides for s in side.sentences}
+    return next(iter(sorted(found - {None, "English"}, key=str)), None) or ""
 
 
 def _turned(direction: str, forward: bool) -> str:
@@ -413,6 +422,8 @@ _RANK = {rule: number for number, rule in enumerate(RULES)}
 
 def _whole_verdict(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Verdict | None:
     """What holds of the sentence as a whole: other frames, a negation, reach into the past, the same words."""
+    if unread := _unread(a, b):
+        return Verdict("language", UNCLEAR, unread)
     gone = [t for h in found for t in a.key[slice(*h.old)]]
     came = [t for h in found for t in b.key[slice(*h.new)]]
     if sorted(gone) == sorted(came):
