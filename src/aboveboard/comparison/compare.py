@@ -101,7 +101,8 @@ def _about_dates(one: Reading, other: Reading, changed: bool) -> Iterator[Note]:
         yield Note(
             "effective-date", f"the date of the text went from {one.effective or 'none'} to {other.effective or 'none'}"
         )
-    elif one.part.role == other.part.role and set(one.part.dates.told) != set(other.part.dates.told):
+    rest = [[day for day in reading.part.dates.told if day != reading.effective] for reading in (one, other)]
+    if one.part.role == other.part.role and set(rest[0]) != set(rest[1]):
         dates = " to ".join(", ".join(reading.part.dates.told) or "none" for reading in (one, other))
         yield Note("dates", f"the dates that the text tells went from {dates}")
     if changed and one.effective is not None and one.effective == other.effective:

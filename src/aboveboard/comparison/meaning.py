@@ -46,6 +46,7 @@ RULES: Mapping[str, str] = {
     "condition": "a condition came or went",
     "extent": "a word for how much was replaced by another",
     "company": "a company is named that was not named, or no longer",
+    "name": "a heading names something that it did not name, or no longer",
     "address": "an address changed",
     "number": "a number or a date changed",
     "example": "an example was replaced, added or dropped",
@@ -60,18 +61,31 @@ RULES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One side as the rules need it: its sentences, what the service calls itself, every word, what headings are numbered."""
+    """One side as the rules need it: its sentences, what the service calls itself, every word, what headings are numbered.
+
+    ``common`` are the words that are written small somewhere: whatever else a heading capitalises, those are no names.
+    ``named`` are all words that are written large.
+    """
 
     side: Side
     names: tuple[str, ...]
     words: frozenset[str]
     numbers: Mapping[str, Key]
+    common: frozenset[str]
+    named: frozenset[str]
 
 
 def prepared(side: Side, whole: Side) -> Text:
     """A side with what is asked of it again and again. ``whole`` is the text that it is a part of."""
     words = frozenset(t for s in whole.sentences for t in s.tokens)
-    return Text(side, lexicon.own_names(whole.sentences), words, _numbers_of(whole))
+    common = frozenset().union(*(_written_small(s.text) for s in whole.sentences))
+    named = frozenset().union(*(_written_large(s.text) for s in whole.sentences))
+    return Text(side, lexicon.own_names(whole.sentences), words, _numbers_of(whole), common, named)
+
+
+@lru_cache(maxsize=1 << 14)
+def _written_small(words: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\b[a-z][a-z'-]+", words))
 
 
 def _numbers_of(side: Side) -> Mapping[str, Key]:
@@ -82,6 +96,11 @@ def _numbers_of(side: Side) -> Mapping[str, Key]:
         if sentence.kind == HEADING and number:
             found.setdefault(number[1], key)
     return found
+
+
+@lru_cache(maxsize=1 << 14)
+def _written_large(words: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\b[A-Z][\w&-]+", words))
 
 
 # --- one group, typed -------------------------------------------------------------------------------------------
@@ -105,6 +124,11 @@ class Part:
     text: str
     spans: tuple[tuple[int, int], ...]
     frame: str
+    common: frozenset[str]
+
+    @property
+    def is_heading(self) -> bool:
+        return all(s.kind == HEADING for s in self.sentences)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -126,7 +150,7 @@ def part(text: Text, at: Sequence[int]) -> Part:
             if token:
                 key.append(token)
                 spans.append((start + offset, end + offset))
-    return Part(sentences, tuple(key), words, tuple(spans), _frame(sentences, text.names))
+    return Part(sentences, tuple(key), words, tuple(spans), _frame(sentences, text.names), text.common)
 
 
 def _frame(sentences: Sequence[Sentence], names: Sequence[str]) -> str:
@@ -148,7 +172,7 @@ def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
     if elsewhere is not None:
         yield _change("changed", elsewhere, a, b, ())
         return
-    if not found or (all(s.kind == HEADING for s in (*a.sentences, *b.sentences)) and not _substantive(a, b, found)):
+    if not found:
         return
     for verdict, marked in _verdicts(a, b, found):
         yield _change("changed", verdict, a, b, marked)
@@ -281,6 +305,8 @@ def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
     reaches, words = _reach(here)
     if reaches is not None:
         return Verdict("reaches-back", _turned(WIDENS if reaches else NARROWS, added), words)
+    if lexicon.is_sharing(here.text) and _headed(here, (0, len(here.key)), here) - other.named:
+        return Verdict("name", UNCLEAR, here.text)
     if all(is_label(s) for s in here.sentences) and frames.frame_of(here.text) in (STATEMENT, GRANT):
         return Verdict("statement", EDITORIAL)
     if here.frame in (CHOICE, STATEMENT, KEPT) and _unknown_product(here, other):
@@ -390,15 +416,6 @@ def _spelled(key: Key) -> str:
     return re.sub(r"is(?=e|ing|ation)", "iz", re.sub(r"our\b", "or", "".join(key)))
 
 
-def _substantive(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> bool:
-    """A heading that changes a number, a negation or a company says something."""
-    if any(_companies(a, h.old) != _companies(b, h.new) or _other_name(a, b, h) for h in found):
-        return True
-    return any(_NEGATIONS & {*a.key[slice(*h.old)], *b.key[slice(*h.new)]} for h in found) or bool(
-        _numbers(a, b, found)
-    )
-
-
 def _verdicts(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Iterator[tuple[Verdict, Sequence[alignment.Hunk]]]:
     """What the rules say of a changed sentence: one verdict, or one for each way it goes."""
     whole = _whole_verdict(a, b, found)
@@ -484,6 +501,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
         _unbounded,
         _term,
         _company,
+        _name,
         _example,
         _extent,
         _more_meant,
@@ -564,6 +582,13 @@ def _company(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     return Verdict("company", direction, _said(a, b, hunk))
 
 
+def _name(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """A name in a heading, with or without a legal form: it may be who receives data, or where."""
+    if _headed(a, hunk.old, b) == _headed(b, hunk.new, a):
+        return None
+    return Verdict("name", UNCLEAR, _said(a, b, hunk))
+
+
 def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
     """One name for another where data is handed on: it may be another recipient."""
     if not lexicon.is_sharing(f"{a.text} {b.text}"):
@@ -572,6 +597,15 @@ def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
         return False
     shown = a.shown(*hunk.old), b.shown(*hunk.new)
     return all(_is_name(words) for words in shown) and hunk.old[0] > 0 and hunk.new[0] > 0
+
+
+def _headed(side: Part, span: tuple[int, int], other: Part) -> frozenset[str]:
+    """The names in a heading, where every word may be written large: those that no text writes small."""
+    if not (side.is_heading and other.is_heading):
+        return frozenset()
+    large = _written_large(side.shown(*span))
+    known = side.common | other.common | lexicon.DECIDING
+    return frozenset(w for w in large if w not in lexicon.NOT_NAMES and w.lower() not in known and not w.isupper())
 
 
 def _quoted(side: Part, span: tuple[int, int]) -> bool:
