@@ -518,22 +518,11 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
     return Verdict("wording", EDITORIAL, _said(a, b, hunk))
 
 
-_UNIT_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0}
-_FIGURES = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten eleven "
-                                             "twelve".split())} | {
-    "a": 1, "an": 1,
-    "fourteen": 14, "fifteen": 15, "eighteen": 18, "twenty": 20, "thirty": 30, "forty": 40, "sixty": 60, "ninety": 90,
-}  # fmt: skip
-_TERM = re.compile(r"\b(\d+|[a-z]+)\)?(?:[ -](?:business|calendar|working))?[ -](hour|day|week|month|year)s?\b", re.I)
-
-
-def _days(text: str, start: int, end: int) -> float | None:
-    """The length of a term of time that touches these characters."""
-    for found in _TERM.finditer(text.lower()):
-        number = int(found[1]) if found[1].isdigit() else _FIGURES.get(found[1])
-        if number is not None and found.start() < end and found.end() > start:
-            return number * _UNIT_DAYS[found[2]]
-    return None
+def _days(side: Part, span: tuple[int, int]) -> float | None:
+    """The length of a term of time that these tokens touch; where there are none, of one that ends right before."""
+    first, last = (span[0], span[1] - 1) if span[0] < span[1] else (max(0, span[0] - 1), max(0, span[0] - 1))
+    start, end = side.spans[first][0], side.spans[last][1]
+    return next((days for a, b, days in lexicon.terms(side.text) if a < end and b > start), None)
 
 
 _LIMITS_PEOPLE = re.compile(
@@ -555,10 +544,7 @@ def _unbounded(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
 
 def _term(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """A term of time against another."""
-    if hunk.old[0] == hunk.old[1] or hunk.new[0] == hunk.new[1]:
-        return None
-    old_days = _days(a.text, a.spans[hunk.old[0]][0], a.spans[hunk.old[1] - 1][1])
-    new_days = _days(b.text, b.spans[hunk.new[0]][0], b.spans[hunk.new[1] - 1][1])
+    old_days, new_days = _days(a, hunk.old), _days(b, hunk.new)
     if old_days is None or new_days is None or old_days == new_days:
         return None
     longer = new_days > old_days
@@ -599,13 +585,18 @@ def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
     return all(_is_name(words) for words in shown) and hunk.old[0] > 0 and hunk.new[0] > 0
 
 
+_ASKS = frozenset("what how why when where who which whose whom here about more".split())
+
+
 def _headed(side: Part, span: tuple[int, int], other: Part) -> frozenset[str]:
     """The names in a heading, where every word may be written large: those that no text writes small."""
     if not (side.is_heading and other.is_heading):
         return frozenset()
     large = _written_large(side.shown(*span))
     known = side.common | other.common | lexicon.DECIDING
-    return frozenset(w for w in large if w not in lexicon.NOT_NAMES and w.lower() not in known and not w.isupper())
+    return frozenset(
+        w for w in large if w not in lexicon.NOT_NAMES and w.lower() not in known | _ASKS and not w.isupper()
+    )
 
 
 def _quoted(side: Part, span: tuple[int, int]) -> bool:
