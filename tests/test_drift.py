@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from aboveboard import wording
 from aboveboard.cli import doors
-from aboveboard.comparison import Change
+from aboveboard.comparison import Change, lexicon
 from aboveboard.drift import Drift, RuleChange, belongs, drift, rule_changes
 from aboveboard.policy import Citation, Clause, Condition, OnWithdrawal, Period, PolicyVersion, Retention
 
@@ -75,6 +75,31 @@ def said(found: Drift) -> list[tuple[str, str | None]]:
 
 
 BEFORE = ((RUN,), text())
+
+
+# --- what words name ---------------------------------------------------------------------------------------------
+
+NAMED = {
+    "measurements are no measuring": ("We keep the measurements of your feet for a year.", ()),
+    "measures are no measuring": ("We take technical measures so that nothing is lost.", ()),
+    "measuring": ("We measure how often a page is opened.", ("analyse",)),
+    "measured": ("Opened pages are counted and measured.", ("analyse",)),
+    "a marketplace": ("The marketplace is open on Sundays.", ()),
+    "staff": ("We train our staff to use such systems with care.", ()),
+    "models": ("We train models with what you write.", ("train_ai_system",)),
+    "trained": ("What you write is used when an algorithm is trained.", ()),
+    "sharing": ("We are sharing it with the people next door.", ("third_party_sharing",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "purposes"), NAMED.values(), ids=NAMED)
+def test_a_purpose_is_named_by_whole_words(sentence: str, purposes: tuple[str, ...]) -> None:
+    assert lexicon.purposes(sentence) == purposes
+
+
+@pytest.mark.parametrize("sentence", ["We store incoming calls.", "We fingerprinting.", "A racer was here.", "Ageing."])
+def test_data_is_named_by_whole_words(sentence: str) -> None:
+    assert lexicon.categories(sentence) == ()
 
 
 # --- both moved, one moved, none moved ----------------------------------------------------------------------------
@@ -293,6 +318,35 @@ SHARED = replace(
 )  # fmt: skip
 def test_what_belongs_together_and_what_does_not(rule: RuleChange, words: Change, by: str | None) -> None:
     assert belongs(rule, words) == by
+
+
+TERMS = {
+    "the same": ("five years", Period(months=60), []),
+    "the same in months": ("sixty months", Period(months=60), []),
+    "another": ("five years", Period(months=48), ["other-term"]),
+    "a month and thirty days": ("a month", Period(days=30), []),
+    "longer and shorter": ("two years", Period(months=60), ["moved-apart", "other-term"]),
+    "figures in brackets": ("five (5) years", Period(months=60), []),
+    "a compound": ("three years and six months", Period(months=42), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "period", "expected"), TERMS.values(), ids=TERMS)
+def test_terms_are_compared_and_not_only_their_directions(words: str, period: Period, expected: list[str]) -> None:
+    """Three years became five in the words and four in the rules: both are longer, and people are told another term."""
+    kept = "We keep your location information for {}."
+    old = version("2022", RUN, retentions=(Retention(("user.location",), Period(months=36)),))
+    new = version("2023", RUN, retentions=(Retention(("user.location",), period),))
+    found = drift(old, text(kept.format("three years")), new, text(kept.format(words)))
+    assert [finding.rule for finding in found.findings()] == expected
+    assert all("location information" in f.sentence for f in found.findings())
+
+
+def test_a_term_that_comes_is_compared_too() -> None:
+    old, kept = version("2022", RUN), "We keep your location information for five years."
+    for years, expected in ((5, []), (4, ["other-term"])):
+        new = version("2023", RUN, retentions=(Retention(("user.location",), Period(months=12 * years)),))
+        assert [f.rule for f in drift(old, text(), new, text(kept)).findings()] == expected
 
 
 OFFERED = TRAINS[:-1] + ", unless you opt out in your settings."

@@ -61,6 +61,10 @@ class RuleChange:
         return f"{self.subject}: `{self.field}` {self.before or 'nothing'} -> {self.after or 'nothing'}"
 
 
+_TERMS = ("period", "deadline", "notice_window")
+"""Fields of the rules that are terms of time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Together:
     """A change of the rules and one of the words that belong together, and by what: quote, section, terms or aspect."""
@@ -76,6 +80,17 @@ class Together:
         if not self.rules.field or self.by not in ("quote", "terms", "aspect") or self.words.kind != "changed":
             return False
         return {self.rules.direction, self.words.direction} == {"widens", "narrows"}
+
+    @property
+    def same_term(self) -> bool | None:
+        """Whether both set the same term: three years became five in both. None where one of them sets no other term."""
+        rule, words = lexicon.lengths(self.rules.after), lexicon.lengths(self.words.new_quote)
+        was = lexicon.lengths(self.words.old_quote)
+        told = [days for days in words if not any(lexicon.same_length(days, other) for other in was)]
+        sets_one = self.rules.field in _TERMS or self.rules.aspects == ("retention",)
+        if not sets_one or not rule or not told:
+            return None
+        return any(lexicon.same_length(rule[0], days) for days in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +160,15 @@ class Drift:
             if pair.apart and not any(p.rules == pair.rules and not p.apart for p in self.together)
         )
 
+    @property
+    def other_terms(self) -> tuple[Together, ...]:
+        """Pairs in which a rule and the words set different terms, where no words set the rule's."""
+        return tuple(
+            pair
+            for pair in self.together
+            if pair.same_term is False and not any(p.rules == pair.rules and p.same_term for p in self.together)
+        )
+
     def findings(self) -> list[Finding]:
         """The same as findings of ``policy check``."""
         return [
@@ -152,6 +176,7 @@ class Drift:
             *map(self._rules, self.rules_alone),
             *map(self._words, self.words_alone),
             *map(self._apart, self.apart),
+            *map(self._other_term, self.other_terms),
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -161,7 +186,13 @@ class Drift:
             "new": self.new.version,
             "problems": list(self.problems),
             "together": [
-                {"by": p.by, "apart": p.apart, "rules": _told(p.rules), "words": _words_of(p.words)}
+                {
+                    "by": p.by,
+                    "apart": p.apart,
+                    "same_term": p.same_term,
+                    "rules": _told(p.rules),
+                    "words": _words_of(p.words),
+                }
                 for p in self.together
             ],
             "rules_alone": [
@@ -212,6 +243,12 @@ class Drift:
         sentence = f"the rules and the words moved apart: {sides}"
         return self._says("moved-apart", sentence, "one of the two says the opposite of the other", pair.rules.clause)
 
+    def _other_term(self, pair: Together) -> Finding:
+        quote = wording.cut(plain(pair.words.new_quote))
+        sentence = f"the rules and the words set different terms: {pair.rules.sentence}, and `{quote}`"
+        hint = "write the same term in both: people are told the one, and the other is applied"
+        return self._says("other-term", sentence, hint, pair.rules.clause, None)
+
 
 def _problems(drift: Drift) -> list[Finding]:
     hint = "nothing is said about what moved between these two versions"
@@ -237,7 +274,7 @@ def _words_of(change: Change) -> dict[str, Any]:
 
 def drift(old: PolicyVersion, old_text: str, new: PolicyVersion, new_text: str) -> Drift:
     """What moved between two versions, in the rules and in the words, and what moved alone."""
-    compared = Comparison() if old_text == new_text else compare(old_text, new_text)
+    compared = Comparison() if old_text == new_text else compare(old_text, new_text, captured=False)
     if compared.problems:
         return Drift(old, new, problems=tuple(note.sentence for note in compared.problems))
     rules = rule_changes(old, new)

@@ -54,6 +54,7 @@ RULES: Mapping[str, tuple[str, str]] = {
     "rules-moved-alone": (WARNING, "a rule changed between two versions, and no words of the text with it"),
     "words-moved-alone": (WARNING, "words of the text changed between two versions, and no rule with them"),
     "moved-apart": (WARNING, "a rule and the words that it belongs to moved in opposite directions"),
+    "other-term": (WARNING, "a rule and the words that it belongs to set different terms of time"),
     "reach-contradicted": (
         WARNING,
         "the text says that it reaches older data, and that it does not, or the rules say `none`",

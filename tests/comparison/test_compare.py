@@ -261,6 +261,13 @@ def test_passages_in_another_language_are_named_and_left_out() -> None:
     found = compare(OLD, OLD + more)
     assert found.changes == ()
     assert "mixed-languages" in [note.code for note in found.notes]
+    assert "Werbung" in " ".join(change.new_quote for change in found.suspected)
+
+
+def test_a_sentence_in_a_language_that_the_rules_do_not_read_is_for_somebody_to_read() -> None:
+    change = only(compare(OLD, OLD + "\n\nWir verkaufen Ihre Daten und die Ihrer Freunde auch an die Werbung.\n"))
+    assert (change.kind, change.direction, change.rule) == ("added", "unclear", "language")
+    assert change.why.endswith("`German`")
 
 
 def test_a_table_on_one_line_is_read_row_by_row() -> None:
@@ -272,12 +279,55 @@ def test_a_table_on_one_line_is_read_row_by_row() -> None:
 
 
 def test_a_section_that_lost_its_words_is_a_suspect_capture() -> None:
-    body = " ".join(f"When you open page {n}, we collect the time and the words of note {n}." for n in range(30))
+    body = "\n\n".join(f"When you open page {n}, we collect the time and the words of note {n}." for n in range(30))
     whole = OLD + f"\n## 5. When you use Chirper\n\nIt is long.\n\n{body}\n"
     lost = OLD + "\n## 5. When you use Chirper\n\nIt is long.\n"
     for found in (compare(whole, lost), compare(lost, whole)):
         assert found.changes == ()
         assert "suspect-capture" in [note.code for note in found.notes]
+        told = " ".join(change.old_quote + change.new_quote for change in found.suspected)
+        assert all(f"the words of note {n}." in told for n in range(30))
+        assert "SUSPECTED OF A CAPTURE" in as_text(found)
+        assert "words of note 7" in as_html(found, "Chirper")
+
+
+def test_what_is_added_beside_a_loss_is_a_change() -> None:
+    """A capture that lost something only loses: a sentence that the other text has not was written by somebody."""
+    body = "\n\n".join(f"When you open page {n}, we collect the time and the words of note {n}." for n in range(30))
+    whole = OLD + f"\n## 5. When you use Chirper\n\nIt is long.\n\n{body}\n"
+    lost = OLD + "\n## 5. When you use Chirper\n\nIt is long. We may sell what you open to data brokers.\n"
+    found = compare(whole, lost)
+    assert only(found).new_quote == "We may sell what you open to data brokers."
+    assert found.suspected
+
+
+ADDED = {
+    "a paragraph": " ".join(f"We may also share number {n} of your drafts with data brokers and insurers." for n in range(20)),
+    "paragraphs": "\n\n".join(
+        " ".join(f"We may share number {n} of list {k} with data brokers and with insurers." for n in range(6)) for k in range(3)
+    ),
+    "a list": "We may sell:\n\n" + "\n".join(f"* item {n} of what you wrote to friends, and when" for n in range(20)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("added", ADDED.values(), ids=ADDED)
+def test_what_is_added_without_a_word_is_never_taken_for_a_lost_capture(added: str) -> None:
+    """The date stays, and the section had a sentence or two: nothing but the words that came tells of it."""
+    new = OLD.replace("in Dublin.", f"in Dublin.\n\n{added}")
+    found = compare(OLD, new)
+    assert found.suspected == ()
+    told = " ".join(change.new_quote for change in found.changes)
+    sentences = re.split(r"(?<=\.) |\n+", added)
+    assert all(sentence.strip("* ") in told for sentence in sentences)
+    assert "widens" in {change.direction for change in found.changes}
+
+
+def test_what_a_house_wrote_itself_was_not_captured() -> None:
+    body = "\n\n".join(f"When you open page {n}, we collect the time and the words of note {n}." for n in range(30))
+    new = OLD + f"\n## 5. When you use Chirper\n\nIt is long.\n\n{body}\n"
+    found = compare(OLD + "\n## 5. When you use Chirper\n\nIt is long.\n", new, captured=False)
+    assert found.suspected == ()
+    assert {change.direction for change in found.changes} == {"widens"}
 
 
 def test_a_page_behind_the_end_is_no_change_while_the_date_stays() -> None:
@@ -285,6 +335,7 @@ def test_a_page_behind_the_end_is_no_change_while_the_date_stays() -> None:
     found = compare(OLD, f"{OLD}\n\n# Welcome to the hub\n\n{more}\n")
     assert found.changes == ()
     assert "appended-page" in [note.code for note in found.notes]
+    assert "Paragraph 19 of the hub" in " ".join(change.new_quote for change in found.suspected)
 
 
 def test_broken_html_takes_no_longer_than_its_length() -> None:

@@ -54,6 +54,29 @@ EDITS = {
 }  # fmt: skip
 
 
+HEADINGS = {
+    "a company without its form": ("Shared with Harbor Analytics", "Shared with Palisade Data", "unclear", "name"),
+    "a name for itself": ("Harbor", "Palisade", "unclear", "name"),
+    "a place": ("For people in Ireland", "For people in Singapore", "unclear", "name"),
+    "other words": ("How we use your letters", "How we use and sell your letters", "editorial", "wording"),
+    "no word in common": ("Your Letters", "What friends get", "editorial", "wording"),
+    "a promise": ("We do not sell your letters", "Your letters", "widens", "promise-gone"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "direction", "rule"), HEADINGS.values(), ids=HEADINGS)
+def test_a_heading_that_says_something_else_is_heard(old: str, new: str, direction: str, rule: str) -> None:
+    """Nothing else in the text changed: whoever reads headings alone reads something else now."""
+    [change] = compare(OLD.replace("2. Letters", f"2. {old}"), OLD.replace("2. Letters", f"7. {new}")).changes
+    assert (change.kind, change.direction, change.rule) == ("changed", direction, rule)
+
+
+def test_a_line_of_dates_that_denies_or_names_a_company_is_compared() -> None:
+    for line in ("This policy is not in force until 1 May 2024", "Updated 1 May 2024 by Harbor Analytics Inc"):
+        old = f"{OLD}\n{line}.\n"
+        assert compare(old, old.replace(" not", "").replace("Harbor Analytics", "Palisade Data")).changes
+
+
 def edited(text: str, edits: tuple[tuple[str, str], ...]) -> str:
     for old, new in edits:
         text = text.replace(old, new)

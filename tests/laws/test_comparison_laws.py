@@ -113,6 +113,77 @@ def test_nothing_that_counts_is_swallowed(found: list[list[str]], edit: tuple, c
     assert not compare(page(found), page(changed)).renames
 
 
+# --- the same over headings: a heading is read by more people than what stands below it -----------------------------
+
+HEADS = (
+    "Shared with {company}", "{company} and your data", "What {name} receives", "Working With {name}", "{name}",
+    "Kept for {n} days", "Our {n} promises", "Data from before {day} May {year}", "Since {day} May {year}",
+    "We {not_}sell your data", "What we do {not_}collect", "Who can {not_}read your chirps", "How we work", "Your Choices",
+)  # fmt: skip
+NAMES = ("Harbor Analytics", "Palisade", "Quillfeather", "Merrow Data")
+FORMS = ("## {}", "## {n}. {}", "**{}**", "### {}", "**{n}.2 {}**")
+
+
+slots = st.fixed_dictionaries(
+    {"company": st.sampled_from(COMPANIES), "name": st.sampled_from(NAMES), "n": st.integers(2, 400),
+     "day": st.integers(1, 31), "year": st.integers(1990, 2035), "not_": st.sampled_from(("", "not "))}
+)  # fmt: skip
+headed = st.lists(st.tuples(st.sampled_from(HEADS), slots), min_size=2, max_size=6, unique_by=lambda one: one[0])
+
+
+def sections(heads: list[tuple[str, dict]], form: str, bodies: list[list[str]]) -> str:
+    """A policy with a section under every heading; each section has a sentence of its own."""
+    parts = ["# Chirper Privacy Policy", "Effective: 2023-05-01"]
+    for number, (head, slot) in enumerate(heads, 1):
+        body = f"This is part {'abcdefgh'[number]} of what we tell you here. {' '.join(bodies[number % len(bodies)])}"
+        parts += [form.format(head.format(**slot), n=number), body]
+    return "\n\n".join(parts) + "\n"
+
+
+OTHERWISE = {
+    "company": lambda value: next(one for one in COMPANIES if one != value),
+    "name": lambda value: next(one for one in NAMES if one != value),
+    "n": lambda value: value + 1, "day": lambda value: value % 28 + 1, "year": lambda value: value + 1,
+    "not_": lambda value: "" if value else "not ",
+}  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(headed, st.sampled_from(FORMS), paragraphs, st.randoms(use_true_random=False))
+def test_nothing_that_counts_is_swallowed_in_a_heading(
+    heads: list[tuple[str, dict]], form: str, bodies: list[list[str]], chance: random.Random
+) -> None:
+    """One number, negation, company, name or date in one heading: it is a change, or a date that is told."""
+    places = [(at, slot) for at, (head, _) in enumerate(heads) for slot in OTHERWISE if f"{{{slot}}}" in head]
+    if not places:
+        return
+    at, slot = chance.choice(places)
+    head, filled = heads[at]
+    changed = [*heads[:at], (head, {**filled, slot: OTHERWISE[slot](filled[slot])}), *heads[at + 1 :]]
+    one, other = sections(heads, form, bodies), sections(changed, form, bodies)
+    there, back = compare(one, other), compare(other, one)
+    dated = slot in ("day", "year") and "dates" in [note.code for note in there.notes]
+    assert there.changes or dated, (head, slot)
+    assert not there.renames
+    assert told(there) == sorted((mirrored(kind), mirrored(way), new, old) for kind, way, old, new in told(back))
+    assert compare(one, sections(heads, chance.choice(FORMS), bodies)).changes == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(headed, paragraphs, st.sampled_from([head for head in HEADS if "{" in head]), slots)
+def test_a_heading_alone_that_counts_is_not_swallowed(
+    heads: list[tuple[str, dict]], bodies: list[list[str]], head: str, slot: dict
+) -> None:
+    """A heading put above words that stood there before: whom it names, what it counts or denies is told."""
+    bare = "{name}" in head and not re.search("shar|partner", head.lower())
+    if bare or ("{not_}" in head and not slot["not_"]) or head in [known for known, _ in heads]:
+        return
+    one = sections(heads, "## {}", bodies)
+    other = one.replace("This is part c", f"## {head.format(**slot)}\n\nThis is part c")
+    found = compare(one, other)
+    assert found.changes or "dates" in [note.code for note in found.notes]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.text(max_size=400), st.text(max_size=400))
 def test_any_text_gets_an_answer(one: str, other: str) -> None:

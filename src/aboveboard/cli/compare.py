@@ -45,7 +45,8 @@ def compare(
     """
     names = [_pair(rename) for rename in renames]
     texts = [_text(name, folder or Path(workspace), chosen=folder is not None) for name in (old, new)]
-    found = compared(texts[0], texts[1], names=names)
+    captured = any(_is_file(name, folder) for name in (old, new))
+    found = compared(texts[0], texts[1], names=names, captured=captured)
     if page is not None:
         one, other = _short(old, new)
         written(page, as_html(found, f"{one} and {other} compared", one, other))
@@ -76,10 +77,15 @@ def _pair(rename: str) -> tuple[str, str]:
     return old.strip(), new.strip()
 
 
+def _is_file(name: str, folder: Path | None) -> bool:
+    """Whether a name is a file, which somebody may have saved from a page; a version of a policy was written down."""
+    return folder is None and Path(name).is_file()
+
+
 def _text(name: str, folder: Path, *, chosen: bool) -> str:
     """The text that a name means: a file, a version folder, or a version of the policy."""
     path = Path(name)
-    if not chosen and path.is_file():
+    if _is_file(name, folder if chosen else None):
         return decoded(path.read_bytes(), path)
     if not chosen and (path / policies.TEXT_FILE).is_file():
         return decoded((path / policies.TEXT_FILE).read_bytes(), path)

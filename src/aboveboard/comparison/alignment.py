@@ -83,8 +83,25 @@ def _found(a: Side, here: set[int], b: Side, there: set[int]) -> list[Group]:
         return []
     weights = _weights(a, left, b, right)
     pairs = _paired(a, left, b, right, weights)
+    pairs += _titles_in_place(a, [i for i in left if i not in dict(pairs)], b, _without(right, pairs))
     olds: dict[int, set[int]] = {i: {j} for i, j in pairs}
     return _joined(a, left, b, right, olds, weights)
+
+
+def _without(right: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[int]:
+    used = {j for _, j in pairs}
+    return [j for j in right if j not in used]
+
+
+def _titles_in_place(a: Side, left: Sequence[int], b: Side, right: Sequence[int]) -> list[tuple[int, int]]:
+    """Headings above the same sentence: one became the other, whatever words they share."""
+    below = {b.beside(j, 1): j for j in reversed(right) if b.sentences[j].kind == HEADING and b.beside(j, 1)}
+    found = {}
+    for i in left:
+        j = below.get(a.beside(i, 1)) if a.sentences[i].kind == HEADING else None
+        if j is not None and j not in found:
+            found[j] = i
+    return [(i, j) for j, i in found.items()]
 
 
 # --- the same words, wherever they stand --------------------------------------------------------------------------

@@ -6,7 +6,7 @@ that says why, so that nobody has to believe it. Specification: docs/formats/com
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,7 +86,8 @@ class Note:
 class Comparison:
     """Two texts compared. Where ``problems`` is not empty nothing was compared and ``changes`` is empty.
 
-    ``effective_old`` and ``effective_new`` are dates as the texts state them (ISO 8601), or None.
+    ``effective_old`` and ``effective_new`` are dates as the texts state them (ISO 8601), or None. ``suspected`` are
+    differences that whoever saved a page may have made: told with their words, and not counted as changes.
     """
 
     changes: tuple[Change, ...] = ()
@@ -95,6 +96,7 @@ class Comparison:
     problems: tuple[Note, ...] = ()
     effective_old: str | None = None
     effective_new: str | None = None
+    suspected: tuple[Change, ...] = ()
 
     @property
     def alerts(self) -> tuple[Change, ...]:
@@ -114,6 +116,7 @@ class Comparison:
             "effective_new": self.effective_new,
             "counts": dict(self.counts()),
             "changes": [change.as_json() for change in self.changes],
+            "suspected": [change.as_json() for change in self.suspected],
             "renames": [asdict(rename) for rename in self.renames],
             "notes": [asdict(note) for note in self.notes],
             "problems": [asdict(note) for note in self.problems],
@@ -123,13 +126,18 @@ class Comparison:
     def from_json(cls, found: Mapping[str, Any]) -> Comparison:
         """The comparison that ``as_json`` told."""
         return cls(
-            tuple(Change(**{key: _frozen(value) for key, value in one.items()}) for one in found["changes"]),
+            _changes(found["changes"]),
             tuple(Rename(**one) for one in found["renames"]),
             tuple(Note(**one) for one in found["notes"]),
             tuple(Note(**one) for one in found["problems"]),
             found["effective_old"],
             found["effective_new"],
+            _changes(found.get("suspected", ())),  # written by an older version: it told none
         )
+
+
+def _changes(told: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
+    return tuple(Change(**{key: _frozen(value) for key, value in one.items()}) for one in told)
 
 
 def _frozen(value: Any) -> Any:

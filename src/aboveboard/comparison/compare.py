@@ -14,17 +14,18 @@ from aboveboard.comparison.alignment import Side
 from aboveboard.comparison.changes import Change, Comparison, Note, Rename
 from aboveboard.comparison.folding import Placed, folded, once
 from aboveboard.comparison.parts import ONLY, Part, Variant
-from aboveboard.comparison.text import Sentences
 
 Names = Sequence[tuple[str, str]]
+Changes = tuple[Change, ...]
 
 
-def compare(old: str, new: str, *, names: Names = ()) -> Comparison:
+def compare(old: str, new: str, *, names: Names = (), captured: bool = True) -> Comparison:
     """What changed from ``old`` to ``new``, each change typed, and what was suspicious.
 
     The texts may be Markdown, HTML or plain. ``names`` are renames known beforehand (old, new). Of a page that holds
-    the coming policy and the current one, the coming one is compared. Never raises for what a text says: where one is
-    no policy (an error page, three words) ``problems`` says so and ``changes`` is empty.
+    the coming policy and the current one, the coming one is compared. ``captured`` says that the texts were saved from
+    pages, which loses and adds what no policy did; what its own house wrote down was not. Never raises for what a text
+    says: where one is no policy (an error page, three words) ``problems`` says so and ``changes`` is empty.
     """
     one, other = read(old, "old"), read(new, "new")
     problems = (*one.problems, *other.problems)
@@ -32,7 +33,7 @@ def compare(old: str, new: str, *, names: Names = ()) -> Comparison:
         problems = tuple(suspicion.of_both(one.part.clauses, other.part.clauses))
     if problems:
         return Comparison(problems=problems, effective_old=one.effective, effective_new=other.effective)
-    return compare_parts(one, other, names)
+    return compare_parts(one, other, names, captured=captured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +72,28 @@ def read(source: str, side: str) -> Reading:
     return Reading(part, found, tuple(notes), problems)
 
 
-def compare_parts(one: Reading, other: Reading, names: Names = ()) -> Comparison:
+def compare_parts(one: Reading, other: Reading, names: Names = (), *, captured: bool = True) -> Comparison:
     """Two texts that are policies, compared."""
     same_date = one.effective is not None and one.effective == other.effective
-    old, new, notes = _without_losses(
-        suspicion.spoken(one.part.clauses), suspicion.spoken(other.part.clauses), same_date
-    )
-    changes, learned = _changes(old, new, names)
-    notes = [*one.notes, *other.notes, *notes, *_about_dates(one, other, bool(changes))]
-    return Comparison(changes, learned, tuple(notes), (), one.effective, other.effective)
-
-
-def _changes(old: Sentences, new: Sentences, names: Names) -> tuple[tuple[Change, ...], tuple[Rename, ...]]:
+    old, new = one.part.clauses, other.part.clauses
     if [(s.tokens, s.lead) for s in old] == [(s.tokens, s.lead) for s in new]:
-        return (), ()
+        return _told(one, other, [], (), (), ())
+    lost = list(suspicion.captures(old, new, same_date)) if captured else []
+    doubtful = {id(s) for side in (old, new) for s in suspicion.foreign(side)}
+    doubtful |= {id(old[at]) for found in lost for at in found.old} | {
+        id(new[at]) for found in lost for at in found.new
+    }
     a, b, learned = renames.sides(old, new, names)
-    return tuple(_all_changes(a, b)), learned
+    found = list(_all_changes(a, b, frozenset(doubtful)))
+    certain, suspected = (tuple(once([side[n] for side in found])) for n in (0, 1))
+    return _told(one, other, [loss.note for loss in lost], certain, suspected, learned)
 
 
-def _without_losses(old: Sentences, new: Sentences, same_date: bool) -> tuple[Sentences, Sentences, list[Note]]:
-    found = list(suspicion.captures(old, new, same_date))
-    gone_old = frozenset().union(*(lost.old for lost in found)) if found else frozenset()
-    gone_new = frozenset().union(*(lost.new for lost in found)) if found else frozenset()
-    left = tuple(s for at, s in enumerate(old) if at not in gone_old)
-    right = tuple(s for at, s in enumerate(new) if at not in gone_new)
-    return left, right, [lost.note for lost in found]
+def _told(
+    one: Reading, other: Reading, lost: Sequence[Note], found: Changes, suspected: Changes, learned: tuple[Rename, ...]
+) -> Comparison:
+    notes = (*one.notes, *other.notes, *lost, *_about_dates(one, other, bool(found)))
+    return Comparison(found, learned, notes, (), one.effective, other.effective, suspected)
 
 
 def _about_dates(one: Reading, other: Reading, changed: bool) -> Iterator[Note]:
@@ -103,25 +101,33 @@ def _about_dates(one: Reading, other: Reading, changed: bool) -> Iterator[Note]:
         yield Note(
             "effective-date", f"the date of the text went from {one.effective or 'none'} to {other.effective or 'none'}"
         )
-    elif one.part.role == other.part.role and set(one.part.dates.told) != set(other.part.dates.told):
+    rest = [[day for day in reading.part.dates.told if day != reading.effective] for reading in (one, other)]
+    if one.part.role == other.part.role and set(rest[0]) != set(rest[1]):
         dates = " to ".join(", ".join(reading.part.dates.told) or "none" for reading in (one, other))
         yield Note("dates", f"the dates that the text tells went from {dates}")
     if changed and one.effective is not None and one.effective == other.effective:
         yield Note("silent-edit", f"the text changed and its date, {one.effective}, did not")
 
 
-def _all_changes(a: Side, b: Side) -> Iterator[Change]:
-    """The changes of all regional variants, each told once with the regions it stands in."""
-    pairs = _facing(parts.variants(a.sentences), parts.variants(b.sentences))
-    found: list[list[Change]] = []
-    for old, new in pairs:
+def _all_changes(a: Side, b: Side, doubtful: frozenset[int]) -> Iterator[tuple[list[Change], list[Change]]]:
+    """For each regional variant its changes, and what may be no change because a capture made it."""
+    for old, new in _facing(parts.variants(a.sentences), parts.variants(b.sentences)):
         one, other = _narrowed(a, old), _narrowed(b, new)
         facing = meaning.prepared(one, a), meaning.prepared(other, b)
-        region = new.region or old.region
         typed = [Placed(c, group) for group in alignment.align(one, other) for c in meaning.typed(*facing, group)]
-        told = folded(typed, one.sentences, other.sentences)
-        found.append([replace(change, regions=(region,) if region else ()) for change in told])
-    yield from once(found)
+        region = new.region or old.region
+        told = ([p for p in typed if _is_doubtful(p, one, other, doubtful) is doubt] for doubt in (False, True))
+        certain, suspected = (
+            [replace(c, regions=(region,) if region else ()) for c in folded(placed, one.sentences, other.sentences)]
+            for placed in told
+        )
+        yield certain, suspected
+
+
+def _is_doubtful(placed: Placed, old: Side, new: Side, doubtful: frozenset[int]) -> bool:
+    """INVARIANT: a capture only loses or only adds. What was reworded, or stands outside of what it took, is a change."""
+    here = [*(old.sentences[i] for i in placed.group.old), *(new.sentences[j] for j in placed.group.new)]
+    return placed.change.kind != "changed" and all(id(sentence) in doubtful for sentence in here)
 
 
 def _facing(old: Sequence[Variant], new: Sequence[Variant]) -> list[tuple[Variant, Variant]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+from aboveboard.comparison import lexicon
 from aboveboard.comparison.text import Sentence
 
 _MONTHS = {
@@ -104,7 +105,7 @@ def _kind_of(words: str, tokens: tuple[str, ...]) -> str | None:
         return "banner" if _BANNER.match(words) else None
     if _COMING.search(words) and _OF_THE_TEXT.search(words):
         return "coming"
-    if len(tokens) > LONGEST_LINE or re.search(r"\b(?:we|you|your)\b", words, re.I):
+    if len(tokens) > LONGEST_LINE or _SAYS_MORE.search(words) or lexicon.company_spans(words):
         return None
     if _UNTIL.search(words):
         return "until"
@@ -115,6 +116,8 @@ def _kind_of(words: str, tokens: tuple[str, ...]) -> str | None:
     return None
 
 
+_SAYS_MORE = re.compile(r"\b(?:we|you|your|not|no|never|without)\b|n't\b", re.IGNORECASE)
+"""A line with one of these words, or with a company in it, says more than when."""
 _BANNER = re.compile(
     r"^(?:we(?: have|'ve| are)? (?:made some (?:updates|changes)|(?:recently )?updat(?:ed|ing) (?:our|this|these))|"
     r"(?:until then, )?the current [\w ]{3,40} (?:is|are|continues?)\b"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from aboveboard.comparison import lexicon
 from aboveboard.comparison.alignment import Group
 from aboveboard.comparison.changes import ASPECTS, Change
 from aboveboard.comparison.text import HEADING, LINK, Sentence, Sentences
@@ -59,10 +60,24 @@ def _at(placed: Placed, *, added: bool) -> tuple[int, ...]:
 
 
 def _says_nothing(placed: Placed, old: Sentences, new: Sentences) -> bool:
-    """Headings and bare links that came or went without a sentence."""
+    """Headings and bare links that came or went without a sentence, and name nothing that matters."""
     here = [*(old[i] for i in placed.group.old), *(new[j] for j in placed.group.new)]
     lone = placed.change.kind != "changed" and placed.change.rule == "statement"
-    return lone and all(s.kind in (HEADING, LINK) for s in here)
+    return lone and all(s.kind in (HEADING, LINK) and not (s.kind == HEADING and _names_something(s)) for s in here)
+
+
+_DENIES = frozenset({"not", "no", "never", "nor", "neither", "none", "without"})
+
+
+def _names_something(heading: Sentence) -> bool:
+    """Whether a heading for itself says a number, a negation, a company, a kind of data, a use or who receives it."""
+    words = heading.text
+    told = {*lexicon.categories(words), *lexicon.purposes(words), *lexicon.recipients(words)} - _BROAD
+    figures = any(token[:1].isdigit() for token in heading.tokens)
+    return bool(told) or figures or not _DENIES.isdisjoint(heading.tokens) or bool(lexicon.company_spans(words))
+
+
+_BROAD = frozenset({"user", "service.operation"})
 
 
 def is_label(sentence: Sentence) -> bool:
@@ -81,7 +96,7 @@ def _belongs(one: Placed, other: Placed, side: Sentences, *, added: bool) -> boo
         return True
     if one.change.direction != other.change.direction or is_label(following):
         return False
-    if one.change.direction == "editorial":
+    if one.change.direction == "editorial" or one.change.rule == other.change.rule == "language":
         return last.path == following.path
     listed = bool(following.lead) and following.lead in (last.lead, last.text)
     return listed and one.change.rule == other.change.rule

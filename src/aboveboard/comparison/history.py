@@ -10,7 +10,7 @@ Specification: docs/formats/comparison.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -179,7 +179,8 @@ class History:
         soon = version.recorded_at - self.candidate.recorded_at <= FLIP
         if back and soon and _compared(self.candidate, version).changes:
             days = (version.recorded_at - self.candidate.recorded_at).days
-            sentence = f"another text was served and taken back {'the same day' if not days else f'after {days} days'}"
+            after = "the same day" if not days else "after a day" if days == 1 else f"after {days} days"
+            sentence = f"another text was served and taken back {after}"
             yield _entry(FLIPPED, self.candidate, sentence, before=self.base.id)
             self.candidate = None
             return
@@ -197,7 +198,7 @@ class History:
         back, self.suspect = self.suspect is not None, None
         if not found.changes:
             self.base = version
-        elif back and found.effective_new is not None and found.effective_old == found.effective_new:
+        elif back and _only_captured(found):
             yield self._recaptured(version, found)
         elif self._is_announced(version):
             yield from self._event(version)
@@ -207,9 +208,8 @@ class History:
     def _recaptured(self, version: Version, found: Comparison) -> Entry:
         """The page is whole again. What is different may be the policy or the capture: its date says it is no change."""
         base, self.base = self.base, version
-        sentence = (
-            f"the page is whole again, under the same date; {len(found.changes)} differences since are not counted"
-        )
+        told = _counted(len(found.changes), "difference")
+        sentence = f"the page is whole again, under the same date; {told} not counted"
         return _entry(
             RECAPTURED,
             version,
@@ -276,7 +276,9 @@ class History:
             yield from self._event(self.candidate)
         found = _compared(self.base, version)
         if found.changes:
-            sentence = f"the recorder changed how it reads the page: {len(found.changes)} differences are not counted"
+            sentence = (
+                f"the recorder changed how it reads the page: {_counted(len(found.changes), 'difference')} not counted"
+            )
             yield _entry(TECHNICAL, version, sentence, before=self.base.id)
         self.base, self.suspect = version, None
 
@@ -293,7 +295,19 @@ def _in_force(version: Version) -> Reading:
 
 
 def _compared(old: Version, new: Version) -> Comparison:
-    return compare_parts(_in_force(old), _in_force(new))
+    """Two versions compared. What the older one is suspected to have lost was never seen in any version: it came."""
+    found = compare_parts(_in_force(old), _in_force(new))
+    if not any(note.code == "suspect-capture" and note.side == "old" for note in found.notes):
+        return found
+    came = tuple(change for change in found.suspected if change.kind == "added")
+    rest = tuple(change for change in found.suspected if change.kind != "added")
+    return replace(found, changes=(*found.changes, *came), suspected=rest)
+
+
+def _only_captured(found: Comparison) -> bool:
+    """Whether a page that is whole again differs, under the same date, in nothing that somebody must have written."""
+    same_date = found.effective_new is not None and found.effective_old == found.effective_new
+    return same_date and all(c.kind == "removed" or c.direction == "editorial" for c in found.changes)
 
 
 def _problem(version: Version, latest: Version | None) -> Note | None:
@@ -309,6 +323,10 @@ def _problem(version: Version, latest: Version | None) -> Note | None:
 
 def _suspected(version: Version, notes: list[Note]) -> Entry:
     return _entry(SUSPECT, version, "; ".join(note.sentence for note in notes))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what} is" if number == 1 else f"{number:,} {what}s are"
 
 
 def _told(found: Comparison, silent: bool, coming: Coming | None, as_told: bool) -> str:

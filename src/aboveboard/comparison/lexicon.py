@@ -7,7 +7,7 @@ one service. A lawyer can read it, and whoever misses a word adds a line and a c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from aboveboard.comparison.text import Sentence
@@ -64,103 +64,112 @@ def goes_to(name: tuple[str, ...], sentences: Sequence[Sentence]) -> bool:
 
 
 def _named(*pairs: tuple[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(rf"\b(?:{pattern})", re.IGNORECASE), key) for pattern, key in pairs)
+    return tuple((re.compile(rf"\b(?:{pattern})(?!\w)", re.IGNORECASE), key) for pattern, key in pairs)
 
 
 CATEGORIES = _named(
-    (r"encrypted (?:direct )?messag|metadata (?:related to|of|about) [^.;]{0,12}(?:encrypted|"
-     r"messag)", "user.communication.encrypted.metadata"),
+    (r"encrypted (?:direct )?messag\w*|metadata (?:related to|of|about) [^.;]{0,12}(?:encrypted|messag\w*)",
+     "user.communication.encrypted.metadata"),
     (r"contents? of (?:your |the |private |direct )*(?:messages?|chats?|calls?|conversations?|communications?)|"
      r"voice (?:or video )?calls?", "user.communication.message.content"),
-    (r"(?:direct|private|voice|personal) messages?|\bdms?\b|messages? (?:you )?(?:send|sent|receive)|chats? with|"
+    (r"(?:direct|private|voice|personal) messages?|dms?|messages? (?:you )?(?:send|sent|receive)|chats? with|"
      r"inmail", "user.communication.message"),
-    (r"who you (?:are )?communicat|recipients?,? and date", "user.communication.message.metadata"),
-    (r"biometric|face ?print|facial recognition|faceprint|face template|voiceprint", "user.biometric"),
-    (r"fingerprint", "user.biometric.fingerprint"),
+    (r"who you (?:are )?communicat\w*|recipients?,? and dates?", "user.communication.message.metadata"),
+    (r"biometrics?|face ?prints?|facial recognition|face templates?|voice ?prints?", "user.biometric"),
+    (r"fingerprints?", "user.biometric.fingerprint"),
     (r"voice recordings?|audio recordings?|voice data", "user.biometric.voice"),
     (r"employment (?:history|preferences)|work (?:history|experience)|job (?:search|applications?|preferences)|"
-     r"applicant|r[eé]sum[eé]|professional experience|skills and abilities", "user.employment"),
+     r"applicants?|r[eé]sum[eé]s?|professional experience|skills and abilities", "user.employment"),
     (r"educational? (?:history|information|background)|information about your education", "user.employment.education"),
-    (r"job titles?|job function", "user.job_title"),
-    (r"precise (?:geo)?location|gps|exact location", "user.location.precise"),
-    (r"(?:approximate|rough|general|coarse) location", "user.location.imprecise"),
-    (r"location|geolocation|whereabouts", "user.location"),
-    (r"ip address", "user.device.ip_address"),
+    (r"job titles?|job functions?", "user.job_title"),
+    (r"precise (?:geo)?locations?|gps|exact locations?", "user.location.precise"),
+    (r"(?:approximate|rough|general|coarse) locations?", "user.location.imprecise"),
+    (r"(?:geo)?locations?|whereabouts", "user.location"),
+    (r"ip address(?:es)?", "user.device.ip_address"),
     (r"cookies?(?! polic)|pixels?|web beacons?", "user.device.cookie"),
-    (r"device (?:information|id|identifiers?|type|settings|data)|type of device|operating system|browser type|"
-     r"network service provider|mobile carrier|unique device", "user.device"),
-    (r"address books?|(?:your|their|uploaded|phone|device|imported?) contacts\b", "user.social.contacts"),
-    (r"friends? lists?|followers|people you (?:follow|know)|connections?\b(?= (?:you|list))|social "
-     r"graph", "user.social"),
-    (r"e-?mail address", "user.contact.email"),
+    (r"device (?:information|ids?|identifiers?|type|settings|data)|type of device|operating systems?|browser types?|"
+     r"network service providers?|mobile carriers?|unique device", "user.device"),
+    (r"address books?|(?:your|their|uploaded|phone|device|imported?) contacts", "user.social.contacts"),
+    (r"friends? lists?|followers|people you (?:follow|know)|connections?(?= (?:you|list))|social graph", "user.social"),
+    (r"e-?mail address(?:es)?", "user.contact.email"),
     (r"(?:phone|telephone|mobile) numbers?", "user.contact.phone_number"),
-    (r"(?:street|postal|mailing|billing|home) address", "user.contact.address"),
-    (r"contact (?:details|info)", "user.contact"),
-    (r"credit (?:or debit )?cards?|payment (?:information|card|method|details)|bank (?:account|details)|billing "
+    (r"(?:street|postal|mailing|billing|home) address(?:es)?", "user.contact.address"),
+    (r"contact (?:details|info(?:rmation)?)", "user.contact"),
+    (r"credit (?:or debit )?cards?|payment (?:information|cards?|methods?|details)|bank (?:accounts?|details)|billing "
      r"information", "user.payment"),
-    (r"purchases?\b|transactions?\b|purchase history|what you (?:bought|purchased)", "user.behavior.purchase_history"),
-    (r"search (?:history|terms|quer)|searches\b", "user.behavior.search_history"),
-    (r"browsing (?:history|activity)|pages? (?:you )?visited|web pages? you|sites? you "
-     r"visit", "user.behavior.browsing_history"),
-    (r"viewing history|videos? you (?:watch|view)|watch (?:time|history)|listening "
-     r"history", "user.behavior.media_consumption"),
-    (r"likes\b|bookmarks|reposts|retweets|reactions|interact(?:ions?|s)? with|engagement|activity on|how you use|"
+    (r"purchases?|transactions?|purchase history|what you (?:bought|purchased)", "user.behavior.purchase_history"),
+    (r"search (?:history|terms|quer(?:y|ies))|searches", "user.behavior.search_history"),
+    (r"browsing (?:history|activity)|pages? (?:you )?visited|web pages? you|sites? you visit(?:ed)?",
+     "user.behavior.browsing_history"),
+    (r"viewing history|videos? you (?:watch|view)|watch (?:time|history)|listening history",
+     "user.behavior.media_consumption"),
+    (r"likes|bookmarks|reposts|retweets|reactions|interact(?:ions?|s)? with|engagement|activity on|how you use|"
      r"usage (?:data|information)|your activity|activities|clicks", "user.behavior"),
-    (r"government(?:[- ]issued)? (?:id|identification|identifier)|passport|driver'?s licen[sc]e|identity document|"
-     r"submit an id\b|social security", "user.government_id"),
-    (r"date of birth|birth ?da(?:te|y)", "user.demographic.date_of_birth"),
-    (r"\bage\b|age (?:range|assurance|verification)", "user.demographic.age_range"),
-    (r"gender", "user.demographic.gender"),
-    (r"religio", "user.demographic.religious_belief"),
-    (r"political (?:opinion|belief|view)", "user.demographic.political_opinion"),
-    (r"(?:racial|ethnic)|\brace\b", "user.demographic.race_ethnicity"),
+    (r"government(?:[- ]issued)? (?:ids?|identifications?|identifiers?)|passports?|driver'?s licen[sc]es?|identity "
+     r"documents?|submit an id|social security", "user.government_id"),
+    (r"dates? of birth|birth ?(?:dates?|days?)", "user.demographic.date_of_birth"),
+    (r"age|age (?:range|assurance|verification)", "user.demographic.age_range"),
+    (r"genders?", "user.demographic.gender"),
+    (r"religio\w*", "user.demographic.religious_belief"),
+    (r"political (?:opinions?|beliefs?|views?)", "user.demographic.political_opinion"),
+    (r"racial|ethnic\w*|race", "user.demographic.race_ethnicity"),
     (r"sexual orientation", "user.demographic.sexual_orientation"),
     (r"health|medical", "user.health_and_medical"),
-    (r"genetic", "user.health_and_medical.genetic"),
-    (r"criminal (?:record|history|conviction)", "user.criminal_history"),
+    (r"genetics?", "user.health_and_medical.genetic"),
+    (r"criminal (?:records?|history|convictions?)", "user.criminal_history"),
     (r"child(?:ren)?'?s? (?:data|information)|data (?:of|about) children|under (?:the age of )?1[3-8]|"
-     r"minors?\b", "user.childrens"),
-    (r"photos?|selfies?|pictures|images of you|camera", "user.content.self_image"),
-    (r"public(?:ly)?[- ](?:available|shared|accessible)|public (?:posts?|content|data|profile)|post(?:s|ed)? "
+     r"minors?", "user.childrens"),
+    (r"photo(?:s|graphs?)?|selfies?|pictures|images of you|cameras?", "user.content.self_image"),
+    (r"public(?:ly)?[- ](?:available|shared|accessible)|public (?:posts?|content|data|profiles?)|post(?:s|ed)? "
      r"publicly", "user.content.public"),
-    (r"(?:your|user|customer|member|uploaded) (?:content|input|files|materials?|documents|posts)|content (?:you|"
-     r"that you|customers|users) |\bposts\b|user[- ]generated|prompts?\b|recordings?\b|transcri", "user.content"),
-    (r"user ?names?|display name|account name", "user.account.username"),
+    (r"(?:your|user|customer|member|uploaded) (?:content|inputs?|files|materials?|documents|posts)|content (?:you|"
+     r"that you|customers|users)(?= )|posts|user[- ]generated|prompts?|recordings?|transcri\w*", "user.content"),
+    (r"user ?names?|display names?|account names?", "user.account.username"),
     (r"passwords?", "user.authorization.password"),
     (r"credentials", "user.authorization.credentials"),
     (r"account (?:information|data|details)", "user.account"),
-    (r"(?:device|advertising|unique|mobile|hashed|cookie) (?:identifiers?|ids?)|identifiers\b|hashed "
-     r"version", "user.unique_id"),
-    (r"diagnostic|telemetry|crash (?:data|reports?)|log (?:data|information)|service generated data|performance "
+    (r"(?:device|advertising|unique|mobile|hashed|cookie) (?:identifiers?|ids?)|identifiers|hashed versions?",
+     "user.unique_id"),
+    (r"diagnostics?|telemetry|crash (?:data|reports?)|log (?:data|information)|service generated data|performance "
      r"data", "user.telemetry"),
-    (r"financial (?:information|data|account)|income", "user.financial"),
-    (r"(?:personal|your|the|any|all|certain|other|user|members?'?) (?:personal )?(?:information|data)\b|"
+    (r"financial (?:information|data|accounts?)|incomes?", "user.financial"),
+    (r"(?:personal|your|the|any|all|certain|other|user|members?'?) (?:personal )?(?:information|data)|"
      r"information (?:about you|we collect|you provide)", "user"),
 )  # fmt: skip
-"""What a phrase says of the data; the narrow ones first. A key below one that was found takes its place."""
+"""What a phrase says of the data; the narrow ones first. A key below one that was found takes its place.
+
+Every phrase is whole words: "incoming" is no income, "measurements" are data and measure nothing.
+"""
+
+_TRAIN = (
+    r"\btrain(?:s|ed|ing)?\b(?! (?:of )?(?:our |their |the |its |new |all )*"
+    r"(?:staff|employees?|personnel|teams?|people|moderators?|agents?|colleagues|contractors?))"
+)
+"""To train, but not the people who work there."""
 
 PURPOSES = _named(
-    (r"train\w*[^.;]{0,60}(?:generative|large language|foundation|frontier)|(?:generative|foundation|frontier|"
-     r"large language)[^.;]{0,40}(?:models?|ai)\b[^.;]{0,40}train", "train_ai_system.generative"),
-    (r"train(?:s|ed|ing)?\b[^.;]{0,70}\b(?:models?|ai|artificial intelligence|machine[- ]learning|algorithms?|"
-     r"systems?|technolog)|(?:ai|model|machine[- ]learning|artificial intelligence)[^.;]{0,60}\btrain|"
-     r"develop(?:ing)?[^.;]{0,30}\bai\b|\bai models?|artificial intelligence models?|machine learning "
+    (rf"{_TRAIN}[^.;]{{0,60}}\b(?:generative|large language|foundation|frontier)|(?:generative|foundation|frontier|"
+     rf"large language)[^.;]{{0,40}}\b(?:models?|ai)\b[^.;]{{0,40}}{_TRAIN}", "train_ai_system.generative"),
+    (rf"{_TRAIN}[^.;]{{0,70}}\b(?:models?|ai|artificial intelligence|machine[- ]learning|algorithms?|"
+     rf"systems?|technolog\w*)|(?:ai|models?|machine[- ]learning|artificial intelligence)\b[^.;]{{0,60}}{_TRAIN}|"
+     r"develop(?:ing)?\b[^.;]{0,30}\bai|ai models?|artificial intelligence models?|machine learning "
      r"models?", "train_ai_system"),
-    (r"recommend[^.;]{0,20}jobs?|potential jobs", "employment.recommend_jobs"),
+    (r"recommend\w*[^.;]{0,20}\bjobs?|potential jobs", "employment.recommend_jobs"),
     (r"potential employers when you apply|when you apply for", "employment.share_on_application"),
-    (r"employers?[^.;]{0,20}(?:find|search)|potential candidates", "employment.candidate_search"),
-    (r"(?:relevant|personali[sz]ed|targeted|interest-based|behaviou?ral|tailored)[^.;]{0,20}(?:ads?\b|advert|"
-     r"content and ads)|targeted advertising|show you ads", "advertising.relevance"),
-    (r"advert|\bads?\b|market(?:ing)?\b(?!place)|promot(?:e|ing|ion)", "advertising"),
-    (r"verify[^.;]{0,20}(?:identity|account|age)|identif(?:y you|ication purposes|y users)|age (?:assurance|"
+    (r"employers?\b[^.;]{0,20}\b(?:find|search\w*)|potential candidates", "employment.candidate_search"),
+    (r"(?:relevant|personali[sz]ed|targeted|interest-based|behaviou?ral|tailored)\b[^.;]{0,20}\b(?:ads?|advert\w*|"
+     r"content and ads)|show you ads", "advertising.relevance"),
+    (r"advert\w*|ads?|market(?:ing|ers?)?|promot(?:e[sd]?|ing|ions?|ional)", "advertising"),
+    (r"verify\b[^.;]{0,20}\b(?:identity|account|age)|identif(?:y you|ication purposes|y users)|age (?:assurance|"
      r"verification)", "security.identification"),
-    (r"authenticat|sign[- ]?in|log[- ]?in\b", "security.authentication"),
-    (r"fraud|malware|abuse|secur(?:e|ity)", "security.security"),
-    (r"safety|harmful|violat|enforce", "security.safety"),
-    (r"third[- ]part(?:y|ies)|partners?|affiliates?|sell\b|disclos|share (?:your|with|it|this|that|the|"
-     r"information)|transfer", "third_party_sharing"),
-    (r"research|analytics|analy[sz]e|measure|statistic|insights", "analyse"),
-    (r"(?:improve|provide|operate|maintain|personali[sz]e|develop)\b", "service.operation"),
+    (r"authenticat\w*|sign(?:ed|ing)?[- ]?in|log(?:ged|ging)?[- ]?in", "security.authentication"),
+    (r"fraud\w*|malware|abus\w*|secur(?:e[sd]?|ing|ity)", "security.security"),
+    (r"safety|harmful|violat\w*|enforc\w*", "security.safety"),
+    (r"third[- ]part(?:y|ies)|partners?|affiliates?|sell(?:s|ing)?|disclos\w*|shar(?:es?|ed|ing) (?:your|with|it|"
+     r"this|that|the|them|these|those|such|information)|transfer\w*", "third_party_sharing"),
+    (r"research\w*|analytics|analy[sz](?:e[sd]?|ing)|analys[ei]s|(?<!security )(?<!\ba )(?<!any )(?<!this )measure|"
+     r"measur(?:ed|ing)|measurement(?: (?:of|services?|providers?|partners?|purposes?))|statistic\w*|insights?", "analyse"),
+    (r"(?:improv|provid|operat|personali[sz])(?:e[sd]?|ing)|(?:maintain|develop)(?:s|ed|ing)?", "service.operation"),
 )  # fmt: skip
 
 RECIPIENTS = tuple(
@@ -198,6 +207,64 @@ def recipients(text: str) -> tuple[str, ...]:
     whole = [kind for kind in kinds if not any(kind != other and kind in other for other in kinds)]
     companies = [text[a:b].rstrip(" .,") for a, b in company_spans(text)]
     return tuple(dict.fromkeys([*companies, *whole]))
+
+
+# --- terms of time ------------------------------------------------------------------------------------------------
+
+_UNIT_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0}
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
+_FIGURES = (
+    {word: n for n, word in enumerate(_ONES)}
+    | {word: 10 * n for n, word in enumerate(_TENS, 2)}
+    | {f"{tens}-{_ONES[one]}": 10 * n + one for n, tens in enumerate(_TENS, 2) for one in range(1, 10)}
+    | {"a": 1, "an": 1}
+)
+_TERM = re.compile(
+    r"\b(\d+|[a-z]+(?:-[a-z]+)?)\)?(?:[ -](?:full|business|calendar|working))?[ -](hour|day|week|month|year)s?\b", re.I
+)
+SAME_TERM = 0.04
+"""Terms are the same where they differ by less than this share: twelve months and a year, a month and thirty days."""
+
+
+def terms(text: str) -> Iterator[tuple[int, int, float]]:
+    """The terms of time in a text: where each begins and ends, and how many days it has, months and years roughly.
+
+    "One year and six months" is one term.
+    """
+    held: tuple[int, int, float] | None = None
+    for start, end, days in _single_terms(text):
+        if held is not None and days < held[2] and _JOINT.fullmatch(text[held[1] : start]):
+            held = held[0], end, held[2] + days
+            continue
+        if held is not None:
+            yield held
+        held = start, end, days
+    if held is not None:
+        yield held
+
+
+_JOINT = re.compile(r",? (?:and )?")
+
+
+def _single_terms(text: str) -> Iterator[tuple[int, int, float]]:
+    for found in _TERM.finditer(text.lower()):
+        number = int(found[1]) if found[1].isdigit() else _FIGURES.get(found[1])
+        if number is not None:
+            yield found.start(), found.end(), number * _UNIT_DAYS[found[2]]
+
+
+def lengths(text: str) -> tuple[float, ...]:
+    """How many days the terms of a text have."""
+    return tuple(days for _, _, days in terms(text))
+
+
+def same_length(one: float, other: float) -> bool:
+    """Whether two terms are as long as each other, as far as months and years are."""
+    return abs(one - other) <= SAME_TERM * max(one, other)
 
 
 # --- what a service calls itself ---------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from aboveboard.comparison import alignment, frames, lexicon
+from aboveboard.comparison import alignment, frames, lexicon, suspicion
 from aboveboard.comparison.alignment import Group, Key, Side
 from aboveboard.comparison.changes import ASPECTS, Change
 from aboveboard.comparison.folding import is_label
@@ -33,6 +33,7 @@ RULES: Mapping[str, str] = {
     "prohibition-gone": "a prohibition or a waiver is gone",
     "grant-made": "something is allowed to be done with data that was not said before",
     "grant-gone": "something that was allowed to be done with data is no longer said",
+    "language": "it is said in a language that the rules do not read",
     "reaches-back": "it says whether data from before is reached",
     "longer": "data is kept longer, or a term for people is shorter",
     "shorter": "data is kept for less time, or a term for people is longer",
@@ -45,6 +46,7 @@ RULES: Mapping[str, str] = {
     "condition": "a condition came or went",
     "extent": "a word for how much was replaced by another",
     "company": "a company is named that was not named, or no longer",
+    "name": "a heading names something that it did not name, or no longer",
     "address": "an address changed",
     "number": "a number or a date changed",
     "example": "an example was replaced, added or dropped",
@@ -59,18 +61,31 @@ RULES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One side as the rules need it: its sentences, what the service calls itself, every word, what headings are numbered."""
+    """One side as the rules need it: its sentences, what the service calls itself, every word, what headings are numbered.
+
+    ``common`` are the words that are written small somewhere: whatever else a heading capitalises, those are no names.
+    ``named`` are all words that are written large.
+    """
 
     side: Side
     names: tuple[str, ...]
     words: frozenset[str]
     numbers: Mapping[str, Key]
+    common: frozenset[str]
+    named: frozenset[str]
 
 
 def prepared(side: Side, whole: Side) -> Text:
     """A side with what is asked of it again and again. ``whole`` is the text that it is a part of."""
     words = frozenset(t for s in whole.sentences for t in s.tokens)
-    return Text(side, lexicon.own_names(whole.sentences), words, _numbers_of(whole))
+    common = frozenset().union(*(_written_small(s.text) for s in whole.sentences))
+    named = frozenset().union(*(_written_large(s.text) for s in whole.sentences))
+    return Text(side, lexicon.own_names(whole.sentences), words, _numbers_of(whole), common, named)
+
+
+@lru_cache(maxsize=1 << 14)
+def _written_small(words: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\b[a-z][a-z'-]+", words))
 
 
 def _numbers_of(side: Side) -> Mapping[str, Key]:
@@ -81,6 +96,11 @@ def _numbers_of(side: Side) -> Mapping[str, Key]:
         if sentence.kind == HEADING and number:
             found.setdefault(number[1], key)
     return found
+
+
+@lru_cache(maxsize=1 << 14)
+def _written_large(words: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\b[A-Z][\w&-]+", words))
 
 
 # --- one group, typed -------------------------------------------------------------------------------------------
@@ -104,6 +124,11 @@ class Part:
     text: str
     spans: tuple[tuple[int, int], ...]
     frame: str
+    common: frozenset[str]
+
+    @property
+    def is_heading(self) -> bool:
+        return all(s.kind == HEADING for s in self.sentences)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -125,7 +150,7 @@ def part(text: Text, at: Sequence[int]) -> Part:
             if token:
                 key.append(token)
                 spans.append((start + offset, end + offset))
-    return Part(sentences, tuple(key), words, tuple(spans), _frame(sentences, text.names))
+    return Part(sentences, tuple(key), words, tuple(spans), _frame(sentences, text.names), text.common)
 
 
 def _frame(sentences: Sequence[Sentence], names: Sequence[str]) -> str:
@@ -147,7 +172,7 @@ def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
     if elsewhere is not None:
         yield _change("changed", elsewhere, a, b, ())
         return
-    if not found or (all(s.kind == HEADING for s in (*a.sentences, *b.sentences)) and not _substantive(a, b, found)):
+    if not found:
         return
     for verdict, marked in _verdicts(a, b, found):
         yield _change("changed", verdict, a, b, marked)
@@ -275,9 +300,13 @@ def _alone(a: Part, b: Part, old: Text, new: Text) -> Iterator[Change]:
 
 
 def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
+    if unread := _unread(here):
+        return Verdict("language", UNCLEAR, unread)
     reaches, words = _reach(here)
     if reaches is not None:
         return Verdict("reaches-back", _turned(WIDENS if reaches else NARROWS, added), words)
+    if lexicon.is_sharing(here.text) and _headed(here, (0, len(here.key)), here) - other.named:
+        return Verdict("name", UNCLEAR, here.text)
     if all(is_label(s) for s in here.sentences) and frames.frame_of(here.text) in (STATEMENT, GRANT):
         return Verdict("statement", EDITORIAL)
     if here.frame in (CHOICE, STATEMENT, KEPT) and _unknown_product(here, other):
@@ -285,6 +314,12 @@ def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
     weight = WEIGHT[here.frame]
     direction = EDITORIAL if weight == 0 else _turned(WIDENS if weight > 0 else NARROWS, added)
     return Verdict(_ALONE[here.frame][0 if added else 1], direction)
+
+
+def _unread(*sides: Part) -> str:
+    """The language of a side that the rules do not read, or nothing."""
+    found = {suspicion.spoken(s) for side in sides for s in side.sentences}
+    return next(iter(sorted(found - {None, "English"}, key=str)), None) or ""
 
 
 def _turned(direction: str, forward: bool) -> str:
@@ -381,15 +416,6 @@ def _spelled(key: Key) -> str:
     return re.sub(r"is(?=e|ing|ation)", "iz", re.sub(r"our\b", "or", "".join(key)))
 
 
-def _substantive(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> bool:
-    """A heading that changes a number, a negation or a company says something."""
-    if any(_companies(a, h.old) != _companies(b, h.new) or _other_name(a, b, h) for h in found):
-        return True
-    return any(_NEGATIONS & {*a.key[slice(*h.old)], *b.key[slice(*h.new)]} for h in found) or bool(
-        _numbers(a, b, found)
-    )
-
-
 def _verdicts(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Iterator[tuple[Verdict, Sequence[alignment.Hunk]]]:
     """What the rules say of a changed sentence: one verdict, or one for each way it goes."""
     whole = _whole_verdict(a, b, found)
@@ -413,6 +439,8 @@ _RANK = {rule: number for number, rule in enumerate(RULES)}
 
 def _whole_verdict(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Verdict | None:
     """What holds of the sentence as a whole: other frames, a negation, reach into the past, the same words."""
+    if unread := _unread(a, b):
+        return Verdict("language", UNCLEAR, unread)
     gone = [t for h in found for t in a.key[slice(*h.old)]]
     came = [t for h in found for t in b.key[slice(*h.new)]]
     if sorted(gone) == sorted(came):
@@ -473,6 +501,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
         _unbounded,
         _term,
         _company,
+        _name,
         _example,
         _extent,
         _more_meant,
@@ -489,22 +518,11 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
     return Verdict("wording", EDITORIAL, _said(a, b, hunk))
 
 
-_UNIT_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0}
-_FIGURES = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten eleven "
-                                             "twelve".split())} | {
-    "a": 1, "an": 1,
-    "fourteen": 14, "fifteen": 15, "eighteen": 18, "twenty": 20, "thirty": 30, "forty": 40, "sixty": 60, "ninety": 90,
-}  # fmt: skip
-_TERM = re.compile(r"\b(\d+|[a-z]+)\)?(?:[ -](?:business|calendar|working))?[ -](hour|day|week|month|year)s?\b", re.I)
-
-
-def _days(text: str, start: int, end: int) -> float | None:
-    """The length of a term of time that touches these characters."""
-    for found in _TERM.finditer(text.lower()):
-        number = int(found[1]) if found[1].isdigit() else _FIGURES.get(found[1])
-        if number is not None and found.start() < end and found.end() > start:
-            return number * _UNIT_DAYS[found[2]]
-    return None
+def _days(side: Part, span: tuple[int, int]) -> float | None:
+    """The length of a term of time that these tokens touch; where there are none, of one that ends right before."""
+    first, last = (span[0], span[1] - 1) if span[0] < span[1] else (max(0, span[0] - 1), max(0, span[0] - 1))
+    start, end = side.spans[first][0], side.spans[last][1]
+    return next((days for a, b, days in lexicon.terms(side.text) if a < end and b > start), None)
 
 
 _LIMITS_PEOPLE = re.compile(
@@ -526,10 +544,7 @@ def _unbounded(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
 
 def _term(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """A term of time against another."""
-    if hunk.old[0] == hunk.old[1] or hunk.new[0] == hunk.new[1]:
-        return None
-    old_days = _days(a.text, a.spans[hunk.old[0]][0], a.spans[hunk.old[1] - 1][1])
-    new_days = _days(b.text, b.spans[hunk.new[0]][0], b.spans[hunk.new[1] - 1][1])
+    old_days, new_days = _days(a, hunk.old), _days(b, hunk.new)
     if old_days is None or new_days is None or old_days == new_days:
         return None
     longer = new_days > old_days
@@ -553,6 +568,13 @@ def _company(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     return Verdict("company", direction, _said(a, b, hunk))
 
 
+def _name(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """A name in a heading, with or without a legal form: it may be who receives data, or where."""
+    if _headed(a, hunk.old, b) == _headed(b, hunk.new, a):
+        return None
+    return Verdict("name", UNCLEAR, _said(a, b, hunk))
+
+
 def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
     """One name for another where data is handed on: it may be another recipient."""
     if not lexicon.is_sharing(f"{a.text} {b.text}"):
@@ -561,6 +583,20 @@ def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
         return False
     shown = a.shown(*hunk.old), b.shown(*hunk.new)
     return all(_is_name(words) for words in shown) and hunk.old[0] > 0 and hunk.new[0] > 0
+
+
+_ASKS = frozenset("what how why when where who which whose whom here about more".split())
+
+
+def _headed(side: Part, span: tuple[int, int], other: Part) -> frozenset[str]:
+    """The names in a heading, where every word may be written large: those that no text writes small."""
+    if not (side.is_heading and other.is_heading):
+        return frozenset()
+    large = _written_large(side.shown(*span))
+    known = side.common | other.common | lexicon.DECIDING
+    return frozenset(
+        w for w in large if w not in lexicon.NOT_NAMES and w.lower() not in known | _ASKS and not w.isupper()
+    )
 
 
 def _quoted(side: Part, span: tuple[int, int]) -> bool:

@@ -10,7 +10,7 @@ import html
 from collections.abc import Iterable, Iterator, Sequence
 
 from aboveboard.comparison.changes import DIRECTIONS, Change, Comparison
-from aboveboard.comparison.report import TITLES, about_of, summary
+from aboveboard.comparison.report import SUSPECTED, TITLES, about_of, summary
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #5a5a5a; --line: #c9c9c9; --card: #f6f6f4;
@@ -53,7 +53,7 @@ code { font-size: .9em; }
 def as_html(found: Comparison, title: str, old_name: str = "before", new_name: str = "after") -> str:
     """The whole comparison as one page."""
     body = [f"<h1>{_(title)}</h1>", f'<p class="lead">{_(_lead(found))}</p>', *_preface(found, old_name, new_name)]
-    return document(title, [*body, *changes(found.changes)])
+    return document(title, [*body, *changes(found.changes), *suspected(found.suspected)])
 
 
 def document(title: str, body: Iterable[str]) -> str:
@@ -124,6 +124,14 @@ def changes(found: Sequence[Change], level: int = 2, prefix: str = "c") -> Itera
                 number += 1
                 yield one(change, number, level + 1, prefix)
             yield "</section>"
+
+
+def suspected(found: Sequence[Change], level: int = 2, prefix: str = "s") -> Iterator[str]:
+    """What a capture may have made, under a title of its own."""
+    if found:
+        yield f"<section><h{level}>{SUSPECTED.capitalize()} ({len(found)})</h{level}>"
+        yield from (one(change, number, level + 1, prefix) for number, change in enumerate(found, 1))
+        yield "</section>"
 
 
 def one(change: Change, number: int, level: int = 3, prefix: str = "c") -> str:

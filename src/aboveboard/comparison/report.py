@@ -27,6 +27,8 @@ SAYS = {
     "editorial": ("is wording", "are wording"),
     "unclear": ("is unclear", "are unclear"),
 }
+SUSPECTED = "SUSPECTED OF A CAPTURE, NOT COUNTED"
+"""The title above differences that may be no change of the policy."""
 
 
 def as_text(found: Comparison) -> str:
@@ -38,13 +40,22 @@ def as_text(found: Comparison) -> str:
 
 def summary(found: Comparison) -> str:
     """One sentence: how many changes, and which way they go."""
-    total = len(found.changes)
+    total, apart = len(found.changes), suspicion(found)
     if not total:
-        return "No change."
+        return f"No change. {apart}".strip()
     counted = [f"{n} {SAYS[way][n != 1]}" for way, n in found.counts().items() if n]
     alerts = len(found.alerts)
     told = f" {alerts} {'promise' if alerts == 1 else 'promises'} vanished." if alerts else ""
-    return f"{total} {'change' if total == 1 else 'changes'}: {', '.join(counted)}.{told}"
+    return f"{total} {'change' if total == 1 else 'changes'}: {', '.join(counted)}.{told} {apart}".strip()
+
+
+def suspicion(found: Comparison) -> str:
+    """How many differences are told apart, or nothing where there are none."""
+    total = len(found.suspected)
+    if not total:
+        return ""
+    what, which = ("difference is", "it") if total == 1 else ("differences are", "them")
+    return f"{total} {what} told apart: a capture may have made {which}."
 
 
 def _preface(found: Comparison) -> Iterator[str]:
@@ -66,6 +77,7 @@ def _body(found: Comparison) -> Iterator[str]:
     groups: list[tuple[str, list[Change]]] = [("A PROMISE VANISHED", list(found.alerts))]
     for way in sorted(DIRECTIONS, key=list(TITLES).index):
         groups.append((TITLES[way], [c for c in found.changes if c.direction == way and not c.alert]))
+    groups.append((SUSPECTED, list(found.suspected)))
     for title, changes in groups:
         if changes:
             yield f"\n{title} ({len(changes)})"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from aboveboard.comparison import markup
 from aboveboard.comparison.changes import Note
@@ -121,7 +122,7 @@ def notes(part: Part, side: str) -> Iterator[Note]:
     if foreign:
         yield Note(
             "mixed-languages",
-            f"the {side} text is in {language(part.sentences)} with passages in {', '.join(foreign)}, which were not compared",
+            f"the {side} text is in {language(part.sentences)} with passages in {', '.join(foreign)}, which are told apart",
             side,
         )
 
@@ -177,10 +178,15 @@ def mixed(sentences: Sequence[Sentence]) -> list[str]:
     return [name for name, n in sorted(counts.items()) if name != main and n >= least]
 
 
-def spoken(sentences: Sentences) -> Sentences:
-    """The sentences without passages in another language, where there are any to speak of."""
-    foreign = mixed(sentences)
-    return tuple(s for s in sentences if _spoken(s.tokens, s.text) not in foreign) if foreign else sentences
+def foreign(sentences: Sentences) -> Sentences:
+    """The sentences of the passages in another language, where there are any to speak of."""
+    others = mixed(sentences)
+    return tuple(s for s in sentences if spoken(s) in others) if others else ()
+
+
+def spoken(sentence: Sentence) -> str | None:
+    """The language of one sentence, or None where it cannot be told."""
+    return _spoken(sentence.tokens, sentence.text)
 
 
 def _counted(sentences: Sequence[Sentence]) -> Counter[str]:
@@ -227,27 +233,53 @@ def captures(old: Sentences, new: Sentences, same_date: bool) -> Iterator[Lost]:
 
 LEAST_LOST, LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED = 150, 300, 0.1
 """Words that must be missing under a heading to suspect the capture: fewer where the policy's date stayed the same."""
+LEAST_FOLDED, LEAST_BLOCKS = 300, 6
+"""Words and blocks that must be missing behind sentences that stand: a page hides a whole run of paragraphs at a click,
+and whoever adds something adds a paragraph or two."""
 
 
-def _emptied(bigger: Sentences, smaller: Sentences, side: str, same_date: bool) -> Iterator[tuple[range, Note]]:
+def _emptied(bigger: Sentences, smaller: Sentences, side: str, same_date: bool) -> Iterator[tuple[list[int], Note]]:
     known = {s.tokens for s in smaller}
     heads_there = Counter(s.tokens for s in smaller if len(s.tokens) >= 2)
     heads = [at for at, s in enumerate(bigger) if s.kind == HEADING and s.tokens in heads_there]
     for at, end in zip(heads, [*heads[1:], len(bigger)], strict=False):
         body = range(at + 1, end)
         missing = [i for i in body if bigger[i].tokens not in known]
+        if not missing or any(bigger[i].kind == HEADING for i in missing):
+            continue
+        least = _least(bigger, missing, smaller, bigger[at].tokens, same_date)
         words, all_words = sum(len(bigger[i].tokens) for i in missing), sum(len(bigger[i].tokens) for i in body)
-        least = LEAST_LOST if same_date else max(LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED * _size(bigger))
-        if words < least or words < 0.8 * all_words or any(bigger[i].kind == HEADING for i in missing):
+        if words < least or words < 0.8 * all_words:
             continue
         if _under(smaller, bigger[at].tokens, {s.tokens for s in bigger}) > 0.15 * words:
             continue
-        title = bigger[at].text
-        sentence = (
-            f"the {side} text has the heading `{title[:80]}` without its {words:,} words: lost in the "
-            f"capture, most likely, and no change"
-        )
-        yield range(missing[0], missing[-1] + 1), Note("suspect-capture", sentence, side)
+        yield missing, Note("suspect-capture", _suspected(side, bigger[at].text, words), side)
+
+
+def _suspected(side: str, title: str, words: int) -> str:
+    told = f"the {side} text has the heading `{title[:80]}` without {words:,} words that the other has there"
+    return f"{told}: lost in the capture, most likely; they are told apart and not counted as a change"
+
+
+def _least(
+    bigger: Sentences, missing: Sequence[int], smaller: Sentences, head: tuple[str, ...], same_date: bool
+) -> float:
+    """How many words must be missing. Where whole sentences stand under the heading, only a long run of blocks to the
+    end of the section looks like a loss: anything less is what somebody adds, or takes out, without a word."""
+    least = LEAST_LOST if same_date else max(LEAST_LOST_UNDATED, LEAST_SHARE_UNDATED * _size(bigger))
+    if not _stands(smaller, head, frozenset(s.tokens for s in bigger if s.kind == HEADING)):
+        return least
+    blocks = len({bigger[i].block for i in missing})
+    after = missing[-1] + 1
+    to_the_end = after == len(bigger) or bigger[after].kind == HEADING
+    return max(least, LEAST_FOLDED) if blocks >= LEAST_BLOCKS and to_the_end else float("inf")
+
+
+def _stands(sentences: Sentences, head: tuple[str, ...], heads: frozenset[tuple[str, ...]]) -> bool:
+    """Whether something that is complete stands under a heading; what ends in a colon announces what is not there."""
+    ends = [at for at, s in enumerate(sentences) if s.kind == HEADING or s.tokens in heads]
+    bodies = [sentences[at + 1 : end] for at, end in pairwise([*ends, len(sentences)]) if sentences[at].tokens == head]
+    return any(body and not body[-1].text.endswith(":") for body in bodies)
 
 
 def _under(sentences: Sentences, head: tuple[str, ...], known: set[tuple[str, ...]]) -> int:
@@ -261,7 +293,9 @@ def _under(sentences: Sentences, head: tuple[str, ...], known: set[tuple[str, ..
     return words
 
 
-def _appended(bigger: Sentences, smaller: Sentences, side: str, same_date: bool) -> Iterator[tuple[range, Note]]:
+def _appended(
+    bigger: Sentences, smaller: Sentences, side: str, same_date: bool
+) -> Iterator[tuple[Sequence[int], Note]]:
     """A whole page with a title of its own behind the end of the policy, while the policy's date stayed."""
     known = {s.tokens for s in smaller}
     titles = [at for at, s in enumerate(bigger) if at and s.kind == HEADING and s.level == 1 and s.tokens not in known]
@@ -271,7 +305,7 @@ def _appended(bigger: Sentences, smaller: Sentences, side: str, same_date: bool)
             holder = "old" if side == "new" else "new"
             sentence = (
                 f"behind the end of the {holder} text stands another page, `{bigger[at].text[:80]}` "
-                f"({_size(rest):,} words): appended by the capture, most likely"
+                f"({_size(rest):,} words): appended by the capture, most likely; it is told apart"
             )
             yield range(at, len(bigger)), Note("appended-page", sentence, holder)
             return

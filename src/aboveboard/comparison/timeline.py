@@ -73,6 +73,7 @@ def html_entry(document: str, entry: Entry, number: int) -> Iterator[str]:
     if entry.kind in (EVENT, RECAPTURED) and entry.comparison is not None:
         yield f"<details><summary>{html.escape(summary(entry.comparison))}</summary>"
         yield from page.changes(entry.comparison.changes, level=3, prefix=f"e{number}c")
+        yield from page.suspected(entry.comparison.suspected, level=3, prefix=f"e{number}s")
         yield "</details>"
     yield "</article>"
 
