@@ -62,6 +62,14 @@ class LogError(AboveboardError):
     """A log that cannot be opened or appended to, or that moved on meanwhile."""
 
 
+class LineageError(AboveboardError):
+    """An order, run, checkpoint or model that cannot be recorded or found, or lineage that leads in a circle."""
+
+
+class NoticeError(AboveboardError):
+    """A recipient who cannot be told, or a notice or an answer that is not there."""
+
+
 class VerificationError(AboveboardError):
     """A proof that is false, or evidence that contradicts itself; the sentence names the step that failed."""
 

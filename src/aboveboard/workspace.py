@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from aboveboard.ledger import Ledger, LedgerSnapshot
     from aboveboard.log import Log
     from aboveboard.note import Signer
+    from aboveboard.notices import Pace, Recipient
     from aboveboard.proof import Trust
     from aboveboard.retraction import Question
     from aboveboard.sources.facts import FactsTable
@@ -47,8 +48,11 @@ _KEYS = {
     "facts": ("path",),
     "engine": ("threads", "memory"),
     "log": ("origin", "trust"),
+    "notices": ("wait_hours", "give_up_days", "timeout_seconds"),
 }
-_TABLES = {"workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine"}
+_TABLES = {
+    "workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine", "recipients", "notices",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,65 @@ class Workspace:
     def licences(self) -> Mapping[str, Licence]:
         """The licences on file, by id."""
         return {name: _licence(name, table) for name, table in self._table("licence").items()}
+
+    @cached_property
+    def recipients(self) -> Mapping[str, Recipient]:
+        """Who may receive releases, by their names in the vocabulary, and how they are told what to remove."""
+        return {name: self._recipient(name, table) for name, table in self._table("recipients").items()}
+
+    def _recipient(self, name: str, table: Mapping[str, Any]) -> Recipient:
+        from aboveboard.note import VerifierKey
+        from aboveboard.notices import Recipient, refuse_address
+
+        known = ("webhook", "folder", "secret", "key")
+        if vocabulary.recipient(name) == "controller" or name.endswith(":*"):
+            raise WorkspaceError(
+                f"`{name}` is no recipient that could be told", file=self.folder / FILE,
+                hint="name somebody else than yourself, such as processor:ID",
+            )  # fmt: skip
+        if not isinstance(table, Mapping) or ("webhook" in table) == ("folder" in table):
+            raise WorkspaceError(
+                f"`{name}` has no address, or two",
+                file=self.folder / FILE,
+                hint="write `webhook` and `secret`, or `folder`",
+            )
+        for key in table:
+            if key not in known:
+                raise unknown_term(f"key of recipient `{name}`", key, known)
+        webhook, folder = table.get("webhook"), table.get("folder")
+        if webhook is not None and (why := refuse_address(str(webhook))):
+            raise WorkspaceError(f"nothing can be sent to `{name}`: {why}", file=self.folder / FILE)
+        secret = b"" if webhook is None else self._shared_secret(name, table.get("secret"))
+        theirs = VerifierKey.parse(str(table["key"])) if "key" in table else None
+        return Recipient(name, webhook, None if folder is None else self.folder / str(folder), secret, theirs)
+
+    def _shared_secret(self, name: str, file: object) -> bytes:
+        """The bytes that a webhook is signed with: 24 to 64 of them, in a file (hexadecimal) that only its owner reads."""
+        path = self.folder / str(file or "")
+        try:
+            mode, secret = path.stat().st_mode & 0o077, bytes.fromhex(path.read_text("utf-8").strip())
+        except (OSError, ValueError):
+            mode, secret = 0, b""
+        if mode or not 24 <= len(secret) <= 64:
+            raise WorkspaceError(
+                f"the secret of `{name}` cannot be used", file=path,
+                hint="name a file that only its owner reads, with 24 to 64 random bytes in hexadecimal: openssl rand -hex 32",
+            )  # fmt: skip
+        return secret
+
+    @property
+    def pace(self) -> Pace:
+        """When notices to recipients are made and sent ([notices])."""
+        from aboveboard.notices import Pace
+
+        settings = self._table("notices")
+        for name, value in settings.items():
+            if type(value) is not int or not (0 if name == "wait_hours" else 1) <= value <= 3_650:
+                raise self._setting(name, value, "a whole number")
+        return Pace(
+            timedelta(hours=settings.get("wait_hours", 6)), timedelta(days=settings.get("give_up_days", 30)),
+            timedelta(seconds=settings.get("timeout_seconds", 10)),
+        )  # fmt: skip
 
     @property
     def engine(self) -> Engine:

@@ -319,3 +319,9 @@ def _readable(file: Path) -> Iterator[None]:
         raise ReleaseError(
             "a release is damaged", file=file, hint="bring the folder back from a backup, or move it elsewhere"
         ) from error
+
+
+from aboveboard.cli.notices import apply_removals, deliver  # noqa: E402 - they are commands of this group
+
+release.add_command(deliver)
+release.add_command(apply_removals)

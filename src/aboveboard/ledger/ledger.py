@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import assertions, database, releases, retractions, reviews, subjects
+from aboveboard.ledger import assertions, database, lineage, notices, releases, retractions, reviews, subjects
 from aboveboard.ledger import entries as logged
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
@@ -163,6 +163,18 @@ class Ledger:
         with database.writing(self._engine) as connection:
             head, last = _last(connection)
             yield releases.Commit(connection, head, max(micros(self._clock()), last))
+
+    @contextmanager
+    def outbox(self) -> Iterator[notices.Outbox]:
+        """Deliveries, removal lists, tries and answers as they are now, to be read; ``Commit.outbox`` adds to them."""
+        with database.reading(self._engine) as connection:
+            yield notices.Outbox(connection)
+
+    @contextmanager
+    def lineage(self) -> Iterator[lineage.Lineage]:
+        """Orders, runs, checkpoints and models as they are now, to be read; ``Commit.lineage`` adds to them."""
+        with database.reading(self._engine) as connection:
+            yield lineage.Lineage(connection)
 
     def releases(self) -> Sequence[Mapping[str, str | int]]:
         """Every committed release, oldest first: id, position, as_of, manifest_sha256, the name

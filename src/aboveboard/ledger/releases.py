@@ -15,6 +15,8 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindp
 
 from aboveboard.ledger import entries, retractions
 from aboveboard.ledger.events import events
+from aboveboard.ledger.lineage import Lineage
+from aboveboard.ledger.notices import Outbox
 
 releases = Table(
     "releases",
@@ -83,6 +85,16 @@ class Commit:
     def log(self, entry: bytes) -> int:
         """Put an entry into the log with the end of the transaction; returns its place."""
         return entries.add(self.connection, entry).place
+
+    @property
+    def outbox(self) -> Outbox:
+        """Deliveries, rows that have to go, and the notices of them, in this transaction."""
+        return Outbox(self.connection)
+
+    @property
+    def lineage(self) -> Lineage:
+        """Orders, runs, checkpoints and models, in this transaction."""
+        return Lineage(self.connection)
 
 
 def committed(connection: Connection) -> Sequence[Mapping[str, str | int]]:
