@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aboveboard import choice, vocabulary
+from aboveboard import casefile, choice, suppression, vocabulary
 from aboveboard.choice import Event, Facts
 from aboveboard.gate import Gate, Job, Licence
 from aboveboard.policy import (
@@ -30,6 +30,7 @@ from aboveboard.policy import (
 from aboveboard.reasons import BY_CODE
 from aboveboard.record import Part, Party, Record, Signal
 from aboveboard.regime import STANDARD, Regime, Regimes
+from aboveboard.suppression import Suppressions
 
 START = datetime(2019, 1, 1, tzinfo=UTC)
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -80,12 +81,18 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     events = [event for subject in subjects for event in _events(rng, subject, job, policy)]
     if widened:
         events += [_told_or_asked(rng, subject, job, policy) for subject in subjects if _maybe(rng, 0.7)]
-    gate = Gate(policy, choice.people(events, facts), job, as_of, _regimes(rng), _licences(rng, job))
+    erased = _erased(random.Random(f"erased {seed}"), subjects)
+    gate = Gate(policy, choice.people(events, facts, erased), job, as_of, _regimes(rng), _licences(rng, job))
     named = [
         (e.subject, e.category) for e in events if e.type in choice.GRANTS and choice.is_explicit(e) and e.category
     ]
     made = tuple(_record(rng, n, subjects, named, job, policy, as_of) for n in range(records))
     return World(seed, gate, made)
+
+
+def _erased(rng: random.Random, subjects: Sequence[str]) -> Suppressions:
+    """Now and then some people were erased, and of them only a hash is left. Drawn apart from everything else."""
+    return suppression.of(casefile.NO_KEY, rng.sample(subjects, 3) if _maybe(rng, 0.3) else ())
 
 
 def _maybe(rng: random.Random, share: float) -> bool:
