@@ -154,8 +154,11 @@ class Session(AbstractContextManager["Session"]):
         asked = [*self.plan.scopes(), *(scope for _, scope in elsewhere)]
         scopes = [Scope(s.id, s.labels, s.purpose, s.recipient, s.explicit) for s in asked]
         flatten(self.con, "events", scopes, self.gate.as_of)
-        # Of those who were erased the ledger has no event any more: their hashes say so instead.
-        self.con.execute("INSERT INTO suppressed SELECT unnest(?::VARCHAR[])", [list(self.erased)])
+        # Of those who were erased the ledger has no event any more: their hashes say so instead. Nobody is in it twice,
+        # or their records would be.
+        self.con.execute(
+            "INSERT INTO suppressed SELECT unnest(?::VARCHAR[]) EXCEPT FROM suppressed", [list(self.erased)]
+        )
         self.load("elsewhere", _rows([{"scope_id": s.id, "set_id": n} for n, s in elsewhere], _ELSEWHERE))
         self.make("consents_elsewhere", _CONSENTS_ELSEWHERE)
         digest = self.gate.now.text_sha256 if self.gate.now else ""

@@ -70,10 +70,10 @@ class Judgement:
     """How many processes write; they give the same bytes as one."""
     people: commitments.SubjectKeys | None = None
     """Who keeps a key for each person; without them nothing is committed to and nobody is told of their rows."""
-    erased: tuple[str, ...] | None = None
-    """Who of the people in the sources was erased, where that was looked for already."""
     seen: Path | None = None
     """Where the private parts of earlier releases are, which remember when each record was first received."""
+    erased: tuple[str, ...] | None = None
+    """Who of the people in the sources was erased, where that was looked for already."""
 
     @property
     def judged(self) -> tuple[Staged, ...]:
@@ -438,7 +438,8 @@ WHERE source = {source} AND ordinal BETWEEN (SELECT min(ordinal) FROM staged) AN
 """
 """What is owed to others in one shard."""
 _DECISIONS = f"""
-SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at, r.subject, {commitments.OTHERS} AS shared
+SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at,
+  CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, {commitments.OTHERS} AS shared
 FROM decisions AS d JOIN records AS r USING (ordinal)
 ORDER BY d.source, d.ordinal
 """

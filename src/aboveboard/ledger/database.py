@@ -69,8 +69,13 @@ def tidy(engine: Engine) -> bool:
     """Write the file anew without what was deleted, and empty its write-ahead log; says whether nobody was in the way."""
     with explained(engine), engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
-        raw.execute("VACUUM")
-        [(busy, *_)] = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        try:
+            raw.execute("VACUUM")
+            [(busy, *_)] = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            return False
     return not busy
 
 

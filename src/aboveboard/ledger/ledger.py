@@ -19,8 +19,9 @@ from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import assertions, database, erasures, releases, subjects
+from aboveboard.ledger import assertions, database, releases, subjects
 from aboveboard.ledger import entries as logged
+from aboveboard.ledger import erasures as forgetting
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
     FIELDS,
@@ -213,7 +214,7 @@ class Ledger:
         with database.reading(self._engine) as connection:
             return assertions.of(connection, position)
 
-    def ask_erasure(self, said: Sequence[Event], hashes: Sequence[str], key: str, due: timedelta) -> erasures.Erasure:
+    def ask_erasure(self, said: Sequence[Event], hashes: Sequence[str], key: str, due: timedelta) -> forgetting.Erasure:
         """Record a request to be erased: an event ``suppressed`` of each identifier, the person's own first, with the
         hashes that keep them out from now on; it may be executed ``due`` after it was recorded.
 
@@ -222,40 +223,40 @@ class Ledger:
         rows = [_valid_row(event) for event in said]
         names = tuple(event.subject for event in said)
         with database.writing(self._engine) as connection:
-            if any({*one.identifiers} & {*names} for one in erasures.pending(connection)):
+            if any({*one.identifiers} & {*names} for one in forgetting.pending(connection)):
                 raise LedgerError("a request to erase them is open", hint="`aboveboard erase --list` shows it")
             stored = self._add(connection, columns_of(rows), keep_recorded_at=False)
             asked, position = moment(stored["recorded_at"][0]), max(stored["position"])
-            number = erasures.ask(connection, names, hashes, key, asked, asked + due, position)
-        return erasures.Erasure(number, names, asked, asked + due, position)
+            number = forgetting.ask(connection, names, hashes, key, asked, asked + due, position)
+        return forgetting.Erasure(number, names, asked, asked + due, position)
 
-    def undo_erasure(self, erasure: erasures.Erasure, said: Sequence[Event]) -> None:
+    def undo_erasure(self, erasure: forgetting.Erasure, said: Sequence[Event]) -> None:
         """Undo an open request, with an event ``unsuppressed`` of each identifier. Raises LedgerError where it is not
         open any more, or where the clock has not moved on since it was made."""
         rows = [_valid_row(event) for event in said]
         with database.writing(self._engine) as connection:
-            if erasure not in erasures.pending(connection):
+            if erasure not in forgetting.pending(connection):
                 raise LedgerError("the request is not open any more", hint="`aboveboard erase --list` says what is")
             stored = self._add(connection, columns_of(rows), keep_recorded_at=False)
             at = moment(stored["recorded_at"][0])
             if at <= erasure.asked_at:  # of one moment the stricter word would hold, and undoing would do nothing
                 raise LedgerError("the clock has not moved on since the request was made", hint="try again")
-            erasures.undo(connection, erasure.id, at)
+            forgetting.undo(connection, erasure.id, at)
 
-    def erasures(self) -> Sequence[erasures.Erasure]:
+    def erasures(self) -> Sequence[forgetting.Erasure]:
         """The requests to be erased that are open, oldest first."""
         with database.reading(self._engine) as connection:
-            return erasures.pending(connection)
+            return forgetting.pending(connection)
 
-    def erased(self) -> Sequence[erasures.Ended]:
+    def erased(self) -> Sequence[forgetting.Ended]:
         """What became of the other requests."""
         with database.reading(self._engine) as connection:
-            return erasures.ended(connection)
+            return forgetting.ended(connection)
 
     def suppressed(self) -> Mapping[str, str]:
         """The hashes of who asked to be erased, each with the fingerprint of the key it was made with."""
         with database.reading(self._engine) as connection:
-            return erasures.listed(connection)
+            return forgetting.listed(connection)
 
     def tidy(self) -> bool:
         """Write the file anew, without the remains of what was deleted; says whether nobody was in the way."""
