@@ -39,7 +39,7 @@ def _only_named(gate: Gate, record: Record) -> Gate:
     named = {record.subject, *(p.subject for part in _parts(record) for p in part.parties or ())}
     events = [e for s in named if s is not None for e in gate.snapshot.events_of(s)]
     facts = [f for s in named if s is not None for f in gate.snapshot.facts_of(s)]
-    return replace(gate, snapshot=choice.people(events, facts))
+    return replace(gate, snapshot=choice.people(events, facts, gate.snapshot.suppressions))
 
 
 def _parts(record: Record) -> list[Part]:

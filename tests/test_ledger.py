@@ -20,7 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aboveboard import vocabulary
-from aboveboard.account import standing
+from aboveboard.account import is_suppressed, standing
 from aboveboard.choice import (
     ACTORS,
     SENSITIVE,
@@ -166,7 +166,7 @@ VALUES = {"age_changed": "adult", "moved": "US-TX", "record_withdrawn": "posts/1
 @pytest.mark.parametrize("kind", TYPES)
 def test_who_may_only_close_opens_nothing(ledger: Ledger, kind: str, actor: str) -> None:
     event = said(kind, actor=actor, value=VALUES.get(kind))
-    if kind not in ("given", "renewed", "restored", "age_changed", "moved", "notice_shown"):
+    if kind not in ("given", "renewed", "restored", "age_changed", "moved", "notice_shown", "unsuppressed"):
         assert ledger.append(event).position == 1
         return
     with pytest.raises(LedgerError, match=f"`{actor}` cannot record `{kind}`") as caught:
@@ -585,7 +585,7 @@ events_said = st.builds(
     subject=st.just("u:1"),
     type=st.sampled_from(
         ["given"] * 5 + ["renewed", "refused", "withdrawn", "objected", "expired"] * 2
-        + ["contract_bound", "notice_shown", "suppressed", "moved"]
+        + ["contract_bound", "notice_shown", "suppressed", "unsuppressed", "moved"]
     ),
     recorded_at=hours,
     effective_at=hours,
@@ -714,7 +714,7 @@ def test_contracts_notices_and_suppressions_agree(crowd: dict[str, list[Event]])
             assert ((scope.id, subject) in contracts) == bound
         for notice in ("n1", "n2"):
             assert shown.get((subject, notice)) == notice_at(own, [notice], AS_OF)
-        assert (subject in suppressed) == any(e.type == "suppressed" and e.recorded_at <= AS_OF for e in own)
+        assert (subject in suppressed) == is_suppressed(own, AS_OF)
 
 
 def test_intervals_of_one_subject_are_disjoint_and_ordered() -> None:

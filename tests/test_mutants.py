@@ -14,7 +14,7 @@ from importlib import import_module
 import pytest
 
 import worlds
-from aboveboard import steps
+from aboveboard import engine, steps
 from aboveboard.cli.casetest import engine_decisions
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision
@@ -122,7 +122,21 @@ IN_THE_FOLD = [
     Mutant("an administrator may say yes", "_PIECES",
            "e.actor IN {close_only} AS not_theirs_to_give", "FALSE AS not_theirs_to_give"),
     Mutant("a doubt is no doubt", "_ANSWERS", "CASE WHEN doubtful THEN {unknown} ELSE strictness END", "strictness"),
+    Mutant("who was erased may come back", "_SUPPRESSED", "undone IS NULL OR asked >= undone",
+           "undone IS NULL"),
+    Mutant("nobody can undo it", "_SUPPRESSED", "undone IS NULL OR asked >= undone", "TRUE"),
+    Mutant("an unverified word undoes it", "_SUPPRESSED", "'unsuppressed' AND verified AND", "'unsuppressed' AND"),
     Mutant("one label with a yes is enough", "_JOINED", "WHERE strictness > {given} OR labels = {count}", ""),
+]  # fmt: skip
+
+
+IN_THE_ENGINE = [
+    Mutant("the list of erased people is not asked", "_ERASED_IN", "SELECT unnest(?::VARCHAR[]) AS hash",
+           "SELECT unnest(?::VARCHAR[]) AS hash LIMIT 0"),
+    Mutant("only authors are looked for in it", "_ERASED_IN",
+           "list_transform(parties, lambda p: p.subject),", "[NULL::VARCHAR],"),
+    Mutant("people in parts are not looked for in it", "_ERASED_IN",
+           "flatten(list_transform(parts, lambda p: list_transform(p.parties, lambda q: q.subject)))", "[NULL::VARCHAR]"),
 ]  # fmt: skip
 
 
@@ -178,6 +192,14 @@ def test_a_wrong_fold_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch)
     right = getattr(flatten, mutant.where)
     assert right.count(mutant.original) == 1
     monkeypatch.setattr(flatten, mutant.where, right.replace(mutant.original, mutant.wrong))
+    assert caught()
+
+
+@pytest.mark.parametrize("mutant", IN_THE_ENGINE, ids=str)
+def test_a_wrong_list_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = getattr(engine, mutant.where)
+    assert right.count(mutant.original) == 1
+    monkeypatch.setattr(engine, mutant.where, right.replace(mutant.original, mutant.wrong))
     assert caught()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aboveboard import choice, vocabulary
+from aboveboard import casefile, choice, suppression, vocabulary
 from aboveboard.choice import Event, Facts
 from aboveboard.gate import Gate, Job, Licence
 from aboveboard.policy import (
@@ -30,6 +30,7 @@ from aboveboard.policy import (
 from aboveboard.reasons import BY_CODE
 from aboveboard.record import Part, Party, Record, Signal
 from aboveboard.regime import STANDARD, Regime, Regimes
+from aboveboard.suppression import Suppressions
 
 START = datetime(2019, 1, 1, tzinfo=UTC)
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -81,6 +82,7 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     if widened:
         events += [_told_or_asked(rng, subject, job, policy) for subject in subjects if _maybe(rng, 0.7)]
     regimes, licences = _regimes(rng), _licences(rng, job)
+    erased = _erased(random.Random(f"erased {seed}"), subjects)
     named = [
         (e.subject, e.category) for e in events if e.type in choice.GRANTS and choice.is_explicit(e) and e.category
     ]
@@ -88,7 +90,7 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     by_name = random.Random(f"{seed} by name")
     events += _taken_out(by_name, made, job, policy)
     gate = Gate(
-        policy, choice.people(events, facts), job, as_of, regimes, licences,
+        policy, choice.people(events, facts, erased), job, as_of, regimes, licences,
         undertakings=tuple(_undertakings(by_name, job)),
         listed=frozenset((one.source, one.id) for one in made if _maybe(by_name, 0.01)),
     )  # fmt: skip
@@ -119,6 +121,11 @@ def _undertakings(rng: random.Random, job: Job) -> list[Embargo]:
             rng.choice([(), (), ("user.content",), ("user.behavior", "user.location")]),
         )
     ]  # fmt: skip
+
+
+def _erased(rng: random.Random, subjects: Sequence[str]) -> Suppressions:
+    """Now and then some people were erased, and of them only a hash is left. Drawn apart from everything else."""
+    return suppression.of(casefile.NO_KEY, rng.sample(subjects, 3) if _maybe(rng, 0.3) else ())
 
 
 def _maybe(rng: random.Random, share: float) -> bool:

@@ -110,8 +110,14 @@ def standing(
 
 
 def is_suppressed(events: Iterable[Event], as_of: datetime) -> bool:
-    """Whether the person was erased, and must not come back from elsewhere."""
-    return any(event.type == "suppressed" and event.recorded_at <= as_of for event in events)
+    """Whether the person asked to be erased and did not undo it; where both were recorded at one moment, it holds.
+
+    Once they are erased the ledger has no event of theirs: then ``Snapshot.suppressions`` answers.
+    """
+    heard = [event for event in events if event.recorded_at <= as_of]
+    asked = [event.recorded_at for event in heard if event.type == "suppressed"]
+    undone = [e.recorded_at for e in heard if e.type == "unsuppressed" and e.verified and not e.overreaches]
+    return bool(asked) and (not undone or max(asked) >= max(undone))
 
 
 def stood(spans: tuple[Span, ...], suppressed: bool, collected_at: datetime | None) -> Standing:

@@ -7,6 +7,7 @@ the openings, the policy and the index key can run it; afterwards they may cosig
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from aboveboard import commitments, descriptor, manifest, merkle, openings, reading, redaction, writing
+from aboveboard import commitments, descriptor, manifest, merkle, openings, reading, redaction, subjectmap, writing
 from aboveboard.engine import Engine
 from aboveboard.errors import VerificationError
 from aboveboard.gate import Gate
@@ -85,24 +86,34 @@ class Audit:
     def records(self) -> str:
         """Every released record opened, and judged again."""
         keys = {account.subject: account.release_key for account in openings.accounts(self.private)}
-        count = judged = 0
+        erased = {bytes(leaf) for leaf, _, _ in openings.shredded(self.private)}
+        count = judged = reduced = 0
         with self.engine.connect() as con:
             leaves, opened = (writing.listed(self.private / name) for name in ("index", "openings/records"))
             if leaves != "[]":
-                [(total, missing)] = con.execute(_UNOPENED.format(index=leaves, openings=opened)).fetchall()
+                con.execute("CREATE TEMP TABLE erased AS SELECT unnest(?::BLOB[]) AS leaf", [sorted(erased)])
+                openings_of = f"read_parquet({opened})" if opened != "[]" else "(SELECT leaf FROM erased WHERE FALSE)"
+                [(total, missing)] = con.execute(_UNOPENED.format(index=leaves, openings=openings_of)).fetchall()
                 _same("the number of rows without an opening", missing, 0)
                 every = max(1, total // self.sample) if self.sample else 1
                 for count, opening in enumerate(openings.records(self.private), 1):
                     key = keys[opening.account]
                     com = descriptor.commitment(descriptor.salt_of(key, opening.leaf), opening.descriptor.document())
                     _same("a commitment", com.hex(), opening.com.hex())
-                    if count % every == 0:
+                    if opening.reduced:
+                        reduced += 1
+                    elif count % every == 0:
                         self._judge(opening)
                         judged += 1
                     if count % 1_000 == 0:
                         self._told("judging again", count, total)
-                _same("the number of openings", count, total)
-        return f"{count:,} commitments opened, {judged:,} records judged again: every decision is the one that was made"
+                _same("the number of openings", count + len(erased), total)
+        said = f"{count:,} commitments opened, {judged:,} records judged again: every decision is the one that was made"
+        if erased:
+            said += f"; {len(erased):,} rows could not be opened: erased"
+        return said + (
+            f"; {reduced:,} rows could not be judged again: an erased person has a part in them" if reduced else ""
+        )
 
     def _judge(self, opening: Opening) -> None:
         words = None if opening.leaf in self.blank else "x"
@@ -122,19 +133,46 @@ class Audit:
         said = self.said["subjects"]
         with TemporaryDirectory() as again:
             folder = Path(again) / "subjects"
+            erased = self._erased_accounts()
             made = commitments.map_subjects(
-                self.engine, self.private, folder, self.index_key, bytes.fromhex(said["salt"])
+                self.engine, self.private, folder, self.index_key, bytes.fromhex(said["salt"]), erased
             )
             for file in sorted(folder.iterdir()):
-                if file.read_bytes() != (self.public / "subjects" / file.name).read_bytes():
+                if not erased and file.read_bytes() != (self.public / "subjects" / file.name).read_bytes():
                     raise VerificationError("a bucket of the subject map is another one", file=file.name)
-        _same("the subject map", dict(made.public()), dict(said))
-        rows = sum(one["rows"] for one in json.loads((self.private / "exact-counts.json").read_bytes())["shards"])
+            if erased:
+                self._but_for(erased, folder)
+        restated = dict(made.public()) if not erased else {**made.public(), "root": said["root"]}
+        _same("the subject map", restated, dict(said))
+        rows = sum(one["rows"] for one in self._counts["shards"])
         _same("the rows of one person and of several", made.alone + made.shared, rows)
+        but = f", but for the rows of {erased:,} accounts that were erased" if erased else ", byte for byte"
         return (
-            f"the subject map of {made.accounts:,} accounts made again, byte for byte: {made.alone:,} rows of one person and "
+            f"the subject map of {made.accounts:,} accounts made again{but}: {made.alone:,} rows of one person and "
             f"{made.shared:,} of several are the {rows:,} rows"
         )
+
+    @property
+    def _counts(self) -> Mapping[str, Any]:
+        """The exact counts of the private part."""
+        found: Mapping[str, Any] = json.loads((self.private / "exact-counts.json").read_bytes())
+        return found
+
+    def _erased_accounts(self) -> int:
+        """How many accounts of the release nothing is known of any more."""
+        return int(self._counts["accounts"]) - sum(1 for _ in openings.accounts(self.private))
+
+    def _but_for(self, erased: int, again: Path) -> None:
+        """Every row of the published map is one that was made again, but for as many as were erased; none is missing."""
+        published, made = _rows_of(self.public / "subjects"), _rows_of(again)
+        _same("the rows of the map that were made again", len(made - published), 0)
+        _same("the number of rows of erased accounts", len(published - made), erased)
+        top = (self.public / manifest.MAP_TOP).read_bytes()
+        _same("the root of the map", subjectmap.root([top[at : at + 32] for at in range(0, len(top), 32)]).hex(),
+              self.said["subjects"]["root"])  # fmt: skip
+        for prefix in range(len(top) // 32):
+            held = hashlib.sha256((self.public / "subjects" / subjectmap.bucket_name(prefix)).read_bytes()).digest()
+            _same("the digest of a bucket", held, top[32 * prefix : 32 * prefix + 32])
 
     def _told(self, what: str, done: int, total: int | None) -> None:
         if self.progress is not None:
@@ -143,8 +181,15 @@ class Audit:
 
 _UNOPENED = """
 SELECT count(*), count(*) FILTER (o.leaf IS NULL)
-FROM read_parquet({index}) AS i LEFT JOIN (SELECT DISTINCT leaf FROM read_parquet({openings})) AS o USING (leaf)
+FROM read_parquet({index}) AS i
+LEFT JOIN (SELECT leaf FROM {openings} UNION SELECT leaf FROM erased) AS o USING (leaf)
 """
+
+
+def _rows_of(folder: Path) -> set[bytes]:
+    """Every row of a subject map."""
+    whole = b"".join(file.read_bytes() for file in sorted(folder.iterdir()) if file.name != "top.bin")
+    return {whole[at : at + subjectmap.WIDTH] for at in range(0, len(whole), subjectmap.WIDTH)}
 
 
 def _same(what: str, found: object, said: object) -> None:

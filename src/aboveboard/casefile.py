@@ -16,7 +16,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, cast
 
-from aboveboard import choice, policy, reasons, record, regime, vocabulary
+from aboveboard import choice, policy, reasons, record, regime, suppression, vocabulary
 from aboveboard.choice import Event, Facts
 from aboveboard.errors import AboveboardError, PolicyError, unknown_term
 from aboveboard.gate import Decision, Gate, Job, Licence
@@ -25,6 +25,8 @@ from aboveboard.reasons import Outcome
 UNKNOWN = "unknown"
 """TOML has no null, so a fact that nobody knows is written as this word; in JSON, null says the same."""
 
+NO_KEY = bytes(32)
+"""What the erased people of a case file are hashed with: they are named in it, so there is nothing to hide."""
 Read = Callable[[str], bytes]
 """Gives the bytes of a policy file named in a case file; the name is relative to the case file."""
 
@@ -159,8 +161,8 @@ def _plain(value: Any) -> object:
 
 _CONTEXT = ("policy", "version", "as_of", "job", "regions", "regime", "licence", "undertaking")
 """What a case may say instead of the file: ``job`` and ``regions`` key by key, the rest as a whole."""
-_FILE_KEYS = (*_CONTEXT, "about", "defaults", "facts", "events", "case")
-_CASE_KEYS = (*_CONTEXT, "name", "record", "facts", "events", "listed", "expect")
+_FILE_KEYS = (*_CONTEXT, "about", "defaults", "facts", "events", "erased", "case")
+_CASE_KEYS = (*_CONTEXT, "name", "record", "facts", "events", "erased", "listed", "expect")
 
 
 def parse(content: bytes, path: str, read: Read) -> CaseFile:
@@ -219,7 +221,9 @@ def _case(
         facts += [_facts({**defaults.facts, "subject": s}) for s in _subjects(judged) if s not in known]
     told = [*_rows(top.get("events", []), "events"), *_rows(row.get("events", []), "events")]
     events = [_event({"subject": judged.subject, **one}) for one in told]
-    gate = _gate(said, rules, choice.people(events, facts))
+    gone = [*_list(_text)(top.get("erased", [])), *_list(_text)(row.get("erased", []))]
+    people = choice.people(events, facts, suppression.of(NO_KEY, gone))
+    gate = _gate(said, rules, people)
     if _flag(row.get("listed", False)):
         gate = replace(gate, listed=frozenset({(judged.source, judged.id)}))
     return Case(name, gate, judged, _expect(row))
@@ -612,6 +616,7 @@ def dump(
         "facts": [_written(row, _FACTS) for s in people for row in gate.snapshot.facts_of(s)],
         "events": [_written(event, _EVENT) for s in people for event in gate.snapshot.events_of(s)],
         **({"listed": True} if (judged.source, judged.id) in gate.listed else {}),
+        "erased": [s for s in people if gate.snapshot.suppressions.holds(s)],
         "expect": {key: _plain(value) for key, value in _said_of(wanted).items()},
     }
     return _toml(_filled({"about": about, **_gate_out(gate), "case": [_filled(case)]}))

@@ -13,23 +13,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from aboveboard import vocabulary
+from aboveboard import suppression, vocabulary
 from aboveboard.errors import LedgerError
+from aboveboard.suppression import Suppressions
 
 GRANTS = frozenset({"given", "renewed"})
 DENIES = frozenset({"refused", "withdrawn", "objected"})
 WITHDRAWING = DENIES | {"record_withdrawn", "deleted", "suppressed", "contract_bound"}
 """What has to reach releases that were made before: a no of any sort, and what takes a person away."""
-ACCOUNT_TYPES = frozenset({"age_changed", "moved", "deleted", "restored", "suppressed"})
+ACCOUNT_TYPES = frozenset({"age_changed", "moved", "deleted", "restored", "suppressed", "unsuppressed"})
 TYPES = (
     "given", "renewed", "refused", "withdrawn", "objected", "expired", "contract_bound", "notice_shown",
-    "age_changed", "moved", "deleted", "restored", "suppressed", "record_withdrawn",
+    "age_changed", "moved", "deleted", "restored", "suppressed", "unsuppressed", "record_withdrawn",
 )  # fmt: skip
 ACTORS = ("subject", "parent", "estate", "tenant_admin", "operator", "stranger")
 CLOSE_ONLY = frozenset({"tenant_admin", "stranger"})
 """Actors who may record what closes a door, and nothing that opens one."""
-OPENING = GRANTS | {"restored", "age_changed", "moved", "notice_shown"}
-"""Types that may let data in: a yes, an account that is back, an age or a place under milder rules, a notice."""
+OPENING = GRANTS | {"restored", "age_changed", "moved", "notice_shown", "unsuppressed"}
+"""Types that may let data in: a yes, an account that is back, an age or a place under milder rules, a notice, an erasure
+that was undone."""
 METHOD_ACTORS = {"estate": "estate", "parental": "parent"}
 """Methods that open doors of their own, with the one actor whose word they are."""
 
@@ -333,6 +335,10 @@ class Snapshot(Protocol):
     def facts_of(self, subject: str) -> Sequence[Facts]:
         """What the platform attests about one account, in any order."""
 
+    @property
+    def suppressions(self) -> Suppressions:
+        """Who was erased here, at whatever position: of them the ledger has no name any more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -358,6 +364,7 @@ class People:
     events: Mapping[str, Sequence[Event]] = field(default_factory=dict)
     facts: Mapping[str, Sequence[Facts]] = field(default_factory=dict)
     position: int = 0
+    suppressions: Suppressions = suppression.NONE
 
     def events_of(self, subject: str) -> Sequence[Event]:
         return self.events.get(subject, ())
@@ -366,7 +373,9 @@ class People:
         return self.facts.get(subject, ())
 
 
-def people(events: Iterable[Event] = (), facts: Iterable[Facts] = ()) -> People:
+def people(
+    events: Iterable[Event] = (), facts: Iterable[Facts] = (), suppressions: Suppressions = suppression.NONE
+) -> People:
     """A snapshot of these events and facts."""
     by_event: dict[str, list[Event]] = {}
     by_facts: dict[str, list[Facts]] = {}
@@ -375,4 +384,4 @@ def people(events: Iterable[Event] = (), facts: Iterable[Facts] = ()) -> People:
     for row in facts:
         by_facts.setdefault(row.subject, []).append(row)
     position = max((e.position for rows in by_event.values() for e in rows), default=0)
-    return People(by_event, by_facts, position)
+    return People(by_event, by_facts, position, suppressions)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aboveboard import descriptor, disk, explanation, manifest, merkle, steps, subjectmap, writing
 from aboveboard.choice import Snapshot
-from aboveboard.engine import Engine, Session, people_tables
+from aboveboard.engine import Engine, Session, erased_in, people_tables
 from aboveboard.errors import EngineError
 from aboveboard.plan import text, texts
 from aboveboard.reasons import OWN, masks
@@ -60,10 +60,19 @@ def settle_accounts(
             con.register(f"_{name}", table)
             con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM _{name}")
             con.unregister(f"_{name}")
+        # Who was erased is nobody's account any more: no key is made for them, and nothing is stated of them.
+        gone = "SELECT NULL AS subject WHERE FALSE"
+        if snapshot.suppressions:
+            con.execute(f"CREATE TEMP TABLE named AS {_NAMED.format(authors=authors)}")
+            erased = erased_in(con, "named", snapshot.suppressions)
+            con.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS subject", [erased])
+            gone = "FROM gone"
+            for name in ("events", "facts"):
+                con.execute(f"DELETE FROM {name} WHERE subject IN ({gone})")
         for name in ("events", "facts"):
             writing.copy_rows(con, f"SELECT * FROM {name}", folder / f"{name}.parquet")
             disk.settle(folder / f"{name}.parquet")
-        con.execute(_SCOPE.format(authors=authors))
+        con.execute(_SCOPE.format(authors=authors, gone=gone))
         known = con.sql("SELECT subject FROM scope ORDER BY subject").to_arrow_table()
         con.register("_keys", keys.subject_keys(known))
         con.execute("SET VARIABLE release_salt = ?", [release_salt])
@@ -76,7 +85,11 @@ _SCOPE = """
 CREATE TEMP TABLE scope AS
 SELECT DISTINCT subject
 FROM (SELECT subject FROM ({authors}) UNION ALL SELECT subject FROM events UNION ALL SELECT subject FROM facts)
-WHERE subject IS NOT NULL
+WHERE subject IS NOT NULL AND subject NOT IN ({gone})
+"""
+_NAMED = """
+SELECT DISTINCT subject, NULL::STRUCT(subject VARCHAR)[] AS parties, NULL::STRUCT(parties STRUCT(subject VARCHAR)[])[] AS parts
+FROM (SELECT subject FROM ({authors}) UNION ALL SELECT subject FROM events UNION ALL SELECT subject FROM facts)
 """
 _KNOWN = """
 CREATE TEMP TABLE known AS
@@ -229,12 +242,18 @@ ORDER BY c.ordinal
 # --- all of them --------------------------------------------------------------------------------------------------
 
 
-def map_subjects(engine: Engine, private: Path, folder: Path, index_key: bytes, release_salt: bytes) -> manifest.Map:
-    """Write the subject map of a release into ``folder``; memory stays flat in the number of accounts."""
+def map_subjects(
+    engine: Engine, private: Path, folder: Path, index_key: bytes, release_salt: bytes, erased: int = 0
+) -> manifest.Map:
+    """Write the subject map of a release into ``folder``; memory stays flat in the number of accounts.
+
+    Made again after somebody was erased (``erased`` accounts), their rows are not in it: the others are where they were.
+    """
     folder.mkdir()
     with engine.connect() as con:
         _stated(con, private)
         accounts = _indexed(con, private, index_key)
+        accounts += erased
         extra = _strangers(con, index_key, release_salt, subjectmap.dummies(accounts))
         bits = subjectmap.bits_for(accounts + extra)
         digests = [_bucket(folder, prefix, rows) for prefix, rows in subjectmap.buckets(_rows(con), bits)]
@@ -268,7 +287,11 @@ def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
     """The table ``stated``: for each account its rows and their root; and ``withheld``, the records that others may keep
     out. Most people have one row: its leaf is the root, and Python never sees it."""
     files = writing.listed(private / OPENINGS / "records")
-    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, leaf, shared, com FROM {_read(files, _EMPTY)}")
+    gone = private / OPENINGS / "erased.parquet"
+    shredded = (
+        f" UNION ALL SELECT NULL, leaf, shared, com FROM read_parquet({text(str(gone))})" if gone.is_file() else ""
+    )
+    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, leaf, shared, com FROM {_read(files, _EMPTY)}{shredded}")
     con.execute(_LEAVES_OF_EACH)
     con.execute(_STATED_ALONE)
     asked = con.cursor()  # reads while the connection writes
@@ -300,7 +323,7 @@ _EMPTY = "SELECT ''::VARCHAR AS account, ''::BLOB AS leaf, FALSE AS shared, ''::
 _LEAVES_OF_EACH = """
 CREATE TABLE leaves_of_each AS
 SELECT account AS subject, count(*) AS rows, list(unhex(sha256('\x00'::BLOB || com)) ORDER BY com) AS leaves
-FROM openings WHERE NOT shared GROUP BY account
+FROM openings WHERE NOT shared AND account IS NOT NULL GROUP BY account
 """
 """``descriptor.records_root`` up to its leaves, which stand in the order of the commitments."""
 _STATED_ALONE = """

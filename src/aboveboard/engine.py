@@ -20,6 +20,7 @@ from aboveboard import choice, steps
 from aboveboard.errors import EngineError
 from aboveboard.gate import Gate
 from aboveboard.plan import CHOICE_BITS, SET_BITS, Plan, Row, moment, texts
+from aboveboard.suppression import ERASED, SPELT, Suppressions
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,16 +69,17 @@ class Engine:
             con.execute(f"CREATE MACRO {macro}")
         return con
 
-    def sit(self, gate: Gate, sets: Sequence[Sequence[str | None]]) -> Session:
-        """A session that judges under this gate; ``sets`` are the distinct lists of labels that occur."""
-        return Session(self.connect(), gate, sets)
+    def sit(self, gate: Gate, sets: Sequence[Sequence[str | None]], erased: Sequence[str]) -> Session:
+        """A session that judges under this gate; ``sets`` are the distinct lists of labels that occur, ``erased`` those
+        of the people who occur that were erased (``erased_in``)."""
+        return Session(self.connect(), gate, sets, erased)
 
     def judge_table(self, records: pa.Table, gate: Gate) -> pa.Table:
         """The decisions of one resolved table (``record.RESOLVED_COLUMNS``), in its order."""
         with self.connect() as con:
             con.register("records", records)
-            sets = label_sets(con, "records")
-        with self.sit(gate, sets) as session:
+            sets, erased = label_sets(con, "records"), erased_in(con, "records", gate.snapshot.suppressions)
+        with self.sit(gate, sets, erased) as session:
             session.con.register("records", records)
             session.judge()
             return session.con.sql("SELECT * FROM decisions ORDER BY ordinal").to_arrow_table()
@@ -86,8 +88,14 @@ class Engine:
 class Session(AbstractContextManager["Session"]):
     """One connection with one gate compiled into it. Give it a relation ``records`` and call ``judge``."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, gate: Gate, sets: Sequence[Sequence[str | None]]) -> None:
-        self.con, self.gate = con, gate
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        gate: Gate,
+        sets: Sequence[Sequence[str | None]],
+        erased: Sequence[str],
+    ) -> None:
+        self.con, self.gate, self.erased = con, gate, erased
         # Looking for what two expressions share costs more than it saves: the long ones judge few rows, the cases.
         con.execute("SET disabled_optimizers = 'common_subexpressions'")
         self._people(sets)
@@ -153,6 +161,11 @@ class Session(AbstractContextManager["Session"]):
         asked = [*self.plan.scopes(), *(scope for _, scope in elsewhere)]
         scopes = [Scope(s.id, s.labels, s.purpose, s.recipient, s.explicit) for s in asked]
         flatten(self.con, "events", scopes, self.gate.as_of)
+        # Of those who were erased the ledger has no event any more: their hashes say so instead. Nobody is in it twice,
+        # or their records would be.
+        self.con.execute(
+            "INSERT INTO suppressed SELECT unnest(?::VARCHAR[]) EXCEPT FROM suppressed", [list(self.erased)]
+        )
         self.load("elsewhere", _rows([{"scope_id": s.id, "set_id": n} for n, s in elsewhere], _ELSEWHERE))
         self.make("consents_elsewhere", _CONSENTS_ELSEWHERE)
         digest = self.gate.now.text_sha256 if self.gate.now else ""
@@ -257,6 +270,43 @@ def label_sets(con: duckdb.DuckDBPyConnection, relation: str) -> list[list[str |
     return sorted((labels for (labels,) in found), key=lambda labels: [label or "" for label in labels])
 
 
+def erased_in(con: duckdb.DuckDBPyConnection, relation: str, suppressions: Suppressions) -> list[str]:
+    """Who is named in a relation of records and was erased: everybody is hashed once, and nobody where nobody was."""
+    if not suppressions:
+        return []
+    hashed = keyed(con, "suppression", suppressions.key, _SPELT)
+    found = con.execute(_ERASED_IN.format(relation=relation, hashed=hashed), [sorted(suppressions.hashes)]).fetchall()
+    return [subject for (subject,) in found]
+
+
+def keyed(con: duckdb.DuckDBPyConnection, name: str, key: bytes, expression: str) -> str:
+    """HMAC-SHA-256 of an expression under a key, in hexadecimal, as an expression; the key goes into variables of the
+    connection that ``name`` names."""
+    secret = key.ljust(64, b"\x00")
+    for side, pad in (("inner", 0x36), ("outer", 0x5C)):
+        con.execute(f"SET VARIABLE {name}_{side} = ?", [bytes(byte ^ pad for byte in secret)])
+    inner = f"sha256(getvariable('{name}_inner') || encode({expression}))"
+    return f"sha256(getvariable('{name}_outer') || unhex({inner}))"
+
+
+_SPELT = SPELT.format(x="subject")
+_ERASED_IN = f"""
+WITH named AS (
+  SELECT DISTINCT unnest(list_concat(
+    [subject],
+    list_transform(parties, lambda p: p.subject),
+    flatten(list_transform(parts, lambda p: list_transform(p.parties, lambda q: q.subject)))
+  )) AS subject
+  FROM {{relation}}
+),
+hashes AS (SELECT unnest(?::VARCHAR[]) AS hash)
+SELECT subject FROM named
+WHERE CASE WHEN starts_with(subject, '{ERASED}') THEN substr(subject, {len(ERASED) + 1}) ELSE {{hashed}} END
+  IN (SELECT hash FROM hashes)
+ORDER BY subject
+"""
+
+
 def people_tables(snapshot: choice.Snapshot) -> tuple[pa.Table, pa.Table]:
     """The events and facts of a snapshot as tables."""
     if isinstance(snapshot, choice.People):
@@ -271,6 +321,7 @@ class KeptPeople:
 
     position: int
     folder: Path
+    suppressions: Suppressions
 
     def events_table(self) -> pa.Table:
         import pyarrow.parquet as pq
@@ -297,7 +348,7 @@ def kept_people(snapshot: choice.Snapshot, folder: Path) -> Iterator[KeptPeople]
     with TemporaryDirectory(dir=folder, prefix="people-") as kept:
         for name, table in zip(("events", "facts"), people_tables(snapshot), strict=True):
             pq.write_table(table, Path(kept) / name, compression="zstd")
-        yield KeptPeople(snapshot.position, Path(kept))
+        yield KeptPeople(snapshot.position, Path(kept), snapshot.suppressions)
 
 
 def _events(people: choice.People) -> pa.Table:

@@ -585,7 +585,7 @@ class _Account:
         self.events = tuple(gate.snapshot.events_of(subject)) if subject is not None else ()
         facts = gate.snapshot.facts_of(subject) if subject is not None else ()
         self._spans = timeline(facts, self.events, gate.as_of)
-        self._suppressed = is_suppressed(self.events, gate.as_of)
+        self._suppressed = is_suppressed(self.events, gate.as_of) or gate.snapshot.suppressions.holds(subject)
         self.last_interaction = self._spans[-1].last_interaction if self._spans else None
         moments = {span.start for span in self._spans}
         moments |= {m for e in self.events for m in (e.counts_from, e.past_from, e.past_to) if m is not None}

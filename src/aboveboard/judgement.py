@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aboveboard import commitments, disk, intake, manifest, pool, reasons, steps, writing
-from aboveboard.engine import Engine, Session, kept_people
+from aboveboard.engine import Engine, Session, erased_in, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
 from aboveboard.layout import MAX_BITS
@@ -72,6 +72,8 @@ class Judgement:
     """Who keeps a key for each person; without them nothing is committed to and nobody is told of their rows."""
     seen: Path | None = None
     """Where the private parts of earlier releases are, which remember when each record was first received."""
+    erased: tuple[str, ...] | None = None
+    """Who of the people in the sources was erased, where that was looked for already."""
 
     @property
     def judged(self) -> tuple[Staged, ...]:
@@ -265,7 +267,8 @@ class Judgement:
         alone = replace(self.engine, threads=1, memory=_share(self.engine.memory, self.workers))
         with kept_people(self.gate.snapshot, private) as people:
             settled = None if self.people is None else commitments.Settled()
-            worker = replace(self, engine=alone, gate=replace(self.gate, snapshot=people), workers=1, people=settled)
+            gate, erased = replace(self.gate, snapshot=people), self.erased_people()
+            worker = replace(self, engine=alone, gate=gate, workers=1, people=settled, erased=erased)
             yield from pool.run(_start, (worker, private), _work, range(len(self.places)), self.workers)
 
     @property
@@ -277,7 +280,7 @@ class Judgement:
     def _sitting(self, private: Path | None = None, shown: bool = False) -> Iterator[Session]:
         """A session for these sources. One that writes is given the private part, where the accounts are; one whose steps
         are shown keeps them all."""
-        with self.engine.sit(self.gate, self.related.sets) as session:
+        with self.engine.sit(self.gate, self.related.sets, self.erased_people()) as session:
             if not shown:
                 session.settle()
             if private is not None and self.people is not None:
@@ -286,6 +289,16 @@ class Judgement:
                 writing.settle_people(session.con, self._subjects(), self.keys)
             self._relations(session.con)
             yield session
+
+    def erased_people(self) -> tuple[str, ...]:
+        """Who of the people in the sources was erased: found by one reading of who is named, where anybody was."""
+        if self.erased is not None or not self.gate.snapshot.suppressions:
+            return self.erased or ()
+        found: set[str] = set()
+        with self.engine.connect() as con:
+            for rows in self.records(con):
+                found.update(erased_in(con, rows, self.gate.snapshot.suppressions))
+        return tuple(sorted(found))
 
     def _sessions(self, progress: Progress | None = None) -> Iterator[Session]:
         """The session after each shard that it judged."""
@@ -425,7 +438,8 @@ WHERE source = {source} AND ordinal BETWEEN (SELECT min(ordinal) FROM staged) AN
 """
 """What is owed to others in one shard."""
 _DECISIONS = f"""
-SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at, r.subject, {commitments.OTHERS} AS shared
+SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at,
+  CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, {commitments.OTHERS} AS shared
 FROM decisions AS d JOIN records AS r USING (ordinal)
 ORDER BY d.source, d.ordinal
 """

@@ -6,7 +6,7 @@ folder reads it with nothing else. Nothing here is for the public.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     import duckdb
 
 
+ERASED, REDUCED = "erased.parquet", "reduced.parquet"
+"""Beside the records, where somebody was erased: the leaf and the commitment of every row that nothing opens any more; and
+of rows of others they had a part in, the leaf and the digest of the facts as they were."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """One released record: the facts it was judged on, with its words or their shape, and its commitment.
@@ -39,6 +44,8 @@ class Opening:
     shared: bool
     outcome: int
     removed: tuple[int, ...]
+    reduced: bool = False
+    """Somebody who was erased had a part in it: its facts are not whole any more, and it cannot be judged again."""
 
     @property
     def account(self) -> str:
@@ -86,19 +93,39 @@ def records(private: Path, subject: str | None = None) -> Iterator[Opening]:
     """Every released record (or those of one account), in the order they were written."""
     where, values = ("WHERE account = ?", [subject]) if subject is not None else ("", [])
     known = {one.subject: one.person for one in ([account(private, subject)] if subject else accounts(private))}
+    before = reduced(private)
     for row in _stream(private, "records/*.parquet", where, values):
-        yield _opening(row, known[row["account"]])
+        yield _opening(row, known[row["account"]], before.get(row["leaf"]))
 
 
-def _opening(row: Mapping[str, Any], person: str) -> Opening:
+def reduced(private: Path) -> Mapping[bytes, bytes]:
+    """Of each row in which somebody who was erased had a part, by its leaf: the digest of its facts as they were."""
+    return dict(_listed(private, REDUCED, "leaf, facts"))
+
+
+def shredded(private: Path) -> Sequence[tuple[bytes, bytes, bool]]:
+    """The rows that nothing opens any more, because whose they were was erased: leaf, commitment, and whether it was shared."""
+    return _listed(private, ERASED, "leaf, com, shared")
+
+
+def _listed(private: Path, name: str, columns: str) -> list[Any]:
+    if not (private / OPENINGS / name).is_file():
+        return []
+    return [tuple(row.values()) for row in _rows(private, name, "ORDER BY leaf", [], columns)]
+
+
+def _opening(row: Mapping[str, Any], person: str, before: bytes | None) -> Opening:
     record = as_record({**row, "text": row["shape"]})
+    digest = descriptor.facts_digest(record) if before is None else before.hex()
     described = Descriptor(
         source=row["source"], record=row["record_id"], kind=row["kind"], row=row["leaf"].hex(),
         collected_under=row["policy_at_collection"], judged_under=row["policy_now"], clause=row["clause"],
-        facts=descriptor.facts_digest(record), person=person, created=record.created_at, collected=record.collected_at,
+        facts=digest, person=person, created=record.created_at, collected=record.collected_at,
     )  # fmt: skip
     removed = tuple(row["removed"] or ())
-    return Opening(record, described, row["leaf"], row["com"], row["shared"], row["outcome"], removed)
+    return Opening(
+        record, described, row["leaf"], row["com"], row["shared"], row["outcome"], removed, before is not None
+    )
 
 
 def with_words(opening: Opening, words: str | None) -> Record:
@@ -112,11 +139,13 @@ def with_words(opening: Opening, words: str | None) -> Record:
     return replace(record, main=replace(record.main, content=words))
 
 
-def _rows(private: Path, files: str, clause: str, values: list[Any]) -> list[dict[str, Any]]:
-    return list(_stream(private, files, clause, values))
+def _rows(private: Path, files: str, clause: str, values: list[Any], columns: str = "*") -> list[dict[str, Any]]:
+    return list(_stream(private, files, clause, values, columns))
 
 
-def _stream(private: Path, files: str, clause: str, values: list[Any] | None = None) -> Iterator[dict[str, Any]]:
+def _stream(
+    private: Path, files: str, clause: str, values: list[Any] | None = None, columns: str = "*"
+) -> Iterator[dict[str, Any]]:
     import duckdb
 
     folder = private / OPENINGS
@@ -127,7 +156,9 @@ def _stream(private: Path, files: str, clause: str, values: list[Any] | None = N
     con: duckdb.DuckDBPyConnection
     with duckdb.connect() as con:
         try:
-            found = con.execute(f"SELECT * FROM read_parquet(?) {clause}", [str(folder / files), *(values or [])])
+            found = con.execute(
+                f"SELECT {columns} FROM read_parquet(?) {clause}", [str(folder / files), *(values or [])]
+            )
             names = [column[0] for column in found.description or ()]
             while block := found.fetchmany(8_192):
                 for one in block:

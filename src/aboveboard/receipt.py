@@ -85,7 +85,9 @@ class Receipt:
     def sentence(self) -> str:
         """What was said, in the vocabulary's own words."""
         if self.said["type"] == "record_withdrawn":
-            return f"`record_withdrawn`: one record, which the event names, for {self.said['purpose'] or 'all purposes'}"
+            return (
+                f"`record_withdrawn`: one record, which the event names, for {self.said['purpose'] or 'all purposes'}"
+            )
         about, purpose, whom = (self.said[name] for name in ("category", "purpose", "recipient"))
         return f"`{self.said['type']}` about {about or 'all data'}, for {purpose or 'all purposes'}, by {whom or 'everyone'}"
 

@@ -22,6 +22,7 @@ from aboveboard.proof import Entry
 
 BASE = "https://aboveboard.dev/"
 POLICY, EPOCH, RELEASE, INTAKE, KEY = "policy/v1", "choice-epoch/v1", "release/v1", "intake/v1", succession.TYPE
+ERASURE = "erasure/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,14 @@ def intake(root: str, records: Mapping[str, int], first: datetime, last: datetim
     """That records were received: the root over them, about how many, when first and last, and where that is kept."""
     said = {"root": root, "records": dict(records), "first": moment(first), "last": moment(last), "kept": kept}
     return _due(INTAKE, said, {}, "intake")
+
+
+def erasure(asked: datetime, executed: datetime, position: int, events: Mapping[str, int], releases: int) -> Due:
+    """That somebody was erased: when it was asked for and done, up to which position of the ledger events were reduced to
+    their place and time, about how many, and of how many releases the private part was gone through. Nothing says who."""
+    said = {"asked": moment(asked), "executed": moment(executed), "position": position, "events": dict(events),
+            "releases": releases}  # fmt: skip
+    return _due(ERASURE, said, {}, "erasure")
 
 
 def release(manifest: bytes) -> Due:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aboveboard import regime, vocabulary
+from aboveboard import regime, suppression, vocabulary
 from aboveboard.choice import Event, Facts
 from aboveboard.engine import Engine
 from aboveboard.errors import AboveboardError, WorkspaceError, unknown_term
@@ -25,6 +25,7 @@ from aboveboard.gate import Job, Licence
 from aboveboard.note import Signer
 from aboveboard.policy import Embargo, Policy, region
 from aboveboard.regime import Regime, Regimes
+from aboveboard.suppression import Suppressions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,6 +83,10 @@ class Snapshot:
 
     def facts_table(self) -> pa.Table:
         return self.facts.table()
+
+    @property
+    def suppressions(self) -> Suppressions:
+        return self.ledger.suppressions
 
 
 class Retracted(NamedTuple):
@@ -161,7 +166,22 @@ class Workspace:
     def snapshot(self, position: int | None = None, facts: FactsTable | None = None) -> Snapshot:
         """The people at a position of the ledger (its head, if none is given)."""
         known = self.facts if facts is None else facts
-        return Snapshot(self.ledger.snapshot(facts=known, position=position), known)
+        found = self.ledger.snapshot(facts=known, position=position, suppressions=self.suppressions())
+        return Snapshot(found, known)
+
+    def suppressions(self) -> Suppressions:
+        """Who was erased here, as it stands now. Raises WorkspaceError where the key that tells them apart is lost or is
+        another one: then nobody can say whose data must not come back, and nothing is judged."""
+        listed = self.ledger.suppressed()
+        if not listed:
+            return suppression.NONE
+        keys = self.keys
+        if set(listed.values()) != {keys.fingerprint("suppression")}:
+            raise WorkspaceError(
+                "the key `suppression` is not the one with which erased people are remembered", file=keys.folder,
+                hint="bring the old one back from your backup: without it their no would be forgotten",
+            )  # fmt: skip
+        return Suppressions(frozenset(listed), keys.secret("suppression"))
 
     @cached_property
     def sources(self) -> Mapping[str, Path]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aboveboard import disk, manifest, merkle
-from aboveboard.engine import Engine, Session
+from aboveboard.engine import Engine, Session, keyed
 from aboveboard.errors import EngineError
 from aboveboard.layout import MAX_BITS, Layout, fitting
 from aboveboard.plan import text
@@ -64,11 +64,7 @@ def settle_people(con: duckdb.DuckDBPyConnection, subjects: str, keys: Secrets) 
 def keyed_subject(con: duckdb.DuckDBPyConnection, name: str, key: bytes) -> str:
     """HMAC-SHA-256 of the column ``subject`` under a key, in hexadecimal, as an expression; the key goes into variables of
     the connection that ``name`` names."""
-    secret = key.ljust(64, b"\x00")
-    for side, pad in (("inner", 0x36), ("outer", 0x5C)):
-        con.execute(f"SET VARIABLE {name}_{side} = ?", [bytes(byte ^ pad for byte in secret)])
-    inner = f"sha256(getvariable('{name}_inner') || encode(subject))"
-    return f"sha256(getvariable('{name}_outer') || unhex({inner}))"
+    return keyed(con, name, key, "subject")
 
 
 _HOMES = """

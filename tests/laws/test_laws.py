@@ -269,7 +269,10 @@ def test_4_the_order_of_arrival_never_matters(seed: int) -> None:
     rng.shuffle(events)
     rng.shuffle(facts)
     moved = [replace(event, position=rng.randrange(10**6)) for event in events]
-    again = replace(world.gate, snapshot=choice.people([*moved, *moved[:20]], [*facts, *facts[:20]]))
+    again = replace(
+        world.gate,
+        snapshot=choice.people([*moved, *moved[:20]], [*facts, *facts[:20]], world.gate.snapshot.suppressions),
+    )
     assert [again.decide(record) for record in world.records] == [world.gate.decide(r) for r in world.records]
 
 
@@ -277,7 +280,9 @@ def test_4_the_order_of_arrival_never_matters(seed: int) -> None:
 def test_5_threads_and_order_leave_no_trace(seed: int) -> None:
     world = worlds.make(seed, records=200)
     events, facts = _everybody(world.gate)
-    turned = replace(world.gate, snapshot=choice.people(reversed(events), reversed(facts)))
+    turned = replace(
+        world.gate, snapshot=choice.people(reversed(events), reversed(facts), world.gate.snapshot.suppressions)
+    )
     once = Engine(threads=1).judge_table(resolved_table(world.records), world.gate)
     again = Engine(threads=4).judge_table(resolved_table(world.records[::-1]), turned)
     assert once.to_pylist() == again.to_pylist()
@@ -470,7 +475,7 @@ def _people(gate: Gate, record: Record, more: Sequence[Event] = (), facts: Seque
     """The gate with only the people of a record, with more events or other facts."""
     events = [event for subject in _named(record) for event in gate.snapshot.events_of(subject)]
     known = _facts_of(gate, record) if facts is None else facts
-    return replace(gate, snapshot=choice.people([*events, *more], known))
+    return replace(gate, snapshot=choice.people([*events, *more], known, gate.snapshot.suppressions))
 
 
 def _everybody(gate: Gate) -> tuple[list[Event], list[Facts]]:

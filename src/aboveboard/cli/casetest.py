@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aboveboard import casefile, choice, reasons
+from aboveboard import casefile, choice, reasons, suppression
 from aboveboard.casefile import Case, CaseError, CaseFile, Difference
 from aboveboard.cli.shared import ask_exit, emit, json_option, workspace_option
 from aboveboard.errors import PolicyError
@@ -81,6 +81,7 @@ def by_engine(cases: Sequence[Case]) -> list[Decision]:
         people = choice.people(
             [event for case in apart for event in _all(case.gate, "events")],
             [row for case in apart for row in _all(case.gate, "facts")],
+            suppression.of(casefile.NO_KEY, [name for case in apart for name in _erased(case)]),
         )
         gate = replace(apart[0].gate, snapshot=people)
         decided |= zip(places, engine_decisions(gate, [case.record for case in apart]), strict=True)
@@ -136,8 +137,16 @@ def _renamed(case: Case, prefix: str) -> Case:
     people = choice.people(
         [replace(event, subject=prefix + event.subject) for event in _all(case.gate, "events")],
         [replace(row, subject=prefix + row.subject) for row in _all(case.gate, "facts")],
+        suppression.of(casefile.NO_KEY, [prefix + name for name in _erased(case)]),
     )
     return replace(case, gate=replace(case.gate, snapshot=people), record=_with_names(case.record, prefix))
+
+
+def _erased(case: Case) -> list[str]:
+    """Those whom the record names and who were erased."""
+    parts = [case.record.main, *(case.record.parts or ())]
+    named = {case.record.subject, *(party.subject for part in parts for party in part.parties or ())}
+    return [name for name in named if name is not None and case.gate.snapshot.suppressions.holds(name)]
 
 
 def _all(gate: Gate, what: str) -> list[Any]:

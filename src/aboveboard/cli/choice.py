@@ -115,8 +115,8 @@ def record(
     """Record what SUBJECT said or what happened to their account, and print the signed receipt.
 
     TYPE is one of given, renewed, refused, withdrawn, objected, expired, contract_bound, notice_shown,
-    age_changed, moved, deleted, restored, suppressed, record_withdrawn. Where no receipt can be signed the choice is
-    recorded all the same; that ends with 1 only where --receipt asked for one.
+    age_changed, moved, deleted, restored, suppressed, unsuppressed, record_withdrawn. Where no receipt can be signed the
+    choice is recorded all the same; that ends with 1 only where --receipt asked for one.
     """
     from aboveboard.ledger import periods
 
@@ -394,7 +394,7 @@ _VERBS = {
 }  # fmt: skip
 _HAPPENED = {
     "age_changed": "age band is now {}", "moved": "lives in {} now", "deleted": "deleted the account",
-    "restored": "restored the account", "suppressed": "asked never to be found again",
+    "restored": "restored the account", "suppressed": "asked never to be found again", "unsuppressed": "took that back",
     "record_withdrawn": "took out the record {}",
 }  # fmt: skip
 

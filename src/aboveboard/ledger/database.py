@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aboveboard.errors import LedgerError
 
-NEWEST = "0006"
+NEWEST = "0007"
 """The last migration; a ledger that says another one we do not know was written by a newer version."""
 
 _WAIT_MS = 30_000
@@ -65,6 +65,20 @@ def explained(engine: Engine) -> Iterator[None]:
         ) from None
 
 
+def tidy(engine: Engine) -> bool:
+    """Write the file anew without what was deleted, and empty its write-ahead log; says whether nobody was in the way."""
+    with explained(engine), engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        try:
+            raw.execute("VACUUM")
+            [(busy, *_)] = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            return False
+    return not busy
+
+
 def _url(where: str | Path) -> str:
     if "://" not in str(where):
         path = Path(where)
@@ -96,6 +110,7 @@ def _prepare(connection: Any, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_WAIT_MS}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")  # bulk appends touch all of two indexes
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is written over, not only unlinked
     connection.execute("PRAGMA recursive_triggers = ON")  # or INSERT OR REPLACE would delete unseen
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
         connection.execute("PRAGMA journal_mode = WAL")

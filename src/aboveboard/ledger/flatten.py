@@ -62,7 +62,7 @@ def flatten(con: duckdb.DuckDBPyConnection, events_relation: str, scopes: Sequen
     _answer_scopes(con, scopes, kinds)
     _find_contracts(con, events, scopes, kinds, now)
     con.execute(_NOTICES_SHOWN.format(events=events, close_only=_CLOSE_ONLY), {"now": now})
-    con.execute(_SUPPRESSED.format(events=events), {"now": now})
+    con.execute(_SUPPRESSED.format(events=events, close_only=_CLOSE_ONLY), {"now": now})
     con.execute(_CLEAN_UP)
 
 
@@ -85,7 +85,12 @@ SELECT subject, notice, min(counts_from) AS shown_at
 
 _SUPPRESSED = """
 CREATE OR REPLACE TEMP TABLE suppressed AS
-SELECT DISTINCT subject FROM {events} WHERE type = 'suppressed' AND recorded_at <= $now
+SELECT subject FROM (
+  SELECT subject,
+         max(recorded_at) FILTER (type = 'suppressed') AS asked,
+         max(recorded_at) FILTER (type = 'unsuppressed' AND verified AND actor NOT IN {close_only}) AS undone
+    FROM {events} WHERE type IN ('suppressed', 'unsuppressed') AND recorded_at <= $now GROUP BY subject)
+ WHERE asked IS NOT NULL AND (undone IS NULL OR asked >= undone)
 """
 
 _CLEAN_UP = """

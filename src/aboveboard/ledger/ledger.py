@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +21,7 @@ from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
 from aboveboard.ledger import assertions, database, lineage, notices, releases, retractions, reviews, subjects
 from aboveboard.ledger import entries as logged
+from aboveboard.ledger import erasures as forgetting
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
     FIELDS,
@@ -36,6 +37,7 @@ from aboveboard.ledger.events import (
     same_statement,
 )
 from aboveboard.ledger.snapshot import LedgerSnapshot, table_of
+from aboveboard.suppression import NONE, Suppressions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -258,16 +260,69 @@ class Ledger:
         with database.reading(self._engine) as connection:
             return assertions.of(connection, position)
 
+    def ask_erasure(self, said: Sequence[Event], hashes: Sequence[str], key: str, due: timedelta) -> forgetting.Erasure:
+        """Record a request to be erased: an event ``suppressed`` of each identifier, the person's own first, with the
+        hashes that keep them out from now on; it may be executed ``due`` after it was recorded.
+
+        Raises LedgerError where a request of one of them is open.
+        """
+        rows = [_valid_row(event) for event in said]
+        names = tuple(event.subject for event in said)
+        with database.writing(self._engine) as connection:
+            if any({*one.identifiers} & {*names} for one in forgetting.pending(connection)):
+                raise LedgerError("a request to erase them is open", hint="`aboveboard erase --list` shows it")
+            stored = self._add(connection, columns_of(rows), keep_recorded_at=False)
+            asked, position = moment(stored["recorded_at"][0]), max(stored["position"])
+            number = forgetting.ask(connection, names, hashes, key, asked, asked + due, position)
+        return forgetting.Erasure(number, names, asked, asked + due, position)
+
+    def undo_erasure(self, erasure: forgetting.Erasure, said: Sequence[Event]) -> None:
+        """Undo an open request, with an event ``unsuppressed`` of each identifier. Raises LedgerError where it is not
+        open any more, or where the clock has not moved on since it was made."""
+        rows = [_valid_row(event) for event in said]
+        with database.writing(self._engine) as connection:
+            if erasure not in forgetting.pending(connection):
+                raise LedgerError("the request is not open any more", hint="`aboveboard erase --list` says what is")
+            stored = self._add(connection, columns_of(rows), keep_recorded_at=False)
+            at = moment(stored["recorded_at"][0])
+            if at <= erasure.asked_at:  # of one moment the stricter word would hold, and undoing would do nothing
+                raise LedgerError("the clock has not moved on since the request was made", hint="try again")
+            forgetting.undo(connection, erasure.id, at)
+
+    def erasures(self) -> Sequence[forgetting.Erasure]:
+        """The requests to be erased that are open, oldest first."""
+        with database.reading(self._engine) as connection:
+            return forgetting.pending(connection)
+
+    def erased(self) -> Sequence[forgetting.Ended]:
+        """What became of the other requests."""
+        with database.reading(self._engine) as connection:
+            return forgetting.ended(connection)
+
+    def suppressed(self) -> Mapping[str, str]:
+        """The hashes of who asked to be erased, each with the fingerprint of the key it was made with."""
+        with database.reading(self._engine) as connection:
+            return forgetting.listed(connection)
+
+    def tidy(self) -> bool:
+        """Write the file anew, without the remains of what was deleted; says whether nobody was in the way."""
+        return database.tidy(self._engine)
+
     def now(self) -> datetime:
         """The moment an event appended now would carry, at the earliest."""
         return self._clock()
 
-    def snapshot(self, facts: AccountFacts | None = None, position: int | None = None) -> LedgerSnapshot:
-        """The ledger at a position (default: the head), with what the platform attests of accounts."""
+    def snapshot(
+        self,
+        facts: AccountFacts | None = None,
+        position: int | None = None,
+        suppressions: Suppressions = NONE,
+    ) -> LedgerSnapshot:
+        """The ledger at a position (default: the head), with what the platform attests of accounts and who was erased."""
         head = self.head()
         if position is not None and not 0 <= position <= head:
             raise LedgerError(f"no position {position} in this ledger", hint=f"the head is {head}")
-        return LedgerSnapshot(head if position is None else position, self._engine, facts)
+        return LedgerSnapshot(head if position is None else position, self._engine, facts, suppressions=suppressions)
 
     def _known(self, connection: Connection, rows: Iterable[Row]) -> Mapping[str, Row]:
         names = [row[_FIELD_AT["external_id"]] for row in rows]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, insert, select
 
-from aboveboard.ledger import entries, retractions
+from aboveboard.ledger import entries, erasures, retractions
 from aboveboard.ledger.events import events
 from aboveboard.ledger.lineage import Lineage
 from aboveboard.ledger.notices import Outbox
@@ -81,6 +82,18 @@ class Commit:
     def logged(self, digest: str) -> int | None:
         """Where the statement with this SHA-256 stands in the log; None where it is not in it."""
         return entries.place_of(self.connection, digest)
+
+    def erase(self, erasure: int, places: Mapping[str, str], at: datetime) -> tuple[int, int]:
+        """Execute a request to be erased with the end of the transaction; returns how many events and keys it took."""
+        return erasures.execute(self.connection, erasure, places, at)
+
+    def erasing(self) -> Sequence[erasures.Erasure]:
+        """The requests that are open."""
+        return erasures.pending(self.connection)
+
+    def releases(self) -> Sequence[Mapping[str, str | int]]:
+        """Every committed release, oldest first."""
+        return committed(self.connection)
 
     def log(self, entry: bytes) -> int:
         """Put an entry into the log with the end of the transaction; returns its place."""

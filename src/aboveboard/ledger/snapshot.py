@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from aboveboard.choice import Event, Facts
 from aboveboard.ledger import database
 from aboveboard.ledger.events import ALONE, FIELDS, TOGETHER, event_of, events_of_subject, events_packed
+from aboveboard.suppression import NONE, Suppressions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +40,7 @@ class LedgerSnapshot:
     _engine: Engine = field(repr=False)
     _facts: _FactsOf | None = field(default=None, repr=False)
     _digest: str | None = field(default=None, repr=False, compare=False)
+    suppressions: Suppressions = NONE
 
     def events_of(self, subject: str) -> Sequence[Event]:
         """The events of one subject up to the position, oldest first."""

@@ -85,7 +85,9 @@ def ask(
         raise LedgerError("nobody confirms this", hint="say who you are: --by NAME")
     people = ws.ledger.propose(plan.digest, by)
     if plan.share > MANY and len(people) < 2:
-        return Asked(plan.digest, None, by, plan.leaving, f"a second person: {plan.share:.2%} of the released rows leave")
+        return Asked(
+            plan.digest, None, by, plan.leaving, f"a second person: {plan.share:.2%} of the released rows leave"
+        )
     listed, records = _kept(ws, question, clock, progress) if question.names_records else (None, plan.leaving)
     with disk.step("question"), ws.ledger.committing() as commit:
         number = commit.retract(

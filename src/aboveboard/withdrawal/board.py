@@ -139,7 +139,8 @@ def _inside(ws: Workspace, one: Standing, subjects: set[str]) -> set[str]:
         return set()
     with ws.engine.connect() as con:
         found = con.execute(
-            f"SELECT DISTINCT subject FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))", [sorted(subjects)]
+            f"SELECT DISTINCT subject FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))",
+            [sorted(subjects)],
         )
         return {name for (name,) in found.fetchall()}
 

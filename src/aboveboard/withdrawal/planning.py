@@ -149,7 +149,9 @@ def plan(ws: Workspace, event: Event, *, clock: Clock = now, progress: Progress 
     said = {"subject": event.subject, **{name: value for name, value in asked.items() if value is not None}}
 
     def supposing(gate: Gate) -> Gate:
-        return replace(gate, snapshot=Supposing(gate.snapshot, replace(event, recorded_at=gate.as_of, effective_at=gate.as_of)))
+        return replace(
+            gate, snapshot=Supposing(gate.snapshot, replace(event, recorded_at=gate.as_of, effective_at=gate.as_of))
+        )
 
     return _plan(ws, said, standing(ws), lambda job: covers(event, job), supposing, clock, progress)
 

@@ -1,0 +1,80 @@
+"""Who was erased here and must not come back: a list of keyed hashes, so that no name has to be kept to keep a no.
+
+``Suppressions`` answers for one identifier; ``SPELT`` is the same spelling rule as an SQL expression, which a test holds it
+to. The hash is HMAC-SHA-256 under the key ``suppression``: without that key nothing can be asked, and whoever has it can
+only test identifiers that they already know. Specification: docs/erasure.md, "The suppression list".
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+ERASED = "erased:"
+"""What stands where an identifier stood, followed by its hash in hexadecimal."""
+_ACCT = "acct:"
+_CAPITALS, _SMALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_LOWER = str.maketrans(_CAPITALS, _SMALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressions:
+    """The hashes of all identifiers of erased people (hexadecimal), and the key they were made with."""
+
+    hashes: frozenset[str] = frozenset()
+    key: bytes = field(default=b"", repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.hashes)
+
+    def holds(self, identifier: str | None) -> bool:
+        """Whether this is an identifier of somebody who was erased, or what stands in its place."""
+        if identifier is None or not self.hashes:
+            return False
+        if identifier.startswith(ERASED):
+            return identifier.removeprefix(ERASED) in self.hashes
+        return hashed(self.key, identifier) in self.hashes
+
+
+NONE = Suppressions()
+
+
+def of(key: bytes, identifiers: Iterable[str]) -> Suppressions:
+    """The list of these identifiers."""
+    return Suppressions(frozenset(hashed(key, one) for one in identifiers), key)
+
+
+def hashed(key: bytes, identifier: str) -> str:
+    """The hash of an identifier, however it is spelt (64 hexadecimal digits)."""
+    return hmac.digest(key, spelt(identifier).encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def in_its_place(key: bytes, identifier: str) -> str:
+    """What stands where the identifier stood."""
+    return ERASED + hashed(key, identifier)
+
+
+def spelt(identifier: str) -> str:
+    """An identifier in the one spelling that is hashed.
+
+    An account id is what it is, to the letter. With an ``@`` in it, it is a handle or an address, which are the same in
+    capitals (ASCII only: other alphabets have no one rule), with ``acct:`` and with a leading ``@`` before another one.
+    """
+    if "@" not in identifier:
+        return identifier
+    plain = identifier.translate(_LOWER).removeprefix(_ACCT)
+    return plain[1:] if plain.startswith("@") and "@" in plain[1:] else plain
+
+
+_PLAIN = (
+    f"CASE WHEN starts_with(translate({{x}}, '{_CAPITALS}', '{_SMALL}'), '{_ACCT}')"
+    f" THEN substr(translate({{x}}, '{_CAPITALS}', '{_SMALL}'), {len(_ACCT) + 1})"
+    f" ELSE translate({{x}}, '{_CAPITALS}', '{_SMALL}') END"
+)
+SPELT = (
+    "CASE WHEN NOT contains({x}, '@') THEN {x}"
+    f" WHEN starts_with({_PLAIN}, '@') AND contains(substr({_PLAIN}, 2), '@') THEN substr({_PLAIN}, 2)"
+    f" ELSE {_PLAIN} END"
+)
+"""``spelt`` of the expression ``{x}``, for DuckDB."""

@@ -1,0 +1,66 @@
+"""The suppression list: one spelling rule in two languages, and a hash that answers for everybody and names nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aboveboard import suppression
+from aboveboard.engine import keyed
+
+KEY = bytes(range(32))
+PIECES = st.lists(
+    st.sampled_from(["acct:", "ACCT:", "Acct:", "@", "A", "b", "é", "Ä", "İ", "\U0001f426", ".", " ", "\x00", ""])
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "spelt"),
+    [
+        ("u:Ann", "u:Ann"),
+        ("@Ann", "@ann"),
+        ("Ann@Birds.example", "ann@birds.example"),
+        ("@ann@birds.example", "ann@birds.example"),
+        ("acct:ANN@birds.example", "ann@birds.example"),
+        ("acct:ann", "acct:ann"),
+        ("Ängste@birds.example", "Ängste@birds.example"),
+    ],
+)
+def test_what_is_hashed(written: str, spelt: str) -> None:
+    assert suppression.spelt(written) == spelt
+
+
+@given(st.lists(PIECES.map("".join) | st.text(st.characters(codec="utf-8")), max_size=20))
+def test_the_engine_spells_and_hashes_the_same(names: list[str]) -> None:
+    with duckdb.connect() as con:
+        hashed = keyed(con, "suppression", KEY, suppression.SPELT.format(x="subject"))
+        asked = (
+            f"SELECT {suppression.SPELT.format(x='subject')}, {hashed} FROM (SELECT unnest(?::VARCHAR[]) AS subject)"
+        )
+        found = con.execute(asked, [names]).fetchall()
+    assert found == [(suppression.spelt(name), suppression.hashed(KEY, name)) for name in names]
+
+
+def test_it_is_an_hmac_of_the_spelling() -> None:
+    assert suppression.hashed(KEY, "@Ann") == hmac.new(KEY, b"@ann", hashlib.sha256).hexdigest()
+
+
+def test_what_stands_in_its_place_is_on_the_list_too() -> None:
+    listed = suppression.of(KEY, ["u:ann"])
+    assert listed.holds("u:ann")
+    assert listed.holds(suppression.in_its_place(KEY, "u:ann"))
+    assert not listed.holds("u:bob")
+    assert not listed.holds("erased:u:ann")
+    assert not listed.holds(None)
+    assert not suppression.NONE.holds("u:ann")
+
+
+def test_the_key_is_never_shown() -> None:
+    shown = repr(suppression.of(KEY, ["u:ann"]))
+    assert KEY.hex() not in shown
+    assert repr(KEY) not in shown
