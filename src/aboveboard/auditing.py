@@ -89,10 +89,12 @@ class Audit:
         erased = {bytes(leaf) for leaf, _, _ in openings.shredded(self.private)}
         count = judged = reduced = 0
         with self.engine.connect() as con:
-            leaves, opened = (writing.listed(self.private / name) for name in ("index", "openings/records"))
+            leaves, opened = writing.listed(self.private / "index"), writing.opened(self.private)
             if leaves != "[]":
                 con.execute("CREATE TEMP TABLE erased AS SELECT unnest(?::BLOB[]) AS leaf", [sorted(erased)])
-                openings_of = f"read_parquet({opened})" if opened != "[]" else "(SELECT leaf FROM erased WHERE FALSE)"
+                if opened is None and not erased:
+                    raise VerificationError("the rows have no openings", hint="bring the private part back")
+                openings_of = opened or "(SELECT leaf FROM erased WHERE FALSE)"
                 [(total, missing)] = con.execute(_UNOPENED.format(index=leaves, openings=openings_of)).fetchall()
                 _same("the number of rows without an opening", missing, 0)
                 every = max(1, total // self.sample) if self.sample else 1

@@ -6,21 +6,17 @@ rewrites the standing releases that hold what was withdrawn; whatever it is kill
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import pyarrow as pa
 
-from aboveboard import choice, disk, mainjob, release, retraction, writing
+from aboveboard import choice, disk, release, writing
 from aboveboard.choice import Event
-from aboveboard.errors import AboveboardError, LedgerError
+from aboveboard.errors import LedgerError
 from aboveboard.mainjob import Clock, Progress, now
 from aboveboard.retraction import Question
-from aboveboard.withdrawal.board import board
-from aboveboard.withdrawal.planning import MANY, Plan, Standing, named_in, standing
+from aboveboard.withdrawal.planning import MANY, Plan, named_in
 from aboveboard.workspace import Workspace
 
 OPEN_FOR = timedelta(days=7)

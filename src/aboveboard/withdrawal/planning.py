@@ -11,16 +11,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
-from aboveboard import choice, disk, mainjob, release, retraction, vocabulary, writing
+from aboveboard import choice, mainjob, release, vocabulary
 from aboveboard.choice import Event, Facts
-from aboveboard.errors import LedgerError, ReleaseError
 from aboveboard.gate import Gate, Job
 from aboveboard.mainjob import Clock, Progress, now
 from aboveboard.policy import OnWithdrawal
