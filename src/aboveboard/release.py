@@ -665,6 +665,11 @@ def finish(ledger: Ledger, private: Path, log: Log | None = None) -> list[str]:
     return finished
 
 
+def places(entry: Mapping[str, str | int], private: Path) -> tuple[Path, Path]:
+    """Where the public and the private part of a committed release are, once it is published."""
+    return private.parent / str(entry["public"]) / str(entry["id"]), private / str(entry["id"])
+
+
 def _refuse_damaged(staged: Path, private: Path, entry: Mapping[str, str | int]) -> None:
     evidence = (private / str(entry["staged"])).exists() or (private / str(entry["id"])).exists()
     try:

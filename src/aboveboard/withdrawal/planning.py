@@ -1,29 +1,27 @@
-"""Withdrawals: what a no comes to, how it is carried out, and what became of it, by when.
+"""What a withdrawal would come to: a dry run, from the openings of the releases that stand. Nothing is written.
 
-A withdrawal is what the ledger already holds: an event, or a question, behind the releases that were made before it. What
-became of it is worked out each time from releases, retirements, notices and models, so there is nothing to lose. A dry run
-comes first; a question about many records needs a second person; a person's own no is never slowed.
-Specification: docs/withdrawal.md.
+By person, the release is judged again as if the no had been said; by question, the engine looks through all of it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import rfc8785
-
-from aboveboard import choice, mainjob, release, vocabulary
-from aboveboard.choice import Event, Facts
+from aboveboard import choice, mainjob, release, vocabulary, writing
+from aboveboard.choice import Event, Facts, Snapshot
 from aboveboard.gate import Gate, Job
 from aboveboard.mainjob import Clock, Progress, now
 from aboveboard.policy import OnWithdrawal
 from aboveboard.retraction import Question
+from aboveboard.suppression import Suppressions
+from aboveboard.withdrawal.matching import matching
 from aboveboard.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,10 +31,6 @@ if TYPE_CHECKING:
 
 MANY = 0.001
 """A question about a larger share of the released rows needs a second person."""
-OPEN_FOR = timedelta(days=7)
-"""How long a request that nobody has verified keeps anything out."""
-TRAINING = "train_ai_system"
-"""All that such a request reaches."""
 
 
 # --- what it would come to ----------------------------------------------------------------------------------------
@@ -54,8 +48,9 @@ class Supposing:
         return int(self.known.position)
 
     @property
-    def digest(self) -> str:
-        return ""
+    def suppressions(self) -> Suppressions:
+        found: Suppressions = self.known.suppressions
+        return found
 
     def events_of(self, subject: str) -> Sequence[Event]:
         said: Sequence[Event] = self.known.events_of(subject)
@@ -121,7 +116,7 @@ class Plan:
     def digest(self) -> str:
         """SHA-256 over what is asked and what it does, for whoever confirms it: what they read is what is carried out."""
         said = {"asked": dict(self.asked), "touched": [one.as_json() for one in self.touched]}
-        return hashlib.sha256(rfc8785.dumps(said)).hexdigest()
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -140,64 +135,26 @@ class Plan:
 def plan(ws: Workspace, event: Event, *, clock: Clock = now, progress: Progress | None = None) -> Plan:
     """What it would come to if this were recorded; writes nothing.
 
-    The releases it asks about are those whose use the event covers. Raises LedgerError or VocabularyError for an event
-    that may not stand in a ledger.
+    The releases it asks about are those whose use the event covers, and of their rows those that this alone takes out: what
+    leaves anyhow is not counted. Raises LedgerError or VocabularyError for an event that may not stand in a ledger.
     """
     choice.validate(event)
     asked = {n: getattr(event, n) for n in ("type", "category", "purpose", "recipient", "value")}
     said = {"subject": event.subject, **{name: value for name, value in asked.items() if value is not None}}
-
-    def supposing(gate: Gate) -> Gate:
-        return replace(
-            gate, snapshot=Supposing(gate.snapshot, replace(event, recorded_at=gate.as_of, effective_at=gate.as_of))
-        )
-
-    return _plan(ws, said, standing(ws), lambda job: covers(event, job), supposing, clock, progress)
-
-
-def plan_question(ws: Workspace, question: Question, *, clock: Clock = now, progress: Progress | None = None) -> Plan:
-    """What a withdrawal by question would come to; writes nothing."""
-    return _plan(
-        ws, {"question": dict(question.document())}, [one for one in standing(ws) if question.processed(one.as_of)],
-        lambda job: question.undertaking("").concerns(job.purpose, job.recipient),
-        lambda gate: _asking(gate, question), clock, progress,
-    )  # fmt: skip
-
-
-def _asking(gate: Gate, question: Question) -> Gate:
-    """The gate with what a question undertakes; of named records these, whatever else it says."""
-    if question.records:
-        named = frozenset((source, id) for source, _, id in (one.partition("/") for one in question.records))
-        return replace(gate, listed=_Either(gate.listed, named))
-    return replace(gate, undertakings=(*gate.undertakings, question.undertaking("asked")))
-
-
-@dataclass(frozen=True, slots=True)
-class _Either:
-    """Records that one of two lists names."""
-
-    one: Any
-    other: Any
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.one or key in self.other
-
-
-def _plan(
-    ws: Workspace, asked: Mapping[str, Any], releases: Iterable[Standing], about: Callable[[Job], bool],
-    supposing: Callable[[Gate], Gate], clock: Clock, progress: Progress | None,
-) -> Plan:  # fmt: skip
-    does = terms(ws, clock())
-    touched = []
-    for one in releases:
-        if about(one.job):
-            found = _considered(ws, one, supposing, clock, progress)
-            kept = "the policy keeps releases" if does.releases == "keep" else ""
+    does, touched = terms(ws, clock()), []
+    for one in standing(ws):
+        if covers(event, one.job):
+            before = _considered(ws, one, lambda gate: gate, clock, progress)
+            after = _considered(ws, one, lambda gate: _supposing(gate, event), clock, progress)
             touched.append(
-                Touched(one.id, one.manifest_sha256, one.job.purpose, one.job.recipient, found.leaving, found.rows,
-                        found.files, found.of, kept)
-            )  # fmt: skip
-    return Plan(asked, tuple(touched), does, does.deadline.after(clock()))
+                _touched(one, does, after.leaving - before.leaving, after.rows, after.files - before.files, after.of)
+            )
+    return Plan(said, tuple(touched), does, does.deadline.after(clock()))
+
+
+def _supposing(gate: Gate, event: Event) -> Gate:
+    said = replace(event, recorded_at=gate.as_of, effective_at=gate.as_of)
+    return replace(gate, snapshot=cast("Snapshot", Supposing(gate.snapshot, said)))
 
 
 def _considered(
@@ -205,7 +162,59 @@ def _considered(
 ) -> Considered:
     with ExitStack() as stack, release.in_plain_words():
         hand, gate, _ = mainjob.rewriting_of(ws, one.public, stack, clock=clock)
-        return hand(supposing(gate())).considered(mainjob.rewriting_told(progress))
+        told = None if progress is None else lambda done, total: progress(f"looking through {one.id}", done, total)
+        return hand(supposing(gate())).considered(told)
+
+
+def plan_question(ws: Workspace, question: Question, *, clock: Clock = now, progress: Progress | None = None) -> Plan:
+    """What a withdrawal by question would come to; writes nothing.
+
+    All standing releases for such a use are asked, those that were judged in the window of processing where it names one.
+    """
+    does, touched = terms(ws, clock()), []
+    for one in concerned(ws, question, standing(ws)):
+        files = {key: rows for key, rows in _files(ws, one)}
+        leaves = [leaf for found in matching(ws, one, question, progress) for leaf, *_ in found]
+        hit = _files_of(ws, one, leaves)
+        touched.append(_touched(one, does, len(leaves), sum(files.values()), len(hit), len(files)))
+    return Plan({"question": dict(question.document())}, tuple(touched), does, does.deadline.after(clock()))
+
+
+def concerned(ws: Workspace, question: Question, releases: Iterable[Standing]) -> list[Standing]:
+    """Those of these releases that a question is about."""
+    about = question.undertaking("")
+    return [o for o in releases if question.processed(o.as_of) and about.concerns(o.job.purpose, o.job.recipient)]
+
+
+def _touched(one: Standing, does: OnWithdrawal, leaving: int, rows: int, files: int, of: int) -> Touched:
+    kept = "the policy keeps releases as they are" if does.releases == "keep" else ""
+    return Touched(one.id, one.manifest_sha256, one.job.purpose, one.job.recipient, leaving, rows, files, of, kept)
+
+
+def _files(ws: Workspace, one: Standing) -> list[tuple[str, int]]:
+    """The files of a release and their rows."""
+    counts = json.loads((one.private / "exact-counts.json").read_bytes())
+    return [(str(shard["file"]), int(shard["rows"])) for shard in counts["shards"]]
+
+
+def _files_of(ws: Workspace, one: Standing, leaves: Sequence[bytes]) -> set[str]:
+    """In which files of a release rows stand."""
+    index = writing.listed(one.private / "index")
+    if not leaves or index == "[]":
+        return set()
+    with ws.engine.connect() as con:
+        con.register("asked", pa_leaves(leaves))
+        found = con.execute(
+            f"SELECT DISTINCT filename FROM read_parquet({index}, filename = true) SEMI JOIN asked USING (leaf)"
+        )
+        return {name for (name,) in found.fetchall()}
+
+
+def pa_leaves(leaves: Sequence[bytes]) -> pa.Table:
+    """Leaves as a table."""
+    import pyarrow as pa
+
+    return pa.table({"leaf": pa.array(leaves, pa.binary())})
 
 
 # --- the releases that stand --------------------------------------------------------------------------------------
@@ -234,13 +243,27 @@ def standing(ws: Workspace) -> list[Standing]:
     return [one for one in _standing(ws, ws.ledger.live_releases()) if one.is_here]
 
 
+def every_release(ws: Workspace) -> list[Standing]:
+    """Every release whose private part is here, standing or not, oldest first."""
+    return [one for one in _standing(ws, ws.ledger.releases()) if one.private.is_dir()]
+
+
 def _standing(ws: Workspace, entries: Iterable[Mapping[str, str | int]]) -> Iterator[Standing]:
     for entry in entries:
         public, private = release.places(entry, ws.private)
+        said = _statement(ws, public, str(entry["manifest_sha256"]))
         yield Standing(
-            str(entry["id"]), public, private, mainjob.job_of(release.said_of(ws.ledger, ws.evidence, entry)),
-            int(entry["position"]), datetime.fromisoformat(str(entry["as_of"])), str(entry["manifest_sha256"]),
+            str(entry["id"]), public, private, mainjob.job_of(said), int(entry["position"]),
+            datetime.fromisoformat(str(entry["as_of"])), str(entry["manifest_sha256"]),
         )  # fmt: skip
+
+
+def _statement(ws: Workspace, public: Path, digest: str) -> Mapping[str, Any]:
+    """What a release says of itself: from the release, or where that is gone from the log."""
+    file = public / "manifest.json"
+    data = file.read_bytes() if file.is_file() else ws.evidence.log.statement(digest)
+    said: Mapping[str, Any] = json.loads(data)["predicate"]
+    return said
 
 
 def terms(ws: Workspace, at: datetime) -> OnWithdrawal:
