@@ -92,7 +92,7 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     gate = Gate(
         policy, choice.people(events, facts, erased), job, as_of, regimes, licences,
         undertakings=tuple(_undertakings(by_name, job)),
-        listed=frozenset((one.source, one.id) for one in made if _maybe(by_name, 0.01)),
+        listed=frozenset((one.source, one.id) for one in made if _maybe(by_name, 0.007)),
     )  # fmt: skip
     return World(seed, gate, made)
 
@@ -110,7 +110,7 @@ def _taken_out(rng: random.Random, records: Sequence[Record], job: Job, policy: 
 
 
 def _undertakings(rng: random.Random, job: Job) -> list[Embargo]:
-    if not _maybe(rng, 0.3):
+    if not _maybe(rng, 0.15):
         return []
     first, last = sorted((_moment(rng), _moment(rng)))
     return [
@@ -125,7 +125,7 @@ def _undertakings(rng: random.Random, job: Job) -> list[Embargo]:
 
 def _erased(rng: random.Random, subjects: Sequence[str]) -> Suppressions:
     """Now and then some people were erased, and of them only a hash is left. Drawn apart from everything else."""
-    return suppression.of(casefile.NO_KEY, rng.sample(subjects, 3) if _maybe(rng, 0.3) else ())
+    return suppression.of(casefile.NO_KEY, rng.sample(subjects, 2) if _maybe(rng, 0.2) else ())
 
 
 def _maybe(rng: random.Random, share: float) -> bool:

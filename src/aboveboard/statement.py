@@ -8,7 +8,7 @@ Specification: docs/formats/statements.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from aboveboard.proof import Entry
 
 BASE = "https://aboveboard.dev/"
 POLICY, EPOCH, RELEASE, INTAKE, KEY = "policy/v1", "choice-epoch/v1", "release/v1", "intake/v1", succession.TYPE
+WITHDRAWAL = "withdrawal/v1"
 ERASURE = "erasure/v1"
 
 
@@ -87,6 +88,41 @@ def erasure(asked: datetime, executed: datetime, position: int, events: Mapping[
 def release(manifest: bytes) -> Due:
     """A release: its statement is its manifest."""
     return Due(RELEASE, manifest, "release")
+
+
+def withdrawal(
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    upto: int,
+    questions: Sequence[str],
+    removed: Mapping[str, int],
+    deadline: datetime | None,
+    at: datetime,
+) -> Due:
+    """That a release took the place of another, without the rows that may no longer go out: about how many left, and up to
+    which position of the ledger, and by which questions (digests), everything withdrawn was heard. ``deadline``: the
+    earliest of those that it met or missed; None where it was early for all.
+    """
+    said = {
+        "before": dict(before),
+        "after": dict(after),
+        "upto": upto,
+        "questions": list(questions),
+        "removed": dict(removed),
+        "deadline": None if deadline is None else moment(deadline),
+        "at": moment(at),
+        "outside": list(OUTSIDE),
+    }
+    return _due(WITHDRAWAL, said, {}, "withdrawal")
+
+
+OUTSIDE = (
+    "copies that recipients have made: they are told which rows to remove",
+    "backups of the platform until they expire, and copies of the release before that somebody kept",
+    "models that were trained on the release before and are not retrained",
+    "what the platform trains on without building a release through aboveboard",
+)
+"""What no certificate reaches, in the words that stand in every one."""
 
 
 def digest_of(entry: bytes) -> str:

@@ -1,0 +1,339 @@
+"""``aboveboard withdraw`` and ``aboveboard withdrawals``: take out what somebody, or a question, withdraws; see where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aboveboard.cli.progress import shown
+from aboveboard.cli.shared import ask_exit, emit, json_option, moment_of, workspace_option
+
+if TYPE_CHECKING:
+    from aboveboard.choice import Event
+    from aboveboard.retraction import Question
+    from aboveboard.withdrawal import Asked, Plan, Withdrawal
+    from aboveboard.workspace import Workspace
+
+_WINDOWS = ("collected_from", "collected_to", "processed_from", "processed_to")
+_QUESTION = ("region", "kind", *_WINDOWS)
+
+
+def _many(name: str, what: str) -> Any:
+    return click.option(f"--{name}", f"{name}s" if name != "category" else "categories", multiple=True, help=what)
+
+
+@click.command()
+@click.argument("subject", required=False)
+@_many("purpose", "What for: a word of the vocabulary; left out: everything.")
+@_many("category", "What kind of data; left out: everything.")
+@_many("recipient", "By whom; left out: everyone.")
+@_many("record", "One record, as SOURCE/ID; may be repeated.")
+@click.option("--object", "objects", is_flag=True, help="An objection, which takes no reasons, in place of a withdrawal.")
+@click.option("--unverified", is_flag=True, help="Nobody has checked who asks: out of training for seven days, then it lapses.")
+@_many("region", "By question: of people in this region; may be repeated.")
+@_many("kind", "By question: records of this kind; may be repeated.")
+@click.option("--collected-from", metavar="TIME", help="By question: collected from then on.")
+@click.option("--collected-to", metavar="TIME", help="By question: collected before.")
+@click.option("--processed-from", metavar="TIME", help="By question: in releases judged from then on.")
+@click.option("--processed-to", metavar="TIME", help="By question: in releases judged before.")
+@click.option("--reference", help="By question: on whose word (a court, an authority, an undertaking).")
+@click.option("--by", metavar="NAME", default="", help="Who confirms it.")
+@click.option("--confirm", metavar="DIGEST", help="Carry out what the dry run with this digest showed.")
+@click.option("--receipt", "to", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write the signed receipt of a person's withdrawal there.")  # fmt: skip
+@click.option("--now", "at_once", is_flag=True, help="Rewrite the releases at once instead of with the next `withdrawals run`.")
+@workspace_option
+@json_option
+def withdraw(
+    subject: str | None, objects: bool, unverified: bool, confirm: str | None, by: str, to: Path | None, at_once: bool,
+    workspace: str, as_json: bool, **said: Any,
+) -> None:  # fmt: skip
+    """Take out what SUBJECT withdraws, or what a question describes. Without --confirm it is a dry run.
+
+    With SUBJECT: everything of theirs, or what --purpose, --category and --recipient name, or single records. Without:
+    a question about many people. A question that takes out more than a thousandth of the released rows needs two people
+    to confirm the same digest.
+    """
+    from aboveboard.workspace import open_workspace
+
+    ws = open_workspace(workspace)
+    with ws.ledger:
+        if subject is None:
+            _by_question(ws, _question(said), by, confirm, at_once, as_json)
+        else:
+            _refuse_question(said)
+            _by_person(ws, subject, said, objects, unverified, confirm, to, at_once, as_json)
+
+
+# --- by person ----------------------------------------------------------------------------------------------------
+
+
+def _by_person(
+    ws: Workspace, subject: str, said: Mapping[str, Any], objects: bool, unverified: bool, confirm: str | None,
+    to: Path | None, at_once: bool, as_json: bool,
+) -> None:  # fmt: skip
+    from aboveboard import withdrawal
+
+    if unverified:
+        stored = [withdrawal.request(ws, subject, method="command line")]
+        emit([_event(one) for one in stored], as_json, lambda: _requested(stored[0]))
+        return
+    events = _events(subject, said, objects)
+    with shown() as progress:
+        plans = [withdrawal.plan(ws, event, progress=progress) for event in events]
+    digest = _joined(plans)
+    if confirm is None:
+        emit({"digest": digest, "plans": [one.as_json() for one in plans]}, as_json, lambda: _planned(plans, digest))
+        return
+    _refuse_other(confirm, digest)
+    stored = [withdrawal.withdraw(ws, event) for event in events]
+    receipts = [ws.receipt(event) for event in stored]
+    if to is not None:
+        to.write_bytes(b"\n".join(receipts))
+    carried = _carried(ws) if at_once else []
+    document = {
+        "recorded": [_event(one) for one in stored],
+        "receipts": [one.decode() for one in receipts],
+        "carried_out": carried,
+    }
+    emit(document, as_json, lambda: _recorded(stored, receipts, to, plans, carried))
+
+
+def _events(subject: str, said: Mapping[str, Any], objects: bool) -> list[Event]:
+    """One event for each scope that is named."""
+    from aboveboard.choice import Event
+
+    at, kind = datetime.now(UTC), "objected" if objects else "withdrawn"
+    if said["records"] and said["categories"]:
+        raise click.UsageError("a record is taken out whole: --record goes without --category")
+    return [
+        Event(
+            subject=subject, type="record_withdrawn" if record else kind, recorded_at=at, effective_at=at,
+            category=category, purpose=purpose, recipient=recipient, method="command line", value=record,
+        )
+        for record in said["records"] or (None,)
+        for category in said["categories"] or (None,)
+        for purpose in said["purposes"] or (None,)
+        for recipient in said["recipients"] or (None,)
+    ]  # fmt: skip
+
+
+def _joined(plans: Sequence[Plan]) -> str:
+    import hashlib
+
+    return hashlib.sha256("".join(one.digest for one in plans).encode()).hexdigest() if len(plans) > 1 else plans[0].digest
+
+
+def _refuse_other(confirm: str, digest: str) -> None:
+    from aboveboard.errors import LedgerError
+
+    if not (len(confirm) >= 12 and digest.startswith(confirm)):
+        raise LedgerError(
+            f"`{confirm}` is not the digest of this dry run", hint="look at it once more without --confirm: something changed"
+        )
+
+
+def _refuse_question(said: Mapping[str, Any]) -> None:
+    asked = [name for name in ("regions", "kinds", *_WINDOWS, "reference") if said[name]]
+    if asked:
+        raise click.UsageError(f"--{asked[0].rstrip('s').replace('_', '-')} belongs to a question: leave SUBJECT out")
+
+
+# --- by question --------------------------------------------------------------------------------------------------
+
+
+def _by_question(ws: Workspace, question: Question, by: str, confirm: str | None, at_once: bool, as_json: bool) -> None:
+    from aboveboard import withdrawal
+
+    with shown() as progress:
+        plan = withdrawal.plan_question(ws, question, progress=progress)
+        if confirm is None:
+            emit(plan.as_json(), as_json, lambda: _planned([plan], plan.digest, question))
+            return
+        _refuse_other(confirm, plan.digest)
+        asked = withdrawal.ask(ws, question, plan, by, progress=progress)
+    carried = _carried(ws) if at_once and asked.number is not None else []
+    document = {
+        "number": asked.number, "digest": asked.digest, "records": asked.records, "asked_by": asked.asked_by,
+        "waits_for": asked.waits_for, "carried_out": carried,
+    }  # fmt: skip
+    emit(document, as_json, lambda: _confirmed(asked, carried))
+    if asked.number is None:
+        ask_exit(3)
+
+
+def _question(said: Mapping[str, Any]) -> Question:
+    from aboveboard.retraction import Question
+
+    if not said["reference"]:
+        raise click.UsageError("name a SUBJECT, or ask a question: it needs --reference and --purpose")
+    moments = {name: moment_of(said[name]) for name in _WINDOWS if said[name]}
+    lists = ("purposes", "recipients", "regions", "kinds", "categories", "records")
+    return Question(reference=said["reference"], **{name: tuple(said[name]) for name in lists}, **moments)
+
+
+# --- what becomes of them -----------------------------------------------------------------------------------------
+
+
+@click.group(invoke_without_command=True)
+@click.option("--all", "everything", is_flag=True, help="Those that are closed too.")
+@click.option("--subject", help="Only those of one person.")
+@workspace_option
+@json_option
+@click.pass_context
+def withdrawals(ctx: click.Context, everything: bool, subject: str | None, workspace: str, as_json: bool) -> None:
+    """List the withdrawals that are open, and those that are late. Ends with 3 where one is overdue."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from aboveboard import withdrawal
+    from aboveboard.workspace import open_workspace
+
+    ws = open_workspace(workspace)
+    with ws.ledger:
+        found = withdrawal.board(ws, everything=everything, subject=subject)
+        at = ws.ledger.now()
+    listed = found if everything or subject else [one for one in found if one.is_open]
+    emit([one.as_json(at) for one in listed], as_json, lambda: _listed(listed, at))
+    if any(one.is_overdue(at) for one in found):
+        ask_exit(3)
+
+
+@withdrawals.command()
+@workspace_option
+@json_option
+def run(workspace: str, as_json: bool) -> None:
+    """Rewrite every standing release that holds what was withdrawn, tell recipients, certify. Run it every hour."""
+    from aboveboard.workspace import open_workspace
+
+    ws = open_workspace(workspace)
+    with ws.ledger:
+        carried = _carried(ws)
+    emit(carried, as_json, lambda: _carried_words(carried))
+    if any("failed" in one for one in carried):
+        ask_exit(1)
+
+
+@withdrawals.command()
+@click.argument("release")
+@click.option("--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where the certificate goes.")
+@workspace_option
+@json_option
+def certificate(release: str, to: Path, workspace: str, as_json: bool) -> None:
+    """Write the certificate of the withdrawals that RELEASE carried out: `aboveboard verify` checks it offline."""
+    from aboveboard import withdrawal
+    from aboveboard.workspace import open_workspace
+
+    ws = open_workspace(workspace)
+    with ws.ledger:
+        said = withdrawal.certificate(ws, release, to)
+    emit({"file": str(to), **said}, as_json, lambda: f"Certificate of the withdrawals that {release} carried out: {to}")
+
+
+def _carried(ws: Workspace) -> list[dict[str, Any]]:
+    from aboveboard import withdrawal
+
+    with shown() as progress:
+        return [one.as_json() for one in withdrawal.carry_out(ws, progress=progress)]
+
+
+# --- words --------------------------------------------------------------------------------------------------------
+
+
+def _planned(plans: Sequence[Plan], digest: str, question: Question | None = None) -> str:
+    plan = plans[0]
+    lines = [f"Dry run: {question.says}." if question is not None else f"Dry run for `{plan.asked['subject']}`."]
+    lines += [f"On the word of: {question.reference}"] if question is not None else []
+    for one in plans:
+        if len(plans) > 1:
+            lines.append(f"- {', '.join(str(v) for k, v in one.asked.items() if k != 'subject')}")
+        lines += [
+            f"  {t.release}: {t.leaving:,} of {t.rows:,} rows leave, {t.files:,} of {t.of:,} files are written again"
+            + (f" ({t.kept})" if t.kept else "")
+            for t in one.touched if t.leaving
+        ] or ["  No standing release holds a row that leaves."]  # fmt: skip
+    does = plan.does
+    lines += [
+        "From the moment it is confirmed nothing new goes out.",
+        f"Standing releases: {_RELEASES[does.releases]} by {plan.deadline:%Y-%m-%d %H:%M} UTC.",
+        f"Recipients: {_RECIPIENTS[does.recipients]}. Models that saw it: {_MODELS[does.models]}.",
+        "Outside of it: copies that recipients keep, backups until they expire, models that are not retrained.",
+        f"To carry it out: the same command with --confirm {digest[:16]}",
+    ]
+    if question is not None and plan.share > 0.001:
+        lines.append(f"{plan.share:.2%} of the rows leave: two people have to confirm it (--by NAME).")
+    return "\n".join(lines)
+
+
+_RELEASES = {"withdraw": "rewritten without it", "keep": "kept as they are, as the policy says; the next ones are without it"}
+_RECIPIENTS = {"notify": "are told which rows to remove", "none": "are not told"}
+_MODELS = {"flag": "are flagged", "retrain": "are retrained", "none": "stay as they are"}
+
+
+def _requested(event: Event) -> str:
+    return (
+        f"Out of training until {event.expires_at:%Y-%m-%d %H:%M} UTC: nobody has checked who asks. Verify them, and record"
+        " what they say as their own."
+    )
+
+
+def _recorded(
+    stored: Sequence[Event], receipts: Sequence[bytes], to: Path | None, plans: Sequence[Plan], carried: Sequence[Any]
+) -> str:
+    positions = ", ".join(f"{one.position:,}" for one in stored)
+    lines = [f"Recorded at position {positions}: from now on nothing new goes out."]
+    if carried:
+        lines.append(_carried_words(carried))
+    elif any(one.leaving for one in plans):
+        lines.append(f"Standing releases are rewritten by {plans[0].deadline:%Y-%m-%d %H:%M} UTC: `aboveboard withdrawals run`.")
+    lines.append(f"The signed receipt: {to}" if to is not None else receipts[0].decode())
+    return "\n".join(lines)
+
+
+def _confirmed(asked: Asked, carried: Sequence[Any]) -> str:
+    if asked.number is None:
+        return f"Noted, and not carried out yet: it waits for {asked.waits_for}."
+    lines = [f"Withdrawal q{asked.number}: {asked.records:,} rows; every later build refuses them."]
+    return "\n".join([*lines, _carried_words(carried) if carried else "Standing releases: `aboveboard withdrawals run`."])
+
+
+def _listed(found: Sequence[Withdrawal], at: datetime) -> str:
+    if not found:
+        return "No withdrawal is open."
+    return "\n".join(line for one in found for line in _one(one, at))
+
+
+def _one(one: Withdrawal, at: datetime) -> list[str]:
+    state = "OVERDUE" if one.is_overdue(at) else "open" if one.is_open else "closed for releases"
+    head = f"{one.number}  {one.subject or 'by question'}  {one.said}  {state}, by {one.deadline:%Y-%m-%d %H:%M} UTC"
+    told = [
+        f"    {name:<20}{f'{when:%Y-%m-%d %H:%M:%S} UTC' if when else 'not yet':<26}{shown_by}"
+        for name, when, shown_by in one.states()
+    ]
+    return [head, *told]
+
+
+def _carried_words(carried: Sequence[Mapping[str, Any]]) -> str:
+    if not carried:
+        return "No standing release holds anything that was withdrawn."
+    lines = []
+    for one in carried:
+        if "failed" in one:
+            lines.append(f"{one['release']}: {one['failed']}")
+        elif one["superseded_by"] is None:
+            lines.append(f"{one['release']}: looked at, nothing has to leave.")
+        else:
+            lines.append(f"{one['release']}: {one['removed']:,} rows left; {one['superseded_by']} takes its place.")
+    return "\n".join(lines)
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "position": event.position, "subject": event.subject, "type": event.type, "category": event.category,
+        "purpose": event.purpose, "recipient": event.recipient, "record": event.value,
+        "recorded_at": event.recorded_at.isoformat(), "verified": event.verified,
+        "lapses_at": event.expires_at.isoformat() if event.expires_at else None,
+    }  # fmt: skip

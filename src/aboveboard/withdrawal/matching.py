@@ -1,0 +1,114 @@
+"""Which rows of a release a question is about: found by the engine, from the openings, without a source.
+
+The release is judged again under the rules and people that it was judged under, with the question as an undertaking beside
+them: what may no longer go out, or would lose a part, is what the question is about. An unknown place or time counts as
+inside, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aboveboard import record, writing
+from aboveboard.engine import label_sets
+from aboveboard.gate import Gate
+from aboveboard.mainjob import Progress
+from aboveboard.plan import text
+from aboveboard.retraction import Question
+from aboveboard.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from aboveboard.choice import Event, Facts
+    from aboveboard.withdrawal.planning import Standing
+
+ROWS = 250_000
+"""How many rows are judged at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The people of a release as it knew them, for an engine that takes them whole."""
+
+    standing: Standing
+
+    @property
+    def position(self) -> int:
+        return self.standing.position
+
+    def events_table(self) -> pa.Table:
+        return self._table("events")
+
+    def facts_table(self) -> pa.Table:
+        return self._table("facts")
+
+    def _table(self, name: str) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.standing.private / "openings" / f"{name}.parquet")
+
+    def events_of(self, subject: str) -> Sequence[Event]:
+        raise NotImplementedError("people of openings are read whole")
+
+    def facts_of(self, subject: str) -> Sequence[Facts]:
+        raise NotImplementedError("people of openings are read whole")
+
+
+def matching(
+    ws: Workspace, one: Standing, question: Question, progress: Progress | None = None
+) -> Iterator[list[tuple[bytes, str, str]]]:
+    """Leaf, source and record id of each row of a release that a question is about, some at a time."""
+    relation = writing.opened(one.private)
+    if relation is None:
+        return
+    if question.records:
+        yield _named(ws, relation, question)
+        return
+    gate = Gate(
+        ws.policy, Opened(one), one.job, one.as_of, ws.regimes, ws.licences,
+        undertakings=(*ws.undertakings(one.as_of), question.undertaking("asked")), listed=ws.listed(one.job, one.as_of),
+    )  # fmt: skip
+    with ws.engine.connect() as con:
+        con.execute(f"CREATE TEMP VIEW opened AS SELECT * FROM {relation}")
+        sets = label_sets(con, "opened")
+        chunks = con.execute(_CHUNKS.format(rows=ROWS)).fetchall()
+    with ws.engine.sit(gate, sets) as session:
+        session.con.execute(f"CREATE TEMP VIEW opened AS SELECT * FROM {relation}")
+        done, total = 0, sum(rows for *_, rows in chunks)
+        for source, first, last, rows in chunks:
+            chosen = f"source = {text(source)} AND ordinal BETWEEN {first} AND {last}"
+            session.con.execute(f"CREATE OR REPLACE TEMP TABLE chunk AS SELECT * FROM opened WHERE {chosen}")
+            session.con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT {_RECORD} FROM chunk")
+            session.judge()
+            yield session.con.execute(_DIFFERENT).fetchall()
+            done += rows
+            if progress is not None:
+                progress(f"looking through {one.id}", done, total)
+
+
+def _named(ws: Workspace, relation: str, question: Question) -> list[tuple[bytes, str, str]]:
+    with ws.engine.connect() as con:
+        asked = f"SELECT leaf, source, record_id FROM {relation} WHERE source || '/' || record_id IN (SELECT unnest(?))"
+        return con.execute(asked, [list(question.records)]).fetchall()
+
+
+_CHUNKS = """
+SELECT source, min(ordinal), max(ordinal), count(*)
+FROM (
+  SELECT source, ordinal, (row_number() OVER (PARTITION BY source ORDER BY ordinal) - 1) // {rows} AS chunk FROM opened
+)
+GROUP BY source, chunk ORDER BY source, chunk
+"""
+_WORDS = "coalesce(shape, 'x')"
+"""A row without other parts was released because it says something; with them, its shape is kept."""
+_RECORD = ", ".join(f'{_WORDS} AS "text"' if name == "text" else f'"{name}"' for name in record.RESOLVED_COLUMNS)
+_DIFFERENT = """
+SELECT c.leaf, c.source, c.record_id FROM chunk AS c JOIN decisions AS d USING (ordinal)
+WHERE d.outcome > 1 OR d.removed IS DISTINCT FROM c.removed
+"""
+"""Neither permitted nor redacted as it was (``reasons.OUTCOMES``)."""
