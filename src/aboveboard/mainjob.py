@@ -211,6 +211,7 @@ def rewrite(
     facts: Path | None = None,
     to: Path | None = None,
     clock: Clock = now,
+    closing: release.Closing | None = None,
     progress: Progress | None = None,
 ) -> release.Release | None:
     """Publish a release again without what may no longer go out, beside it or in ``to``; None where nothing has to leave.
@@ -230,6 +231,7 @@ def rewrite(
             bound=bound(ws),
             keys=lasting_keys(ws),
             log=ws.evidence,
+            closing=closing,
             progress=_judging(progress),
         )
 

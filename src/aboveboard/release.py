@@ -39,6 +39,9 @@ NAME_LETTERS = 60
 TWINS = 1000
 """How many releases of one name are looked for before the clock is thought to stand still."""
 Progress = Callable[[int, int], None]
+Closing = Callable[[Any, Manifest, str, bytes], None]
+"""Called with the transaction, the manifest that it commits, the SHA-256 of its statement, and the leaves of the rows that
+left: those of the release before that are not in it, and those that its tombstones name."""
 
 
 class Judge(Protocol):
@@ -242,13 +245,14 @@ def rewrite(
     bound: Mapping[str, str] | None = None,
     keys: Mapping[str, str] | None = None,
     log: Log | None = None,
+    closing: Closing | None = None,
     progress: Progress | None = None,
 ) -> Release | None:
     """Publish a release again at the head of the ledger, without the rows that may no longer go out; None where all may.
 
     Committed and published as ``build`` does it: a no that is said meanwhile is heard, and in the same transaction the
     release before is retired, so that there is never more than one in its place. Raises ReleaseError with nothing
-    published, also where somebody else rewrote it first.
+    published, also where somebody else rewrote it first. ``closing`` is called in the transaction, with what it commits.
     """
     with in_plain_words():
         to, private = to.resolve(), private.resolve()
@@ -265,6 +269,7 @@ def rewrite(
             work = _Work(
                 hand, gate, first, ledger, to / hidden.name, hidden, environment, bound or {}, keys or {}, log,
                 predecessor.sources, _notes_of(predecessor), taken_out, predecessor,
+                closing,
             )  # fmt: skip
             made = _committed(work, progress)
             _publish(to, private, made.id, hidden.name, log)
@@ -329,6 +334,8 @@ class _Work:
     """How many withdrawals by question the first gate knows, at least."""
     predecessor: Predecessor | None = None
     """What the release takes the place of."""
+    closing: Closing | None = None
+    """What else belongs into the transaction that takes its place."""
 
 
 def _refuse_other_keys(ledger: Ledger, keys: Mapping[str, str]) -> None:
@@ -445,6 +452,9 @@ def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: se
             commit.enter(_entry(work, manifest, statement))
             if work.predecessor is not None:
                 commit.retire(work.predecessor.id, manifest.id, manifest.as_of.isoformat())
+                if work.closing is not None:
+                    gone = {*_leaves_in(work.hidden / "removed.bin"), *leaves}
+                    work.closing(commit, manifest, hashlib.sha256(statement).hexdigest(), b"".join(sorted(gone)))
     return manifest
 
 
@@ -506,6 +516,11 @@ def _free(work: _Work, name: str) -> str:
         if free not in entered and not any((folder.with_name(free)).exists() for folder in (work.shown, work.hidden)):
             return free
     raise ReleaseError(f"a release `{name}` is already there", hint="does the clock stand still? build again later")
+
+
+def _leaves_in(file: Path) -> Iterator[bytes]:
+    data = file.read_bytes()
+    return (data[at : at + 32] for at in range(0, len(data), 32))
 
 
 def _manifest(work: _Work, governed: Governed, salt: bytes, head: int, tombstones: Tombstones) -> Manifest:

@@ -33,6 +33,8 @@ COMMANDS = {
     "purge": "aboveboard.cli.purge:purge",
     "release": "aboveboard.cli.release:release",
     "verify": "aboveboard.cli.verify:verify",
+    "withdraw": "aboveboard.cli.withdraw:withdraw",
+    "withdrawals": "aboveboard.cli.withdraw:withdrawals",
 }
 
 
@@ -78,6 +80,8 @@ class Doors(click.Group):
 
 
 SUMMARIES = {
+    "withdraw": "take out what a person, or a question, withdraws: a dry run first",
+    "withdrawals": "what is open, what is late, and carry it out",
     "capsule": "what one person is told of a release",
     "check-me": "check your capsule against a release, offline",
     "choice": "record, show and import people's choices",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from aboveboard.withdrawal import Asked, Plan, Withdrawal
     from aboveboard.workspace import Workspace
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _WINDOWS = ("collected_from", "collected_to", "processed_from", "processed_to")
-_QUESTION = ("region", "kind", *_WINDOWS)
 
 
-def _many(name: str, what: str) -> Any:
+def _many(name: str, what: str) -> Callable[[_F], _F]:
     return click.option(f"--{name}", f"{name}s" if name != "category" else "categories", multiple=True, help=what)
 
 
@@ -32,8 +32,12 @@ def _many(name: str, what: str) -> Any:
 @_many("category", "What kind of data; left out: everything.")
 @_many("recipient", "By whom; left out: everyone.")
 @_many("record", "One record, as SOURCE/ID; may be repeated.")
-@click.option("--object", "objects", is_flag=True, help="An objection, which takes no reasons, in place of a withdrawal.")
-@click.option("--unverified", is_flag=True, help="Nobody has checked who asks: out of training for seven days, then it lapses.")
+@click.option(
+    "--object", "objects", is_flag=True, help="An objection, which takes no reasons, in place of a withdrawal."
+)
+@click.option(
+    "--unverified", is_flag=True, help="Nobody has checked who asks: out of training for seven days, then it lapses."
+)
 @_many("region", "By question: of people in this region; may be repeated.")
 @_many("kind", "By question: records of this kind; may be repeated.")
 @click.option("--collected-from", metavar="TIME", help="By question: collected from then on.")
@@ -45,7 +49,9 @@ def _many(name: str, what: str) -> Any:
 @click.option("--confirm", metavar="DIGEST", help="Carry out what the dry run with this digest showed.")
 @click.option("--receipt", "to", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
               help="Write the signed receipt of a person's withdrawal there.")  # fmt: skip
-@click.option("--now", "at_once", is_flag=True, help="Rewrite the releases at once instead of with the next `withdrawals run`.")
+@click.option(
+    "--now", "at_once", is_flag=True, help="Rewrite the releases at once instead of with the next `withdrawals run`."
+)
 @workspace_option
 @json_option
 def withdraw(
@@ -125,7 +131,9 @@ def _events(subject: str, said: Mapping[str, Any], objects: bool) -> list[Event]
 def _joined(plans: Sequence[Plan]) -> str:
     import hashlib
 
-    return hashlib.sha256("".join(one.digest for one in plans).encode()).hexdigest() if len(plans) > 1 else plans[0].digest
+    return (
+        hashlib.sha256("".join(one.digest for one in plans).encode()).hexdigest() if len(plans) > 1 else plans[0].digest
+    )
 
 
 def _refuse_other(confirm: str, digest: str) -> None:
@@ -133,7 +141,8 @@ def _refuse_other(confirm: str, digest: str) -> None:
 
     if not (len(confirm) >= 12 and digest.startswith(confirm)):
         raise LedgerError(
-            f"`{confirm}` is not the digest of this dry run", hint="look at it once more without --confirm: something changed"
+            f"`{confirm}` is not the digest of this dry run",
+            hint="look at it once more without --confirm: something changed",
         )
 
 
@@ -171,9 +180,10 @@ def _question(said: Mapping[str, Any]) -> Question:
 
     if not said["reference"]:
         raise click.UsageError("name a SUBJECT, or ask a question: it needs --reference and --purpose")
-    moments = {name: moment_of(said[name]) for name in _WINDOWS if said[name]}
-    lists = ("purposes", "recipients", "regions", "kinds", "categories", "records")
-    return Question(reference=said["reference"], **{name: tuple(said[name]) for name in lists}, **moments)
+    asked: dict[str, Any] = {name: moment_of(said[name]) for name in _WINDOWS if said[name]}
+    for name in ("purposes", "recipients", "regions", "kinds", "categories", "records"):
+        asked[name] = tuple(said[name])
+    return Question(reference=said["reference"], **asked)
 
 
 # --- what becomes of them -----------------------------------------------------------------------------------------
@@ -219,7 +229,9 @@ def run(workspace: str, as_json: bool) -> None:
 
 @withdrawals.command()
 @click.argument("release")
-@click.option("--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where the certificate goes.")
+@click.option(
+    "--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where the certificate goes."
+)
 @workspace_option
 @json_option
 def certificate(release: str, to: Path, workspace: str, as_json: bool) -> None:
@@ -268,7 +280,10 @@ def _planned(plans: Sequence[Plan], digest: str, question: Question | None = Non
     return "\n".join(lines)
 
 
-_RELEASES = {"withdraw": "rewritten without it", "keep": "kept as they are, as the policy says; the next ones are without it"}
+_RELEASES = {
+    "withdraw": "rewritten without it",
+    "keep": "kept as they are, as the policy says; the next ones are without it",
+}
 _RECIPIENTS = {"notify": "are told which rows to remove", "none": "are not told"}
 _MODELS = {"flag": "are flagged", "retrain": "are retrained", "none": "stay as they are"}
 
@@ -288,7 +303,9 @@ def _recorded(
     if carried:
         lines.append(_carried_words(carried))
     elif any(one.leaving for one in plans):
-        lines.append(f"Standing releases are rewritten by {plans[0].deadline:%Y-%m-%d %H:%M} UTC: `aboveboard withdrawals run`.")
+        lines.append(
+            f"Standing releases are rewritten by {plans[0].deadline:%Y-%m-%d %H:%M} UTC: `aboveboard withdrawals run`."
+        )
     lines.append(f"The signed receipt: {to}" if to is not None else receipts[0].decode())
     return "\n".join(lines)
 
@@ -297,7 +314,9 @@ def _confirmed(asked: Asked, carried: Sequence[Any]) -> str:
     if asked.number is None:
         return f"Noted, and not carried out yet: it waits for {asked.waits_for}."
     lines = [f"Withdrawal q{asked.number}: {asked.records:,} rows; every later build refuses them."]
-    return "\n".join([*lines, _carried_words(carried) if carried else "Standing releases: `aboveboard withdrawals run`."])
+    return "\n".join(
+        [*lines, _carried_words(carried) if carried else "Standing releases: `aboveboard withdrawals run`."]
+    )
 
 
 def _listed(found: Sequence[Withdrawal], at: datetime) -> str:

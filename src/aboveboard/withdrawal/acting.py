@@ -6,17 +6,22 @@ rewrites the standing releases that hold what was withdrawn; whatever it is kill
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
-
-from aboveboard import choice, disk, release, writing
+from aboveboard import choice, disk, mainjob, release, statement, writing
+from aboveboard.certificate import Certificate
 from aboveboard.choice import Event
-from aboveboard.errors import LedgerError
+from aboveboard.errors import AboveboardError, LedgerError, ReleaseError
 from aboveboard.mainjob import Clock, Progress, now
+from aboveboard.manifest import Manifest, told
 from aboveboard.retraction import Question
-from aboveboard.withdrawal.planning import MANY, Plan, named_in
+from aboveboard.withdrawal.board import OPEN, Withdrawal, board
+from aboveboard.withdrawal.matching import matching
+from aboveboard.withdrawal.planning import MANY, Plan, Standing, concerned, every_release, standing, terms
 from aboveboard.workspace import Workspace
 
 OPEN_FOR = timedelta(days=7)
@@ -69,9 +74,7 @@ class Asked:
     waits_for: str = ""
 
 
-def ask(
-    ws: Workspace, question: Question, plan: Plan, by: str, *, clock: Clock = now, progress: Progress | None = None
-) -> Asked:
+def ask(ws: Workspace, question: Question, plan: Plan, by: str, *, progress: Progress | None = None) -> Asked:
     """Confirm a withdrawal by question whose dry run is ``plan``; enters it once enough people have confirmed it.
 
     More than a thousandth of the released rows needs two. What it names record by record is looked up first and kept in
@@ -84,7 +87,7 @@ def ask(
         return Asked(
             plan.digest, None, by, plan.leaving, f"a second person: {plan.share:.2%} of the released rows leave"
         )
-    listed, records = _kept(ws, question, clock, progress) if question.names_records else (None, plan.leaving)
+    listed, records = _kept(ws, question, progress) if question.names_records else (None, plan.leaving)
     with disk.step("question"), ws.ledger.committing() as commit:
         number = commit.retract(
             question.document(), plan.digest, listed, records, people[0], people[1] if len(people) > 1 else None
@@ -92,16 +95,147 @@ def ask(
     return Asked(plan.digest, number, people[0], records)
 
 
-def _kept(ws: Workspace, question: Question, clock: Clock, progress: Progress | None) -> tuple[str, int]:
-    """Write the list of the records that a question names; returns its SHA-256 and how many there are."""
-    found = sorted({pair for one in named_in(ws, question, clock, progress) for pair in one})
-    table = pa.table({"source": [s for s, _ in found], "record_id": [r for _, r in found]}, schema=_LIST)
-    with disk.step("list"), release.in_plain_words(), ws.engine.connect() as con:
+def _kept(ws: Workspace, question: Question, progress: Progress | None) -> tuple[str, int]:
+    """Write the list of the records that a question names; returns its SHA-256 and how many there are.
+
+    Every release that is here is looked through, whether it stands or not: what was processed was processed.
+    """
+    import pyarrow as pa
+
+    found = {tuple(one.split("/", 1)) for one in question.records}
+    for one in concerned(question, every_release(ws)):
+        for rows in matching(ws, one, question, progress):
+            found |= {(source, id) for _, source, id in rows}
+    named = sorted(found)
+    columns = [[source for source, _ in named], [id for _, id in named]]
+    table = pa.table([pa.array(each, pa.string()) for each in columns], names=["source", "record_id"])
+    with release.in_plain_words(), ws.engine.connect() as con:
         disk.folders(ws.retractions)
-        con.register("list", table)
-        _, digest, _ = writing.copy(con, "SELECT * FROM list", ws.retractions, "list of records")
+        con.register("named", table)
+        _, digest, _ = writing.copy(con, "SELECT * FROM named", ws.retractions, "list of records")
         disk.settle(ws.retractions)
-    return digest, len(found)
+    return digest, len(named)
 
 
-_LIST = pa.schema([("source", pa.string()), ("record_id", pa.string())])
+# --- what is open, carried out ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What became of one standing release: the one that took its place and how many rows left, or why it could not be.
+
+    With neither, it was looked at and nothing had to leave.
+    """
+
+    release: str
+    superseded_by: str | None = None
+    removed: int = 0
+    failed: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        plain = {"release": self.release, "superseded_by": self.superseded_by, "removed": self.removed}
+        return {**plain, "failed": self.failed} if self.failed else plain
+
+
+def carry_out(ws: Workspace, *, clock: Clock = now, progress: Progress | None = None) -> list[Carried]:
+    """Rewrite every standing release that an open withdrawal touches; safe to run again, and by two at once.
+
+    One that fails does not keep the others: its error stands in what is returned.
+    """
+    open_ones = [one for one in board(ws) if one.is_open]
+    touched = {each.id for one in open_ones for each in one.releases if each.state == OPEN}
+    return [_carry_out(ws, one, open_ones, clock, progress) for one in standing(ws) if one.id in touched]
+
+
+def _carry_out(
+    ws: Workspace, one: Standing, open_ones: Sequence[Withdrawal], clock: Clock, progress: Progress | None
+) -> Carried:
+    position, taken_out = ws.ledger.head(), ws.ledger.retracted()
+
+    def closing(commit: Any, made: Manifest, manifest_sha256: str, leaves: bytes) -> None:
+        _close(ws, one, open_ones, commit, made, manifest_sha256, leaves)
+
+    try:
+        made = mainjob.rewrite(ws, one.public, clock=clock, progress=progress, closing=closing)
+    except AboveboardError as error:
+        return Carried(one.id, failed=f"{error}{f' ({error.hint})' if error.hint else ''}")
+    if made is None:
+        with disk.step("review"):
+            ws.ledger.review(one.id, position, taken_out)
+        return Carried(one.id)
+    return Carried(one.id, made.id, _removed(made))
+
+
+def _removed(made: release.Release) -> int:
+    from aboveboard.merkle import WIDTH
+    from aboveboard.rewriting import REMOVED
+
+    return (made.private / REMOVED).stat().st_size // WIDTH
+
+
+def _close(
+    ws: Workspace, one: Standing, open_ones: Sequence[Withdrawal], commit: Any, made: Manifest, manifest_sha256: str,
+    leaves: bytes,
+) -> None:  # fmt: skip
+    """In the transaction that supersedes a release: enter the certificate, and have its recipients told."""
+    from aboveboard import notices
+
+    mine = [each for each in open_ones if any(r.id == one.id and r.state == OPEN for r in each.releases)]
+    deadline = min((each.deadline for each in mine), default=None)
+    due = statement.withdrawal(
+        {"release": one.id, "manifest_sha256": one.manifest_sha256},
+        {"release": made.id, "manifest_sha256": manifest_sha256},
+        made.position,
+        sorted(_digest(ws, each) for each in mine if each.subject is None),
+        told(len(leaves) // 32),
+        deadline,
+        made.as_of,
+    )
+    ws.evidence.put(due.document)
+    commit.log(due.entry(made.as_of))
+    if terms(ws, made.as_of).recipients == "notify":
+        notices.enqueue(commit, _line(ws, one.id), leaves, made.as_of, deadline or made.as_of)
+
+
+def _digest(ws: Workspace, asked: Withdrawal) -> str:
+    from aboveboard.retraction import parse
+
+    [found] = [one for one in ws.ledger.retractions() if f"q{one.number}" == asked.number]
+    return parse(found.question).digest
+
+
+def _line(ws: Workspace, id: str) -> list[str]:
+    """A release and all those that it took the place of: who still has an older copy holds the same rows."""
+    before = {str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()}
+    line = [id]
+    while line[-1] in before:
+        line.append(before[line[-1]])
+    return line
+
+
+# --- certificates -------------------------------------------------------------------------------------------------
+
+
+def certificate(ws: Workspace, id: str, to: Path) -> Mapping[str, Any]:
+    """Write the certificate of the withdrawals that a release carried out; returns what it says.
+
+    Raises ReleaseError where the release took no other's place.
+    """
+    ws.evidence.follow()
+    for entry in ws.ledger.entries_of(statement.WITHDRAWAL):
+        document = ws.evidence.log.statement(entry.digest)
+        signed = ws.evidence.log.checkpoint()
+        inclusion = ws.evidence.log.inclusion(entry.place, extra=entry.data, signed=signed)
+        found = Certificate(document, str(ws.evidence.log.signer.key), inclusion, _entered(entry.data))
+        if found.said["after"]["release"] == id:
+            disk.place(to, found.data())
+            return found.said
+    raise ReleaseError(
+        f"`{id}` took the place of no release", hint="`aboveboard withdrawals --all` names those that did"
+    )
+
+
+def _entered(entry: bytes) -> str:
+    import json
+
+    return str(json.loads(entry)["at"])

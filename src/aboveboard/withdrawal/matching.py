@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aboveboard import record, writing
+from aboveboard import record, suppression, writing
 from aboveboard.engine import label_sets
 from aboveboard.gate import Gate
 from aboveboard.mainjob import Progress
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from aboveboard.choice import Event, Facts
+    from aboveboard.suppression import Suppressions
     from aboveboard.withdrawal.planning import Standing
 
 ROWS = 250_000
@@ -52,6 +53,10 @@ class Opened:
 
         return pq.read_table(self.standing.private / "openings" / f"{name}.parquet")
 
+    @property
+    def suppressions(self) -> Suppressions:
+        return suppression.NONE
+
     def events_of(self, subject: str) -> Sequence[Event]:
         raise NotImplementedError("people of openings are read whole")
 
@@ -77,7 +82,7 @@ def matching(
         con.execute(f"CREATE TEMP VIEW opened AS SELECT * FROM {relation}")
         sets = label_sets(con, "opened")
         chunks = con.execute(_CHUNKS.format(rows=ROWS)).fetchall()
-    with ws.engine.sit(gate, sets) as session:
+    with ws.engine.sit(gate, sets, ()) as session:
         session.con.execute(f"CREATE TEMP VIEW opened AS SELECT * FROM {relation}")
         done, total = 0, sum(rows for *_, rows in chunks)
         for source, first, last, rows in chunks:

@@ -172,15 +172,15 @@ def plan_question(ws: Workspace, question: Question, *, clock: Clock = now, prog
     All standing releases for such a use are asked, those that were judged in the window of processing where it names one.
     """
     does, touched = terms(ws, clock()), []
-    for one in concerned(ws, question, standing(ws)):
-        files = {key: rows for key, rows in _files(ws, one)}
+    for one in concerned(question, standing(ws)):
+        files = _files(one)
         leaves = [leaf for found in matching(ws, one, question, progress) for leaf, *_ in found]
         hit = _files_of(ws, one, leaves)
-        touched.append(_touched(one, does, len(leaves), sum(files.values()), len(hit), len(files)))
+        touched.append(_touched(one, does, len(leaves), sum(files), len(hit), len(files)))
     return Plan({"question": dict(question.document())}, tuple(touched), does, does.deadline.after(clock()))
 
 
-def concerned(ws: Workspace, question: Question, releases: Iterable[Standing]) -> list[Standing]:
+def concerned(question: Question, releases: Iterable[Standing]) -> list[Standing]:
     """Those of these releases that a question is about."""
     about = question.undertaking("")
     return [o for o in releases if question.processed(o.as_of) and about.concerns(o.job.purpose, o.job.recipient)]
@@ -191,10 +191,10 @@ def _touched(one: Standing, does: OnWithdrawal, leaving: int, rows: int, files: 
     return Touched(one.id, one.manifest_sha256, one.job.purpose, one.job.recipient, leaving, rows, files, of, kept)
 
 
-def _files(ws: Workspace, one: Standing) -> list[tuple[str, int]]:
-    """The files of a release and their rows."""
+def _files(one: Standing) -> list[int]:
+    """How many rows each file of a release has."""
     counts = json.loads((one.private / "exact-counts.json").read_bytes())
-    return [(str(shard["file"]), int(shard["rows"])) for shard in counts["shards"]]
+    return [int(shard["rows"]) for shard in counts["shards"]]
 
 
 def _files_of(ws: Workspace, one: Standing, leaves: Sequence[bytes]) -> set[str]:
