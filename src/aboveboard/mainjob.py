@@ -169,7 +169,13 @@ def build(
 
 
 def rewriting_of(
-    ws: Workspace, public: Path, stack: ExitStack, *, facts: Path | None = None, clock: Clock = now
+    ws: Workspace,
+    public: Path,
+    stack: ExitStack,
+    *,
+    facts: Path | None = None,
+    clock: Clock = now,
+    asked: Sequence[bytes] | None = None,
 ) -> tuple[Callable[[Gate], Rewriting], Callable[[], Gate], release.Predecessor]:
     """What rewrites a published release under a gate, the gate at the head of the ledger, and what it takes the place of.
 
@@ -188,8 +194,8 @@ def rewriting_of(
         )  # fmt: skip
 
     def hand(at: Gate) -> Rewriting:
-        why = _other_rules(ws, found, at)
-        return stack.enter_context(Rewriting(found, at, engine, ws.keys, ws.ledger, why))
+        why = _other_rules(ws, found, at) or _questions_since(ws, found, asked)
+        return stack.enter_context(Rewriting(found, at, engine, ws.keys, ws.ledger, why, asked or ()))
 
     said = found.said
     return hand, gate, release.Predecessor(said["id"], found.sha256, said["job"]["sources"], said["notes"])
@@ -212,14 +218,16 @@ def rewrite(
     to: Path | None = None,
     clock: Clock = now,
     closing: release.Closing | None = None,
+    asked: Sequence[bytes] | None = None,
     progress: Progress | None = None,
 ) -> release.Release | None:
     """Publish a release again without what may no longer go out, beside it or in ``to``; None where nothing has to leave.
 
-    See ``release.rewrite`` for what is promised.
+    See ``release.rewrite`` for what is promised. ``asked``: the leaves that withdrawals by question since are about, where
+    they are known; otherwise all of it is judged again.
     """
     with ExitStack() as stack:
-        hand, gate, predecessor = rewriting_of(ws, public, stack, facts=facts, clock=clock)
+        hand, gate, predecessor = rewriting_of(ws, public, stack, facts=facts, clock=clock, asked=asked)
         return release.rewrite(
             hand,
             predecessor,
@@ -234,6 +242,13 @@ def rewrite(
             closing=closing,
             progress=_judging(progress),
         )
+
+
+def _questions_since(ws: Workspace, found: rewriting.Before, asked: Sequence[bytes] | None) -> str:
+    """The same where something was withdrawn by question since, and nobody says which rows it is about."""
+    then = datetime.fromisoformat(found.said["as_of"])
+    since = any(one.recorded_at > then for one in ws.ledger.retractions())
+    return "records were withdrawn by question" if since and asked is None else ""
 
 
 def _judging(progress: Progress | None) -> Callable[[int, int], None] | None:

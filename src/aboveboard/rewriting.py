@@ -135,6 +135,8 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     people: SubjectKeys
     rules: str = ""
     """Why every row has to be judged again; empty where the rules are those of the release."""
+    asked: Sequence[bytes] = ()
+    """Leaves of rows that have to be judged again whoever is in them: what a withdrawal by question is about."""
     left: dict[int, set[bytes]] = field(default_factory=dict)
     """By file, the leaves that leave it."""
     judged: int = 0
@@ -230,10 +232,11 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             due = " OR ".join(self._came(interval("collected_at", period)) for period in kept)
             con.execute(f"INSERT INTO wanted SELECT source, ordinal FROM {opened} WHERE {due}")
         index = writing.listed(private / "index")
-        if self.before.tombstones and index != "[]":
+        named = {*self.before.tombstones, *self.asked}
+        if named and index != "[]":
             con.execute(
                 f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({index}) WHERE leaf IN (SELECT unnest(?))",
-                [sorted(self.before.tombstones)],
+                [sorted(named)],
             )
         out = writing.listed(self.before.opened / WITHHELD)
         if out != "[]":

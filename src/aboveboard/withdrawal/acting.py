@@ -18,7 +18,7 @@ from aboveboard.choice import Event
 from aboveboard.errors import AboveboardError, LedgerError, ReleaseError
 from aboveboard.mainjob import Clock, Progress, now
 from aboveboard.manifest import Manifest, told
-from aboveboard.retraction import Question
+from aboveboard.retraction import Question, parse
 from aboveboard.withdrawal.board import OPEN, Withdrawal, board
 from aboveboard.withdrawal.matching import matching
 from aboveboard.withdrawal.planning import MANY, Plan, Standing, concerned, every_release, standing, terms
@@ -142,7 +142,10 @@ def carry_out(ws: Workspace, *, clock: Clock = now, progress: Progress | None = 
 
     One that fails does not keep the others: its error stands in what is returned.
     """
-    open_ones = [one for one in board(ws) if one.is_open]
+    ws.evidence.follow()
+    with release.in_plain_words():
+        release.finish(ws.ledger, ws.private.resolve(), ws.evidence)  # what was committed and not yet published
+    open_ones = board(ws)
     touched = {each.id for one in open_ones for each in one.releases if each.state == OPEN}
     return [_carry_out(ws, one, open_ones, clock, progress) for one in standing(ws) if one.id in touched]
 
@@ -156,7 +159,8 @@ def _carry_out(
         _close(ws, one, open_ones, commit, made, manifest_sha256, leaves)
 
     try:
-        made = mainjob.rewrite(ws, one.public, clock=clock, progress=progress, closing=closing)
+        asked = _asked_of(ws, one, progress)
+        made = mainjob.rewrite(ws, one.public, clock=clock, progress=progress, closing=closing, asked=asked)
     except AboveboardError as error:
         return Carried(one.id, failed=f"{error}{f' ({error.hint})' if error.hint else ''}")
     if made is None:
@@ -164,6 +168,13 @@ def _carry_out(
             ws.ledger.review(one.id, position, taken_out)
         return Carried(one.id)
     return Carried(one.id, made.id, _removed(made))
+
+
+def _asked_of(ws: Workspace, one: Standing, progress: Progress | None) -> list[bytes]:
+    """The leaves of a release that withdrawals by question since it was judged are about."""
+    since = [parse(each.question) for each in ws.ledger.retractions() if each.recorded_at > one.as_of]
+    mine = [question for question in since if concerned(question, [one])]
+    return [leaf for question in mine for rows in matching(ws, one, question, progress) for leaf, *_ in rows]
 
 
 def _removed(made: release.Release) -> int:
@@ -198,8 +209,6 @@ def _close(
 
 
 def _digest(ws: Workspace, asked: Withdrawal) -> str:
-    from aboveboard.retraction import parse
-
     [found] = [one for one in ws.ledger.retractions() if f"q{one.number}" == asked.number]
     return parse(found.question).digest
 

@@ -98,7 +98,7 @@ class Withdrawal:
 
 
 def board(ws: Workspace, *, everything: bool = False, subject: str | None = None) -> list[Withdrawal]:
-    """The withdrawals that touch a standing release (``everything``: all that ever touched one), oldest first.
+    """The open withdrawals (``everything``: all that ever touched a release), oldest first.
 
     ``subject``: only those of one person.
     """
@@ -122,7 +122,8 @@ def board(ws: Workspace, *, everything: bool = False, subject: str | None = None
     found = [_of_person(ws, event, of, releases) for event, of in touching.values()]
     questions = {number: (at, question) for number, at, question in _questions(ws)}
     found += [_of_asked(ws, number, *questions[number], of) for number, of in asked.items()]
-    return sorted(found, key=lambda each: (each.received, each.number))
+    chosen = found if everything else [one for one in found if one.is_open]
+    return sorted(chosen, key=lambda each: (each.received, each.number))
 
 
 def _touching(ws: Workspace, one: Standing, upto: int | None, subject: str | None) -> list[Event]:

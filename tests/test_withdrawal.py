@@ -1,0 +1,407 @@
+"""A no leaves the releases that stand, by a deadline, with a certificate; nothing of it is lost, whatever we die at."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+import small
+from aboveboard import choice, disk, mainjob, withdrawal
+from aboveboard.certificate import Certificate
+from aboveboard.choice import Event
+from aboveboard.cli import doors
+from aboveboard.errors import LedgerError, VerificationError
+from aboveboard.retraction import Question
+from aboveboard.workspace import Workspace, open_workspace, read_job
+
+TRAINING = "train_ai_system.generative"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A platform with one release of a hundred posts by twelve people."""
+    folder = small.make(tmp_path_factory.mktemp("withdrawal") / "site")
+    with at_work(folder) as ws:
+        mainjob.build(ws, read_job(folder / "job.toml"))
+    return folder
+
+
+@pytest.fixture
+def site(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "site"))
+
+
+@contextmanager
+def at_work(folder: Path, at: datetime | None = None) -> Iterator[Workspace]:
+    """The workspace, whose ledger and acts are told the time where one is given."""
+    ws = open_workspace(folder)
+    if at is not None:
+        ws.ledger._clock = lambda: at
+    with ws.ledger:
+        yield ws
+
+
+def ran(*args: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(doors, [str(a) for a in args])
+    assert result.exit_code == code, (result.output, result.stderr, result.exception)
+    return result
+
+
+def document(*args: object, code: int = 0) -> Any:
+    return json.loads(ran(*args, "--json", code=code).stdout)
+
+
+def said(subject: str = "u3", type: str = "withdrawn", **more: Any) -> Event:
+    at = datetime.now(UTC)
+    return Event(subject=subject, type=type, recorded_at=at, effective_at=at, **more)
+
+
+def everything(**more: Any) -> Question:
+    return Question(**{"reference": "a court", "purposes": ("train_ai_system",), **more})
+
+
+def texts(public: Path) -> list[str]:
+    return sorted(text for file in (public / "data").iterdir() for text in pq.read_table(file)["text"].to_pylist())
+
+
+def newest(folder: Path) -> Path:
+    return max((folder / "releases").iterdir())
+
+
+# --- by person ----------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_counts_and_changes_nothing(site: Path) -> None:
+    with at_work(site) as ws:
+        plan = withdrawal.plan(ws, said())
+        assert plan.leaving == 9
+        assert [(one.leaving, one.rows, one.files, one.of) for one in plan.touched] == [(9, 100, 1, 1)]
+        assert ws.ledger.head() == 0
+        assert withdrawal.board(ws) == []
+        assert withdrawal.plan(ws, said(purpose="advertising")).touched == ()
+        assert withdrawal.plan(ws, said(purpose=TRAINING, category="user.location")).leaving == 0
+
+
+def test_what_leaves_anyhow_is_not_counted(site: Path) -> None:
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said("u4"))
+        assert withdrawal.plan(ws, said("u3")).leaving == 9
+        assert withdrawal.plan(ws, said("u4")).leaving == 0
+
+
+def test_a_no_leaves_the_standing_release_and_every_later_one(site: Path) -> None:
+    before = texts(newest(site))
+    with at_work(site) as ws:
+        recorded = withdrawal.withdraw(ws, said())
+        [one] = withdrawal.board(ws)
+        assert (one.number, one.is_open, one.closed_at) == (f"e{recorded.position}", True, None)
+        [carried] = withdrawal.carry_out(ws)
+        assert carried.removed == 9
+        after = texts(site / "releases" / str(carried.superseded_by))
+        assert len(after) == 91
+        assert set(before) - set(after) == {f"a bird of number {n}" for n in range(3, 100, 12)}
+        assert withdrawal.board(ws) == []
+        [closed] = withdrawal.board(ws, everything=True)
+        assert closed.closed_at is not None
+        assert [name for name, at, _ in closed.states() if at is None] == []
+        assert withdrawal.carry_out(ws) == []
+        later = mainjob.build(ws, read_job(site / "job.toml"))
+    assert texts(later.public) == after
+
+
+def test_a_no_that_concerns_no_row_is_looked_at_once(site: Path) -> None:
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said(category="user.location.precise"))
+        assert len(withdrawal.board(ws)) == 1
+        [carried] = withdrawal.carry_out(ws)
+        assert (carried.superseded_by, carried.removed) == (None, 0)
+        assert withdrawal.board(ws) == []
+        [closed] = withdrawal.board(ws, everything=True)
+        assert closed.closed_at is not None
+
+
+def test_the_clock_of_a_withdrawal(site: Path) -> None:
+    start = datetime.now(UTC)
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        [one] = withdrawal.board(ws)
+        assert one.deadline - one.received == DAY
+        assert [one.is_overdue(start + late) for late in (timedelta(0), DAY - DAY / 24, DAY + DAY / 24)] == [
+            False,
+            False,
+            True,
+        ]
+    assert ran("withdrawals", "-w", site).exit_code == 0
+
+
+def test_what_is_overdue_ends_with_3(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+    from aboveboard.ledger import Ledger
+
+    monkeypatch.setattr(Ledger, "now", lambda _: datetime.now(UTC) + 2 * DAY)
+    assert "OVERDUE" in ran("withdrawals", "-w", site, code=3).stdout
+    ran("withdrawals", "run", "-w", site)
+    assert "No withdrawal is open" in ran("withdrawals", "-w", site).stdout
+
+
+def test_somebody_else_s_rows_stay_and_so_does_their_map(site: Path) -> None:
+    public = newest(site)
+    ran("capsule", "make", "u5", public.name, "-w", site, "-o", site / "before.json")
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        [carried] = withdrawal.carry_out(ws)
+    after = site / "releases" / str(carried.superseded_by)
+    ran("capsule", "make", "u5", after.name, "-w", site, "-o", site / "after.json")
+    ran("capsule", "make", "u3", after.name, "-w", site, "-o", site / "gone.json")
+    for capsule in ("before.json", "after.json"):
+        ran("check-me", site / capsule, public if capsule == "before.json" else after)
+    told = ran("check-me", site / "gone.json", after).stdout
+    assert "0 rows" in told or "no row" in told.lower()
+    ran("verify", after)
+    ran("release", "audit", after.name, "-w", site)
+
+
+# --- by record ----------------------------------------------------------------------------------------------------
+
+
+def test_one_record_is_taken_out_for_good(site: Path) -> None:
+    with at_work(site) as ws:
+        taken = withdrawal.withdraw(ws, said("u3", "record_withdrawn", value="posts/p15"))
+        [carried] = withdrawal.carry_out(ws)
+        assert carried.removed == 1
+        ws.ledger.append(said("u3", "given", past_from=datetime(2019, 1, 1, tzinfo=UTC)))
+        later = mainjob.build(ws, read_job(site / "job.toml"))
+    assert "a bird of number 15" not in texts(later.public)
+    assert len(texts(later.public)) == 99
+    assert taken.value == "posts/p15"
+
+
+def test_nobody_takes_out_what_is_another_s(site: Path) -> None:
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said("u4", "record_withdrawn", value="posts/p15"))
+        withdrawal.carry_out(ws)
+        assert len(texts(newest(site))) == 100
+
+
+# --- by question --------------------------------------------------------------------------------------------------
+
+
+def test_a_question_about_much_needs_two_people(site: Path) -> None:
+    with at_work(site) as ws:
+        asked = everything(kinds=("post",))
+        plan = withdrawal.plan_question(ws, asked)
+        assert plan.leaving == 100
+        for _ in range(2):  # the same person twice is one
+            first = withdrawal.ask(ws, asked, plan, "ann")
+            assert (first.number, bool(first.waits_for)) == (None, True)
+        assert ws.ledger.retracted() == 0
+        assert withdrawal.ask(ws, asked, plan, "bo").number == 1
+        [held] = ws.ledger.retractions()
+        assert (held.asked_by, held.confirmed_by) == ("ann", "bo")
+
+
+def test_a_question_of_collection_binds_what_comes_later(site: Path) -> None:
+    with at_work(site) as ws:
+        asked = everything(kinds=("post",), collected_to=datetime(2020, 9, 13, 12, 27, tzinfo=UTC))
+        plan = withdrawal.plan_question(ws, asked)
+        assert plan.leaving == 20  # collected in the first twenty seconds
+        for who in ("ann", "bo"):
+            withdrawal.ask(ws, asked, plan, who)
+        [carried] = withdrawal.carry_out(ws)
+        assert carried.removed == 20
+        later = mainjob.build(ws, read_job(site / "job.toml"))
+        assert later.governed.released == 80
+        reasons = {tally.decisive for tally in later.governed.tallies if tally.outcome == "refuse"}
+        assert reasons == {"rights.retracted"}
+
+
+def test_a_question_of_processing_names_records_once(site: Path) -> None:
+    with at_work(site) as ws:
+        asked = everything(regions=("EU",), processed_to=datetime.now(UTC) + DAY)
+        plan = withdrawal.plan_question(ws, asked)
+        assert plan.leaving == 100
+        for who in ("ann", "bo"):
+            withdrawal.ask(ws, asked, plan, who)
+        [file] = (site / "private" / "retractions").iterdir()
+        assert pq.read_metadata(file).num_rows == 100
+        withdrawal.carry_out(ws)
+        assert texts(newest(site)) == []
+        later = mainjob.build(ws, read_job(site / "job.toml"))
+        assert later.governed.released == 0
+    file.unlink()
+    with at_work(site) as ws, pytest.raises(LedgerError, match="lost or damaged"):
+        mainjob.build(ws, read_job(site / "job.toml"))
+
+
+def test_a_window_that_no_release_lies_in_touches_nothing(site: Path) -> None:
+    with at_work(site) as ws:
+        asked = everything(processed_to=datetime(2021, 1, 1, tzinfo=UTC))
+        assert withdrawal.plan_question(ws, asked).touched == ()
+
+
+def test_a_build_that_a_question_overtakes_is_refused(site: Path) -> None:
+    def overtake() -> datetime:
+        with at_work(site) as other, other.ledger.committing() as commit:
+            if not other.ledger.retracted():
+                commit.retract(everything().document(), "d", None, 0, "ann", None)
+        return datetime.now(UTC)
+
+    with at_work(site) as ws, pytest.raises(Exception, match="withdrawn by question during the build"):
+        mainjob.build(ws, read_job(site / "job.toml"), clock=overtake)
+
+
+# --- who asks -----------------------------------------------------------------------------------------------------
+
+
+def test_an_unverified_request_holds_training_for_seven_days(site: Path) -> None:
+    start = datetime.now(UTC)
+    with at_work(site) as ws:
+        asked = withdrawal.request(ws, "u3", method="form")
+        assert (asked.purpose, asked.verified) == ("train_ai_system", False)
+        with pytest.raises(LedgerError, match="a request for this account is open"):
+            withdrawal.request(ws, "u3", method="form")
+        withdrawal.request(ws, "u4", method="form")
+        later = [
+            mainjob.build(ws, read_job(site / "job.toml"), clock=lambda late=late: start + late)
+            for late in (DAY, 8 * DAY)
+        ]
+        assert [one.governed.released for one in later] == [100 - 9 - 8, 100]
+        withdrawal.withdraw(ws, said("u3"))  # the person themselves is never kept waiting
+        withdrawal.request(ws, "u3", method="form", clock=lambda: start + 8 * DAY)
+
+
+# --- the certificate ----------------------------------------------------------------------------------------------
+
+
+def test_the_certificate_says_what_left_and_what_is_outside(site: Path) -> None:
+    with at_work(site) as ws:
+        before = newest(site).name
+        withdrawal.withdraw(ws, said())
+        [carried] = withdrawal.carry_out(ws)
+        held = withdrawal.certificate(ws, str(carried.superseded_by), site / "certificate.json")
+    assert held["before"]["release"] == before
+    assert held["after"]["release"] == carried.superseded_by
+    assert held["upto"] == 1
+    assert len(held["outside"]) == 4
+    assert b"u3" not in (site / "certificate.json").read_bytes()
+
+
+def test_a_certificate_has_one_form(site: Path) -> None:
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        [carried] = withdrawal.carry_out(ws)
+        withdrawal.certificate(ws, str(carried.superseded_by), site / "certificate.json")
+    data = (site / "certificate.json").read_bytes()
+    assert Certificate.parse(data).data() == data
+    for wrong in (data + b" ", data[:-1], b"{}", b"", data.replace(b"certificate/v1", b"certificate/v2")):
+        with pytest.raises(VerificationError):
+            Certificate.parse(wrong)
+    found = Certificate.parse(data)
+    with pytest.raises(VerificationError, match="none of a withdrawal"):
+        _ = replace(found, statement=b"{}").said
+
+
+# --- whatever we die at -------------------------------------------------------------------------------------------
+
+
+def steps(site: Path, tmp_path: Path) -> list[str]:
+    seen: dict[str, None] = {}
+    token = disk.watcher.set(lambda _, name: seen.setdefault(name))
+    try:
+        with at_work(Path(shutil.copytree(site, tmp_path / "seen"))) as ws:
+            withdrawal.withdraw(ws, said())
+            withdrawal.carry_out(ws)
+    finally:
+        disk.watcher.reset(token)
+    return list(seen)
+
+
+def test_every_write_may_fail_and_it_is_carried_out_by_the_next_run(template: Path, tmp_path: Path) -> None:
+    names = steps(template, tmp_path)
+    assert {"commit", "entry", "removals", "publish public"} <= set(names)
+    for number, (step, when) in enumerate((step, when) for step in names for when in ("before", "after")):
+        site = Path(shutil.copytree(template, tmp_path / f"site-{number}"))
+        _fail_once(site, step, when)
+        with at_work(site) as ws:
+            withdrawal.carry_out(ws)
+            assert withdrawal.board(ws) == [], (step, when)
+            assert len(texts(newest(site))) == 91, (step, when)
+            assert len(ws.ledger.entries_of("withdrawal/v1")) == 1, (step, when)
+            assert len(ws.ledger.live_releases()) == 1, (step, when)
+        shutil.rmtree(site)
+
+
+def _fail_once(site: Path, step: str, when: str) -> None:
+    def fail(moment: str, name: str) -> None:
+        if (moment, name) == (when, step):
+            raise OSError(28, "No space left on device", name)
+
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        token = disk.watcher.set(fail)
+        try:
+            withdrawal.carry_out(ws)
+        finally:
+            disk.watcher.reset(token)
+
+
+# --- the command line ---------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_goes_through_a_dry_run(site: Path) -> None:
+    dry = document("withdraw", "u3", "--purpose", "train_ai_system", "-w", site)
+    assert dry["plans"][0]["leaving"] == 9
+    assert "not the digest" in ran("withdraw", "u3", "-w", site, "--confirm", "0" * 64, code=1).stderr
+    done = document(
+        "withdraw", "u3", "--purpose", "train_ai_system", "-w", site, "--confirm", dry["digest"], "--now",
+        "--receipt", site / "receipt.txt",
+    )  # fmt: skip
+    assert done["carried_out"][0]["removed"] == 9
+    assert "withdrawn" in ran("verify", site / "receipt.txt").stdout
+    ran("withdrawals", "certificate", done["carried_out"][0]["superseded_by"], "--to", site / "c.json", "-w", site)
+    assert (
+        "took the place of no release"
+        in ran("withdrawals", "certificate", "nothing", "--to", site / "d.json", "-w", site, code=1).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("u3", "--region", "EU"), "belongs to a question"),
+        ((), "name a SUBJECT"),
+        (("--reference", "x", "--purpose", "nothing"), "unknown purpose"),
+        (("u3", "--record", "p15", "--category", "user.content"), "whole"),
+        (("u3", "--record", "p15"), "names none"),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error(site: Path, words: tuple[str, ...], complaint: str) -> None:
+    result = CliRunner().invoke(doors, ["withdraw", *words, "-w", str(site)])
+    assert result.exit_code in (1, 2)
+    assert complaint in result.stderr
+
+
+def test_nobody_s_words_are_in_what_it_says(site: Path) -> None:
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+    for words in (("withdrawals",), ("withdrawals", "run"), ("withdrawals", "--all")):
+        result = ran(*words, "-w", site)
+        assert "a bird" not in result.stdout + result.stderr
+
+
+def test_a_type_that_withdraws_nothing_is_refused(site: Path) -> None:
+    with at_work(site) as ws, pytest.raises(LedgerError, match="withdraws nothing"):
+        withdrawal.withdraw(ws, said(type="given"))
+    assert "given" not in choice.WITHDRAWING
