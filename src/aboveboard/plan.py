@@ -870,6 +870,8 @@ _CLOSED_SETS = {
     "origins": texts(vocabulary.ORIGINS),
     "labels": texts(vocabulary.LABELS),
     "part_kinds": texts(vocabulary.PART_KINDS),
+    "restricts": texts(sorted(choice.RESTRICTS)),
+    "lifts": texts(choice.LIFTS),
 }
 _SIGNALS = [code for code in BY_CODE if code.startswith("signal.")]
 _IS_SIGNAL = (
