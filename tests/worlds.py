@@ -384,8 +384,12 @@ def _events(rng: random.Random, subject: str, job: Job, policy: Policy) -> list[
     return [replace(event, **_scope(rng, job, 0.3)) if event.type in choice.GRANTS else event for event in said]
 
 
+_RESTRICTED = ["suspended", "unsuspended", "protected", "unprotected", "deactivated", "withheld"]
+"""What compliance streams say of accounts; of each a little, so that a world stays live."""
+
+
 def _event(rng: random.Random, subject: str, job: Job, policy: Policy) -> Event:
-    kind = rng.choice(["given"] * 9 + ["renewed"] * 6 + ["notice_shown"] * 12 + list(choice.TYPES))
+    kind = rng.choice(["given"] * 9 + ["renewed"] * 6 + ["notice_shown"] * 12 + list(choice.TYPES[:13]) + _RESTRICTED)
     recorded = _moment(rng)
     family = job.purpose.split(".")[0]
     past = _maybe(rng, 0.6) if kind in choice.GRANTS else _maybe(rng, 0.15)

@@ -2,7 +2,8 @@
 
 Facts are observations: a row holds from its moment until the next one, and ``None`` in it means unknown. Events
 of the ledger (deleted, restored, moved, age changed) are observations of one field. At one instant the most
-restrictive wins. A deletion in the ledger stands until the ledger says restored, whatever a facts table says.
+restrictive wins. A restriction in the ledger (deleted, suspended, protected ...) stands until the ledger lifts that
+very one, whatever a facts table says.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from aboveboard import vocabulary
-from aboveboard.choice import Event, Facts
+from aboveboard.choice import LIFTS, RESTRICTS, Event, Facts
 
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 """Earlier than anything: the first day is left to mean "unknown" in tables."""
@@ -75,24 +76,25 @@ class Standing(NamedTuple):
 
 def timeline(facts: Iterable[Facts], events: Iterable[Event], as_of: datetime) -> tuple[Span, ...]:
     """The spans of one account up to ``as_of``, oldest first."""
-    said = (event for event in events if _observes(event) and event.recorded_at <= as_of)
-    rows, heard = _by_moment(facts, _from, as_of), _by_moment(said, _observed_at, as_of)
+    known = (event for event in events if _observes(event) and event.recorded_at <= as_of)
+    rows, heard = _by_moment(facts, _from, as_of), _by_moment(known, _observed_at, as_of)
     spans: list[Span] = []
     newest: Sequence[Facts] = ()
     ages: Sequence[str | None] = ()
     homes: Sequence[str | None] = ()
-    ledger: Sequence[Event] = ()
+    ledger: dict[str, Sequence[Event]] = {}
     for start in sorted({*rows, *heard}):  # what was observed last holds, each field by itself
         seen, told = rows.get(start, ()), heard.get(start, ())
         newest = seen or newest
         ages = _ages(seen, told) or ages
         homes = _homes(seen, told) or homes
-        ledger = [event for event in told if event.type in ("deleted", "restored")] or ledger
+        ledger |= _by_restriction(told)
+        said = [event for events in ledger.values() for event in events]
         spans.append(
             Span(
                 start,
-                state=_state(newest, ledger),
-                protected=max((row.protected for row in newest), key=_PROTECTED_RANK.__getitem__, default=None),
+                state=_state(newest, said),
+                protected=_protected(newest, said),
                 age_band=max(ages, key=_AGE_RANK.__getitem__, default=None),
                 age_observed=bool(ages),
                 residency=homes[0] if len(set(homes)) == 1 else None,
@@ -171,14 +173,14 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _observes(event: Event) -> bool:
-    """Whether an event is an observation of the account. An unverified one can only raise a doubt about deletion."""
-    if event.type == "deleted":
+    """Whether an event is an observation of the account. An unverified one can only raise a doubt."""
+    if event.type in RESTRICTS:
         return True
-    return event.verified and not event.overreaches and event.type in ("restored", "age_changed", "moved")
+    return event.verified and not event.overreaches and event.type in (*LIFTS, "age_changed", "moved")
 
 
 def _observed_at(event: Event) -> datetime:
-    at = min(event.effective_at, event.recorded_at) if event.type == "deleted" else event.counts_from
+    at = min(event.effective_at, event.recorded_at) if event.type in RESTRICTS else event.counts_from
     return max(at, BEGINNING)
 
 
@@ -201,11 +203,31 @@ def _homes(seen: Iterable[Facts], told: Iterable[Event]) -> Sequence[str | None]
     return [vocabulary.known_residency(value) for value in values]
 
 
-def _state(newest: Sequence[Facts], ledger: Iterable[Event]) -> str | None:
+def _by_restriction(told: Iterable[Event]) -> Mapping[str, Sequence[Event]]:
+    """What the ledger says at one instant of each restriction: that it holds, or that it was lifted."""
+    found: dict[str, list[Event]] = {}
+    for event in told:
+        if (restriction := LIFTS.get(event.type, event.type)) in RESTRICTS:
+            found.setdefault(restriction, []).append(event)
+    return found
+
+
+_STATES = {"deleted": "deleted", "suspended": "suspended", "deactivated": "deactivated", "withheld": None}
+"""The state that a restriction in the ledger means. Withheld in some countries: in which it stands, nobody knows."""
+
+
+def _state(newest: Sequence[Facts], said: Iterable[Event]) -> str | None:
     """The stricter of what the facts say and what the ledger says; the ledger alone never makes an account active."""
     states = [_known(row.state, vocabulary.ACCOUNT_STATES) for row in newest] or [None]
-    states += ["deleted" if event.verified else None for event in ledger if event.type == "deleted"]
+    states += [_STATES[event.type] if event.verified else None for event in said if event.type in _STATES]
     return max(states, key=_STATE_RANK.__getitem__)
+
+
+def _protected(newest: Sequence[Facts], said: Iterable[Event]) -> bool | None:
+    """Likewise: the ledger alone never makes an account open."""
+    known = [row.protected for row in newest] or [None]
+    known += [True if event.verified else None for event in said if event.type == "protected"]
+    return max(known, key=_PROTECTED_RANK.__getitem__)
 
 
 def _known(value: str | None, closed: Sequence[str]) -> str | None:

@@ -19,17 +19,32 @@ from aboveboard.suppression import Suppressions
 
 GRANTS = frozenset({"given", "renewed"})
 DENIES = frozenset({"refused", "withdrawn", "objected"})
-WITHDRAWING = DENIES | {"record_withdrawn", "deleted", "suppressed", "contract_bound"}
-"""What has to reach releases that were made before: a no of any sort, and what takes a person away."""
-ACCOUNT_TYPES = frozenset({"age_changed", "moved", "deleted", "restored", "suppressed", "unsuppressed"})
+LIFTS = {
+    "restored": "deleted", "unsuspended": "suspended", "reactivated": "deactivated", "unwithheld": "withheld",
+    "unprotected": "protected",
+}  # fmt: skip
+"""What may be said of an account to lift a restriction, and which: it lifts that one and no other."""
+RESTRICTS = frozenset(LIFTS.values())
+RECORD_TYPES = (
+    "record_deleted", "record_removed", "record_restored", "record_withheld", "record_unwithheld", "record_edited",
+)  # fmt: skip
+"""What may be said of one record, whose id is the value; the relate pass hears it, and no choice depends on it."""
+RECORD_GONE = frozenset({"record_deleted", "record_removed", "record_withheld", "record_edited"})
+"""Those after which the record, as it was released, may not be used."""
+WITHDRAWING = DENIES | RESTRICTS | RECORD_GONE | {"record_withdrawn", "suppressed", "contract_bound", "geo_scrubbed"}
+"""What has to reach releases that were made before: a no of any sort, and what takes a person or a record away."""
+ACCOUNT_TYPES = frozenset({"age_changed", "moved", *LIFTS, *RESTRICTS, "suppressed", "unsuppressed", "geo_scrubbed"})
 TYPES = (
     "given", "renewed", "refused", "withdrawn", "objected", "expired", "contract_bound", "notice_shown",
-    "age_changed", "moved", "deleted", "restored", "suppressed", "unsuppressed", "record_withdrawn",
+    "age_changed", "moved", "deleted", "restored", "suppressed", "unsuppressed", "suspended", "unsuspended", "deactivated",
+    "reactivated", "withheld", "unwithheld", "protected", "unprotected", "geo_scrubbed", *RECORD_TYPES, "record_withdrawn",
 )  # fmt: skip
 ACTORS = ("subject", "parent", "estate", "tenant_admin", "operator", "stranger")
 CLOSE_ONLY = frozenset({"tenant_admin", "stranger"})
 """Actors who may record what closes a door, and nothing that opens one."""
-OPENING = GRANTS | {"restored", "age_changed", "moved", "notice_shown", "unsuppressed"}
+OPENING = GRANTS | {
+    *LIFTS, "record_restored", "record_unwithheld", "age_changed", "moved", "notice_shown", "unsuppressed",
+}  # fmt: skip
 """Types that may let data in: a yes, an account that is back, an age or a place under milder rules, a notice, an erasure
 that was undone."""
 METHOD_ACTORS = {"estate": "estate", "parental": "parent"}
@@ -112,6 +127,8 @@ def validate(event: Event) -> Event:
         )
     if event.type == "moved" and vocabulary.known_residency(event.value) is None:
         raise LedgerError(f"`{event.value}` is not a residency", hint="an ISO 3166-1 code such as DE or US-TX")
+    if event.type in RECORD_TYPES and not event.value:
+        raise LedgerError(f"`{event.type}` of no record", hint="its value is the id of the record")
     if event.past_from and event.past_to and event.past_from >= event.past_to:
         raise LedgerError("past data ends before it begins", hint="past_from is earlier than past_to")
     return event

@@ -677,11 +677,15 @@ class _Stance:
 
 
 class _Seen(NamedTuple):
-    """Somebody as a part of some form sees them; ``codes`` are the reasons that compare exact moments of both."""
+    """Somebody as a part of some form sees them; ``codes`` are the reasons that compare exact moments of both.
+
+    ``doubtful``: nobody knows whether they have a part in it at all.
+    """
 
     person: _Person
     said: _Said
     codes: frozenset[str]
+    doubtful: bool = False
 
 
 class _Question(NamedTuple):
@@ -742,18 +746,18 @@ class _Case:
                 part.parties is None or None in [p.subject for p in parties],
             )
         )  # fmt: skip
-        named = [self.gate._account_of(p.subject).at(self.collected) for p in parties if p.subject is not None]
-        others = tuple([self._seen(stance, form) for stance in named])
+        named = [(p, self.gate._account_of(p.subject).at(self.collected)) for p in parties if p.subject is not None]
+        others = tuple([self._seen(at, form, p.role in vocabulary.ROLES_IN_DOUBT) for p, at in named])
         found = self.gate._answer(_Question(self.form, self.then, self._seen(self.primary, form), form, others))
         expired = self.then.retentions and frozenset(self._retention(form))
         return found.and_also(expired, self.holds_signals) if expired else found
 
-    def _seen(self, stance: _Stance, part: _PartForm) -> _Seen:
+    def _seen(self, stance: _Stance, part: _PartForm, doubtful: bool = False) -> _Seen:
         codes = NOTHING
         if stance.person.age_changed or part.biometric:
             interaction = stance.account.last_interaction
             codes = frozenset([*self._age_when_made(stance.person), *self._biometric_retention(interaction, part)])
-        return _Seen(stance.person, stance.said(part), codes)
+        return _Seen(stance.person, stance.said(part), codes, doubtful)
 
     def _age_when_made(self, person: _Person) -> Iterable[str]:
         """What was made before it was collected may have been made by a minor; an unknown time may be such a time."""
@@ -1124,9 +1128,9 @@ class _View:
             yield "subj.co_subject_unknown"
         for seen in self.others:
             effects = {BY_CODE[code].effect for code in self._person(seen)}
-            if Effect.DENY in effects:
+            if Effect.DENY in effects and not seen.doubtful:
                 yield "subj.co_subject_denied"
-            if Effect.UNKNOWN in effects:
+            if Effect.UNKNOWN in effects or (Effect.DENY in effects and seen.doubtful):
                 yield "subj.co_subject_unknown"
 
     # 10 ---------------------------------------------------------------------------------------------------------

@@ -244,6 +244,7 @@ class Plan:
             "numbers": packed.pack(_traits(), _traits()[5:]),
             "traits_told": packed.told(_traits(), "traits"),
             "person": packed.pack(self._person()),
+            "in_doubt": texts(sorted(vocabulary.ROLES_IN_DOUBT)),
             "person_joins": self._person_joins(),
             "person_told": packed.told(self._person(), "person"),
             "person_known": _PERSON_KNOWN,
@@ -438,13 +439,14 @@ class Plan:
       | CASE WHEN sf.age_gap_until IS NOT NULL AND (u.made_at IS NULL OR u.made_at < sf.age_gap_until) THEN 1 ELSE 0 END
       END"""
         return [
+            packed.whether("doubtful", "u.doubtful"),
             packed.whether("consented_elsewhere", "e.subject IS NOT NULL" if self.elsewhere() else "FALSE"),
             packed.whether("contract_excludes", "k.subject IS NOT NULL"),
             Field("shared", "coalesce(sh.choice, 0)" if self.shares else "0", CHOICE_BITS),
             Field("explicit", "coalesce(x.choice, 0)" if self.asks_explicitly else "0", CHOICE_BITS),
             Field("answer", "coalesce(c.choice, 0)", CHOICE_BITS),
             Field("when_made", when_made, 2),
-            Field("standing", "coalesce(sf.standing, 0)", packed.ROOM - 3 * CHOICE_BITS - 4),
+            Field("standing", "coalesce(sf.standing, 0)", packed.ROOM - 3 * CHOICE_BITS - 5),
         ]
 
     def _person_joins(self) -> str:
@@ -889,6 +891,8 @@ _CLOSED_SETS = {
     "origins": texts(vocabulary.ORIGINS),
     "labels": texts(vocabulary.LABELS),
     "part_kinds": texts(vocabulary.PART_KINDS),
+    "restricts": texts(sorted(choice.RESTRICTS)),
+    "lifts": texts(choice.LIFTS),
 }
 _SIGNALS = [code for code in BY_CODE if code.startswith("signal.")]
 _IS_SIGNAL = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aboveboard import record, steps, vocabulary
+from aboveboard import copies, record, steps, vocabulary
 from aboveboard.engine import Engine, label_sets, make
 from aboveboard.plan import text
 from aboveboard.sources import Staged
@@ -45,7 +45,7 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine) -> Related:
     with engine.connect() as con:
         _stage(con, [shard for source in sources for shard in source.shards])
         for step in steps.read("relate"):
-            make(con, step.name, steps.fill(step.sql, _RANKS), step.kind)
+            make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
         con.execute(f"CREATE TEMP VIEW resolved AS {resolved('staged', 'relations')}")
         sets = label_sets(con, "resolved")
@@ -134,8 +134,34 @@ def _taken(name: str, own: str, origin: str) -> str:
     return own
 
 
-_RANKS = {f"rank.{column}": _rank(column) for column in ("audience_at", "audience_now")}
+def _without(spaces: str, said: str) -> str:
+    for space in spaces:
+        said = f"replace({said}, chr({ord(space)}), '')"
+    return said
+
+
+def _normal() -> str:
+    """``copies.normal`` of ``text``. Where nothing but ASCII spaces can be in it, nothing else is looked for."""
+    rare = "".join(f"\\x{{{ord(space):x}}}" for space in copies.OTHER_SPACES)
+    listed = " || ".join(f"chr({ord(space)})" for space in copies.OTHER_SPACES)
+    plain = _without(copies.ASCII_SPACES, "text")  # first: what normalises text stops at a NUL
+    return (
+        f"CASE WHEN strlen(text) = length(text) THEN {plain}"
+        f" WHEN regexp_matches(text, '[{rare}]') THEN nfc_normalize(translate({plain}, {listed}, ''))"
+        f" ELSE nfc_normalize({plain}) END"
+    )
+
+
+_FRAGMENTS = {
+    **{f"rank.{column}": _rank(column) for column in ("audience_at", "audience_now")},
+    "normal": _normal(),
+    "fewest": str(copies.FEWEST),
+    "most_authors": str(copies.MOST_AUTHORS),
+    "certain": copies.CERTAIN,
+    "possible": copies.POSSIBLE,
+}
 _DERIVED = "(r.derived IS NOT NULL)"
+_COPIED = "(r.copied IS NOT NULL)"
 _REPOSTED = "(s.kind = 'repost' AND r.quoted IS NOT NULL)"
 _PART = "struct_pack(" + ", ".join(f'"{name}" := {_quoting(name)}' for name in record.PART_FIELDS) + ")"
 
@@ -147,11 +173,15 @@ _RESOLVED = {
     "collected_at": _earlier("collected_at"),
     "categories": _union("s.categories", _DERIVED, "r.derived.categories"),
     "labels": _union("s.labels", _DERIVED, "r.derived.labels"),
-    "signals": _union("s.signals", _DERIVED, "r.derived.signals"),
+    "signals": _union(_union("s.signals", _DERIVED, "r.derived.signals"), _COPIED, "r.copied.signals"),
     "audience_at": _audience("s.audience_at", _DERIVED, "r.derived.rank_at"),
     "audience_now": _audience("s.audience_now", _DERIVED, "r.derived.rank_now"),
-    "parties": f"CASE WHEN {_DERIVED} THEN {_union('s.parties', 'TRUE', 'r.derived.parties')}"
-    f" WHEN {_REPOSTED} THEN {_union('s.parties', 'TRUE', 'r.quoted.parties')} ELSE s.parties END",
+    "parties": _union(
+        f"(CASE WHEN {_DERIVED} THEN {_union('s.parties', 'TRUE', 'r.derived.parties')}"
+        f" WHEN {_REPOSTED} THEN {_union('s.parties', 'TRUE', 'r.quoted.parties')} ELSE s.parties END)",
+        _COPIED,
+        "r.copied.parties",
+    ),
     "duplicate": "r.duplicate",
     "edition": "r.edition",
     "source_state": "r.source_state",

@@ -157,10 +157,12 @@ BASES: Mapping[str, Term] = _terms(
 
 ROLES = (
     "author", "exporter", "reposter", "uploader", "quoted_author", "depicted", "mentioned", "recipient",
-    "conversation_partner", "tenant",
+    "conversation_partner", "tenant", "copied_author", "possible_author",
 )  # fmt: skip
 ROLES_WITHOUT_VETO = frozenset({"exporter"})
 """Whoever exported an archive is not thereby an author; every other role may say no."""
+ROLES_IN_DOUBT = frozenset({"possible_author"})
+"""Who may have a part in it, and may not: a no of theirs holds, where that of others refuses."""
 
 KINDS = (
     "post", "reply", "quote", "repost", "article", "comment", "message", "like", "vote", "follow", "view",

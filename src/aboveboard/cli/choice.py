@@ -115,8 +115,9 @@ def record(
     """Record what SUBJECT said or what happened to their account, and print the signed receipt.
 
     TYPE is one of given, renewed, refused, withdrawn, objected, expired, contract_bound, notice_shown,
-    age_changed, moved, deleted, restored, suppressed, unsuppressed, record_withdrawn. Where no receipt can be signed the
-    choice is recorded all the same; that ends with 1 only where --receipt asked for one.
+    age_changed, moved, deleted, restored, suppressed, unsuppressed, record_withdrawn, or a word of a compliance stream
+    (docs/formats/event.md). Where no receipt can be signed the choice is recorded all the same; that ends with 1 only
+    where --receipt asked for one.
     """
     from aboveboard.ledger import periods
 
@@ -396,6 +397,14 @@ _HAPPENED = {
     "age_changed": "age band is now {}", "moved": "lives in {} now", "deleted": "deleted the account",
     "restored": "restored the account", "suppressed": "asked never to be found again", "unsuppressed": "took that back",
     "record_withdrawn": "took out the record {}",
+    "suspended": "the account was suspended", "unsuspended": "the suspension was lifted",
+    "deactivated": "deactivated the account", "reactivated": "came back to the account",
+    "withheld": "the account is withheld in {}", "unwithheld": "the account is no longer withheld",
+    "protected": "protected the account", "unprotected": "opened the account again",
+    "geo_scrubbed": "had the places of posts removed, up to {}",
+    "record_deleted": "deleted {}", "record_removed": "{} was taken down", "record_restored": "{} was put back",
+    "record_withheld": "{} is withheld in some countries", "record_unwithheld": "{} is no longer withheld",
+    "record_edited": "{} was replaced by a newer version",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ SELECT
   u.company
 FROM (
   SELECT
-    u.*, {{collected_key}} AS collected_key, cs.set_id, cs.job_scope, cs.share_scope, cs.explicit_scope,
+    u.*, FALSE AS doubtful, {{collected_key}} AS collected_key, cs.set_id, cs.job_scope, cs.share_scope, cs.explicit_scope,
     coalesce(m.mark, 0) AS mark, coalesce(o.company, 0) AS company,
     u.parties IS NULL OR coalesce(c.unnamed, FALSE) AS unnamed
   FROM units AS u

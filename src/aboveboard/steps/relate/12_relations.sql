@@ -3,23 +3,28 @@ WITH touched AS (
   SELECT source, ordinal FROM repeats
   UNION SELECT source, ordinal FROM editions
   UNION SELECT source, ordinal FROM inherited
+  UNION SELECT source, ordinal FROM copies
   UNION SELECT source, ordinal FROM rows WHERE kind = 'derived'
 )
 SELECT
   t.source, t.ordinal,
   coalesce(d.duplicate, 'unique') AS duplicate,
   CASE WHEN e.ordinal IS NULL THEN 'latest' ELSE e.edition END AS edition,
-  CASE WHEN f.ordinal IS NOT NULL THEN f.state
+  CASE WHEN c.state = 'deleted' THEN 'deleted'
+       WHEN c.ordinal IS NOT NULL AND c.state IS NULL THEN NULL
+       WHEN f.ordinal IS NOT NULL THEN f.state
        WHEN r.kind = 'derived' THEN NULL
        WHEN r.kind = 'repost' AND q.ordinal IS NOT NULL THEN q.state
        ELSE 'own' END AS source_state,
   CASE WHEN f.ordinal IS NOT NULL THEN f END AS derived,
   CASE WHEN q.ordinal IS NOT NULL THEN q END AS quoted,
-  CASE WHEN p.ordinal IS NOT NULL THEN p END AS parent
+  CASE WHEN p.ordinal IS NOT NULL THEN p END AS parent,
+  CASE WHEN c.ordinal IS NOT NULL THEN c END AS copied
 FROM touched AS t
 JOIN rows AS r USING (source, ordinal)
 LEFT JOIN repeats AS d USING (source, ordinal)
 LEFT JOIN editions AS e USING (source, ordinal)
+LEFT JOIN copies AS c USING (source, ordinal)
 LEFT JOIN inherited AS f ON f.source = t.source AND f.ordinal = t.ordinal AND f.via = 'derived'
 LEFT JOIN inherited AS q ON q.source = t.source AND q.ordinal = t.ordinal AND q.via = 'quoted'
 LEFT JOIN inherited AS p ON p.source = t.source AND p.ordinal = t.ordinal AND p.via = 'parent'

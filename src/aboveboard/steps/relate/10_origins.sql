@@ -1,5 +1,5 @@
 -- What an origin hands on with its words: people, labels, signals of its main and other parts, the narrowest audience,
--- and whether it stands: `present` only where everything about it is known and well.
+-- and whether it stands: `present` only where everything about it is known and well. What it copies is part of it.
 WITH pointed AS (
   SELECT DISTINCT origin AS record_id FROM lines WHERE origin IS NOT NULL
 ),
@@ -9,6 +9,8 @@ units AS (
   UNION ALL
   SELECT source, ordinal, p.categories, p.labels, p.signals, p.parties, p.audience_at, p.audience_now
   FROM (SELECT source, ordinal, unnest(parts) AS p FROM rows SEMI JOIN pointed USING (record_id) WHERE len(parts) > 0)
+  UNION ALL
+  SELECT source, ordinal, [], [], signals, parties, 'public', 'public' FROM copies
 ),
 joined AS (
   SELECT
@@ -28,11 +30,12 @@ SELECT
        WHEN r.kind IN ('like', 'vote', 'follow', 'view') THEN list_append(j.categories, 'user.behavior')
        ELSE j.categories END AS categories,
   j.labels, j.signals, j.parties, j.rank_at, j.rank_now,
-  CASE WHEN r.lifecycle IN ('deleted', 'removed') OR e.edition = 'superseded' THEN 'deleted'
-       WHEN r.lifecycle = 'published' AND r.integrity IN ('none', 'match') AND r.parts IS NOT NULL AND r.kind IS NOT NULL
+  CASE WHEN r.lifecycle IN ('deleted', 'removed') OR e.edition IN ('superseded', 'deleted') OR c.state = 'deleted' THEN 'deleted'
+       WHEN r.lifecycle = 'published' AND (c.ordinal IS NULL OR c.state = 'present') AND r.integrity IN ('none', 'match') AND r.parts IS NOT NULL AND r.kind IS NOT NULL
          AND coalesce(d.duplicate, 'unique') <> 'conflict' AND (e.ordinal IS NULL OR e.edition = 'latest')
          AND (r.kind <> 'derived' OR len(r.derived_from) > 0) THEN 'present' END AS state
 FROM rows AS r
 JOIN joined AS j USING (source, ordinal)
 LEFT JOIN repeats AS d USING (source, ordinal)
 LEFT JOIN editions AS e USING (source, ordinal)
+LEFT JOIN copies AS c USING (source, ordinal)
