@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 import worlds
-from aboveboard import choice, effect, mainjob
+from aboveboard import choice, effect, judgement, mainjob
 from aboveboard.choice import Event, Facts
 from aboveboard.cli import doors, effecttext
 from aboveboard.effect import Count, Effect, Tally
@@ -301,6 +301,19 @@ def test_who_came_of_age_meanwhile_counts_as_an_adult_for_what_is_to_come(tmp_pa
     made = effect.effect(ready(tmp_path, replace(gate(law, []), snapshot=grown), rows), "a", "b", SILENT)
     tally = the_cell(made).tally
     assert (tally.so_far, tally.pace) == (Count(), Count(newly=91))
+
+
+def test_sources_judged_together_count_as_each_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every source starts counting at nothing: gathered, their ordinals are told apart, and so are what stands in."""
+    sources = [[replace(r, source=f"s{n}") for r in reef()[n::3]] for n in range(3)]
+    prepared = ready(tmp_path, gate(policy(SERVICE, TRAIN), [BOB_SAYS_NO], "ann", "bob", "cat"), *sources)
+    assert [len(places) for places in prepared.judgement.gatherings] == [3]
+    together = effect.effect(prepared, "a", "b", CLAIMING)
+    monkeypatch.setattr(judgement, "GATHERED", 1)
+    assert [len(places) for places in prepared.judgement.gatherings] == [1, 1, 1]
+    alone = effect.effect(prepared, "a", "b", CLAIMING)
+    assert together.answers == alone.answers
+    assert the_cell(together).tally.older == 20
 
 
 # --- the same as a naive recount ----------------------------------------------------------------------------------

@@ -9,17 +9,20 @@ Specification: docs/formats/effect.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from aboveboard import explanation, reach
+from aboveboard.engine import KeptPeople, kept_people
 from aboveboard.errors import PolicyError, SourceError
 from aboveboard.gate import Decision, Gate, Job
-from aboveboard.judgement import STAND_IN, Coming, Judgement, as_record, verdicts_of
+from aboveboard.judgement import APART, STAND_IN, Coming, Judgement, as_record, verdicts_of
 from aboveboard.plan import moment, text
 from aboveboard.policy import PolicyVersion
 from aboveboard.reach import Claim, Scope, Way
@@ -330,22 +333,61 @@ class _Counting:
 
 
 def _platform(count: _Counting, asked: Sequence[Asked], progress: Progress | None) -> Found:
-    """Every record, by the engine: the verdicts of each gate are kept as ids and outcomes, then compared shard by shard.
+    """Every record, by the engine: the verdicts of each gate are kept as ids and outcomes, then compared, a gathering of
+    shards at a time.
 
-    Uses that are given the same clauses are judged once: the gate asks for a use only to choose clauses.
+    Uses that are given the same clauses are judged once: the gate asks for a use only to choose clauses. Each is judged
+    for itself, so as many as there are threads are judged side by side, with an equal share of the memory.
     """
-    alike: dict[Any, dict[Categories, Tally]] = {}
     once = {_clauses(one): one for one in asked}
-    rows = sum(source.rows for source in count.judgement.judged)
-    total, done = rows * sum(len(one.gates) for one in once.values()), 0
-    for same, one in once.items():
-        with TemporaryDirectory(dir=count.judgement.related.relations.parent, prefix="verdicts-") as folder:
-            for name, gate in one.gates.items():
-                judgement = replace(count.judgement, gate=gate)
-                judgement.verdicts(Path(folder) / name, count.coming, _told(progress, done, total))
-                done += rows
-            alike[same] = _compared(count, Path(folder), one.read is not None)
+    told = _Progress(progress, count.judgement, sum(len(one.gates) for one in once.values()))
+    threads = max(1, min(count.judgement.engine.threads, len(once)))
+    place = count.judgement.related.relations.parent
+    with kept_people(count.judgement.gate.snapshot, place) as people:
+        side_by_side = replace(count, judgement=replace(count.judgement, engine=count.judgement.engine.share(threads)))
+        with ThreadPoolExecutor(threads) as pool:
+            asking = [pool.submit(_judged, side_by_side, _standing_on(one, people), told) for one in once.values()]
+            try:
+                alike = dict(zip(once, [one.result() for one in asking], strict=True))
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
     return {one.scope: alike[_clauses(one)] for one in asked}
+
+
+def _standing_on(one: Asked, people: KeptPeople) -> Asked:
+    """The same gates over people that any thread can read."""
+    before, after = (replace(gate, snapshot=people) for gate in (one.before, one.after))
+    return replace(one, before=before, after=after, read=one.read and replace(one.read, snapshot=people))
+
+
+def _judged(count: _Counting, one: Asked, told: _Progress) -> dict[Categories, Tally]:
+    """One use: judged under each of its gates, and compared. What is kept for that is gone afterwards."""
+    with TemporaryDirectory(dir=count.judgement.related.relations.parent, prefix="verdicts-") as folder:
+        # Two engines that spill into one folder would write over each other.
+        engine = replace(count.judgement.engine, scratch=Path(folder) / "spilled")
+        alone = replace(count, judgement=replace(count.judgement, engine=engine))
+        for name, gate in one.gates.items():
+            replace(alone.judgement, gate=gate).verdicts(Path(folder) / name, count.coming, told.of(one, name))
+        return _compared(alone, Path(folder), one.read is not None)
+
+
+class _Progress:
+    """Adds up what several threads have judged, and says so."""
+
+    def __init__(self, progress: Progress | None, judgement: Judgement, gates: int) -> None:
+        self.progress, self.done, self.lock = progress, dict[tuple[Scope, str], int](), Lock()
+        self.total = gates * sum(source.rows for source in judgement.judged)
+
+    def of(self, one: Asked, name: str) -> Callable[[int, int], None]:
+        """What is told of one gate: how many records are judged under it."""
+
+        def told(done: int, _total: int) -> None:
+            with self.lock:
+                self.done[one.scope, name] = done
+                if self.progress is not None:
+                    self.progress("judging records under both versions", sum(self.done.values()), self.total)
+
+        return told
 
 
 def _clauses(one: Asked) -> tuple[Any, ...]:
@@ -359,21 +401,16 @@ def _clauses(one: Asked) -> tuple[Any, ...]:
     return (scope.purpose, scope.recipient, *chosen)
 
 
-def _told(progress: Progress | None, before: int, total: int) -> Any:
-    if progress is None:
-        return None
-    return lambda done, _: progress("judging records under both versions", before + done, total)
-
-
 def _compared(count: _Counting, folder: Path, claimed: bool) -> dict[Categories, Tally]:
     found: dict[Categories, Tally] = {}
+    paced = ", ".join(map(text, count.coming.windows))
     with count.judgement.engine.connect() as con:
-        for place, view in enumerate(count.judgement.records(con, coming=count.coming)):
+        for place, view in enumerate(count.judgement.gathered(con, count.coming)):
             query = _COUNTED.format(
                 rows=view, was=_verdicts(folder, "before", place), becomes=_verdicts(folder, "after", place),
                 reads=_verdicts(folder, "read" if claimed else "after", place),
                 begins=moment(count.effective_from), ends=moment(count.coming.moment),
-                unpaced="TRUE" if count.judgement.places[place][0].name not in count.coming.windows else "FALSE",
+                unpaced=f"NOT list_contains([{paced}]::VARCHAR[], source)",
             )  # fmt: skip
             for categories, *numbers in con.execute(query).fetchall():
                 key = None if categories is None else tuple(categories)
@@ -415,7 +452,7 @@ FROM (
     NOT coming AND coalesce(collected_at BETWEEN {{begins}} AND {{ends}}, FALSE) AS since
   FROM (
     SELECT
-      r.categories, r.collected_at, r.ordinal >= {STAND_IN} AS coming,
+      r.categories, r.collected_at, r.source, r.ordinal % {APART} >= {STAND_IN} AS coming,
       b.outcome AS was, coalesce(b.removed, []) AS went,
       a.outcome AS becomes, coalesce(a.removed, []) AS becomes_goes,
       -- What the text would reach comes on top of what the declared rule reaches.

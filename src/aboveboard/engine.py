@@ -8,9 +8,10 @@ shards are independent, so whoever hands them out may run as many sessions as th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -69,6 +70,10 @@ class Engine:
             con.execute(f"CREATE MACRO {macro}")
         return con
 
+    def share(self, workers: int) -> Engine:
+        """What each of so many has that work side by side: one thread, and an equal part of the memory."""
+        return replace(self, threads=1, memory=_share(self.memory, workers))
+
     def sit(self, gate: Gate, sets: Sequence[Sequence[str | None]], erased: Sequence[str]) -> Session:
         """A session that judges under this gate; ``sets`` are the distinct lists of labels that occur, ``erased`` those
         of the people who occur that were erased (``erased_in``)."""
@@ -83,6 +88,15 @@ class Engine:
             session.con.register("records", records)
             session.judge()
             return session.con.sql("SELECT * FROM decisions ORDER BY ordinal").to_arrow_table()
+
+
+def _share(memory: str, workers: int) -> str:
+    """An equal part of a size such as ``2GB``, of at least 200 MB."""
+    number, unit = re.fullmatch(r"([0-9]+) ?([KMGT]i?B)", memory).groups()  # type: ignore[union-attr]
+    return f"{max(int(int(number) * _MEGABYTES[unit[0]]) // workers, 200)}MB"
+
+
+_MEGABYTES = {"K": 0.001, "M": 1, "G": 1_000, "T": 1_000_000}
 
 
 class Session(AbstractContextManager["Session"]):

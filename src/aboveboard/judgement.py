@@ -7,7 +7,6 @@ part (`writing` says how), decisions (ids and reasons, never text) for the priva
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import shutil
 from collections import Counter
@@ -39,6 +38,10 @@ Progress = Callable[[int, int], None]
 
 STAND_IN = 1 << 40
 """More than the rows of any source. An ordinal is never negative: the engine takes those numbers for cases."""
+APART = 1 << 42
+"""More than the ordinals of any source and of what stands in for it: where sources are gathered, each has its own."""
+GATHERED = 262_144
+"""Rows that are judged at a time where only verdicts are kept: compiling the steps costs as much for a few rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +126,41 @@ class Judgement:
         return _tallies(tallies), _losses(losses)
 
     def verdicts(self, into: Path, coming: Coming | None = None, progress: Progress | None = None) -> None:
-        """What is decided of each record, a file a shard in ``into``: its ordinal, the outcome, the parts that go.
+        """What is decided of each record, a file a gathering in ``into``: its ordinal there, the outcome, what goes.
 
         With ``coming`` also of the records that stand in for those to come. No reason and no text.
         """
         into.mkdir(parents=True)
         told = _Told(progress, sum(source.rows for source in self.judged))
         with self._sitting() as session:
-            for place in range(len(self.places)):
-                self._judge(session, place, coming)
-                writing.copy_rows(session.con, _VERDICTS, into / verdicts_of(place))
+            for number, places in enumerate(self.gatherings):
+                self._gathered(session.con, places, coming)
+                session.judge()
+                writing.copy_rows(session.con, _VERDICTS, into / verdicts_of(number))
                 told.more(session.count("staged"))
+
+    def gathered(self, con: duckdb.DuckDBPyConnection, coming: Coming | None = None) -> Iterator[str]:
+        """The records of each gathering, in order, as the view ``records``, with the ordinals that its verdicts have."""
+        self._relations(con)
+        for places in self.gatherings:
+            self._gathered(con, places, coming)
+            yield "records"
+
+    @property
+    def gatherings(self) -> list[list[tuple[Staged, Path]]]:
+        """The shards that are judged at a time where only verdicts are kept: as many small ones as make a large one."""
+        import pyarrow.parquet as pq
+
+        found: list[list[tuple[Staged, Path]]] = []
+        room = 0
+        for source, shard in self.places:
+            rows = pq.read_metadata(shard).num_rows
+            if rows > room:
+                found.append([])
+                room = GATHERED
+            found[-1].append((source, shard))
+            room -= rows
+        return found
 
     def write(self, public: Path, private: Path, progress: Progress | None = None) -> manifest.Governed:
         """Released rows, their trees and the subject map into ``public``; decisions, quarantine, index and openings into
@@ -265,7 +292,7 @@ class Judgement:
 
     def _laid_by_others(self, private: Path) -> Iterator[Laid]:
         """The same by a pool of processes, each with a session of its own: shards need nothing of each other."""
-        alone = replace(self.engine, threads=1, memory=_share(self.engine.memory, self.workers))
+        alone = self.engine.share(self.workers)
         with kept_people(self.gate.snapshot, private) as people:
             settled = None if self.people is None else commitments.Settled()
             gate, erased = replace(self.gate, snapshot=people), self.erased_people()
@@ -349,14 +376,32 @@ class Judgement:
         coming: Coming | None = None,
     ) -> None:
         """One shard with its relations, as the view ``records``: what a step does not look at is never read."""
-        con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet({text(str(shard))})")
-        con.execute(_RELATIONS.format(source=text(source.name)))
+        rows = self._resolved(con, [(source, shard)], coming)
+        con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM ({rows}) WHERE ({chosen})")
+
+    def _gathered(
+        self, con: duckdb.DuckDBPyConnection, places: Sequence[tuple[Staged, Path]], coming: Coming | None
+    ) -> None:
+        """Several shards as one, each source with ordinals of its own."""
+        names = dict.fromkeys(source.name for source, _ in places)
+        own = " ".join(f"WHEN {text(name)} THEN {at * APART}" for at, name in enumerate(names))
+        rows = self._resolved(con, places, coming)
+        numbered = f"SELECT * REPLACE (ordinal + CASE source {own} END AS ordinal) FROM ({rows})"
+        con.execute(f"CREATE OR REPLACE TEMP VIEW records AS {numbered}")
+
+    def _resolved(
+        self, con: duckdb.DuckDBPyConnection, places: Sequence[tuple[Staged, Path]], coming: Coming | None
+    ) -> str:
+        """The query of these shards with their relations, as far as they are judged."""
+        shards = ", ".join(text(str(shard)) for _, shard in places)
+        names = [*dict.fromkeys(source.name for source, _ in places)]
+        con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet([{shards}])")
+        con.execute(_RELATIONS)
         [(owing,)] = con.execute("SELECT count(*) FROM relations").fetchall()
         rows = resolved("staged", "relations" if owing else None)
-        if coming is not None and source.name in coming.windows:
-            rows = f"{rows}\nUNION ALL\n{_stand_ins(rows, coming, source.name)}"
-        first = "TRUE" if self.limit is None else f"ordinal < {int(self.limit)}"
-        con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM ({rows}) WHERE {first} AND ({chosen})")
+        if coming is not None and any(name in coming.windows for name in names):
+            rows = f"{rows}\nUNION ALL\n{_stand_ins(rows, coming, names)}"
+        return rows if self.limit is None else f"SELECT * FROM ({rows}) WHERE ordinal < {int(self.limit)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,36 +453,30 @@ def _work(place: int) -> Laid:
     return _workers[0].work(place)
 
 
-def _share(memory: str, workers: int) -> str:
-    """An equal part of a size such as ``2GB``, of at least 200 MB."""
-    number, unit = re.fullmatch(r"([0-9]+) ?([KMGT]i?B)", memory).groups()  # type: ignore[union-attr]
-    return f"{max(int(int(number) * _MEGABYTES[unit[0]]) // workers, 200)}MB"
-
-
-_MEGABYTES = {"K": 0.001, "M": 1, "G": 1_000, "T": 1_000_000}
-
-
 def verdicts_of(place: int) -> str:
-    """The name of the file that holds the verdicts of a shard."""
+    """The name of the file that holds the verdicts of a gathering."""
     return f"{place:05d}.parquet"
 
 
-def _stand_ins(rows: str, coming: Coming, source: str) -> str:
+def _stand_ins(rows: str, coming: Coming, sources: Sequence[str]) -> str:
     """Of a query of records those that stand in for what is to come. What has no time of its own gets none."""
-    begins, ends = map(moment, coming.windows[source])
     now = moment(coming.moment)
     times = f"{now} AS collected_at, CASE WHEN created_at IS NOT NULL THEN {now} END AS created_at"
-    chosen = f"SELECT * FROM ({rows}) WHERE collected_at BETWEEN {begins} AND {ends}"
-    return f"SELECT * REPLACE (ordinal + {STAND_IN} AS ordinal, {times}) FROM ({chosen})"
+    windows = [(name, *map(moment, coming.windows[name])) for name in sources if name in coming.windows]
+    within = " OR ".join(
+        f"(source = {text(name)} AND collected_at BETWEEN {begins} AND {ends})" for name, begins, ends in windows
+    )
+    return f"SELECT * REPLACE (ordinal + {STAND_IN} AS ordinal, {times}) FROM (SELECT * FROM ({rows}) WHERE {within})"
 
 
 _VERDICTS = "SELECT ordinal, outcome, removed FROM decisions ORDER BY ordinal"
 _RELATIONS = """
 CREATE OR REPLACE TEMP TABLE relations AS
-SELECT * FROM all_relations
-WHERE source = {source} AND ordinal BETWEEN (SELECT min(ordinal) FROM staged) AND (SELECT max(ordinal) FROM staged)
+SELECT r.* FROM all_relations AS r
+JOIN (SELECT source, min(ordinal) AS first, max(ordinal) AS last FROM staged GROUP BY source) AS s
+  ON r.source = s.source AND r.ordinal BETWEEN s.first AND s.last
 """
-"""What is owed to others in one shard."""
+"""What is owed to others in the shards at hand."""
 _DECISIONS = f"""
 SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at,
   CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, {commitments.OTHERS} AS shared

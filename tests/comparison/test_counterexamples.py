@@ -77,6 +77,46 @@ def test_a_line_of_dates_that_denies_or_names_a_company_is_compared() -> None:
         assert compare(old, old.replace(" not", "").replace("Harbor Analytics", "Palisade Data")).changes
 
 
+SAYS = {
+    "free, and now for money": ("You can download a copy of your data for free.",
+                                "You can download a copy of your data once a year for 5 euros.", "widens", "choice-dearer"),
+    "a right that costs": ("Access to your data is free.", "Access to your data costs 5 euros, once a year.", "widens",
+                           "choice-dearer"),
+    "by letter": ("You can delete your account in the settings.", "You can delete your account by registered letter.",
+                  "widens", "choice-dearer"),
+    "a name for its kind": ("We share your letters with Harbor Analytics Inc.", "We share your letters with contractors.",
+                            "widens", "company"),
+    "a default": ("Location sharing is off by default.", "Location sharing is on by default.", "unclear", "opposite"),
+    "a place": ("Your letters are stored in Ireland.", "Your letters are stored in Singapore.", "unclear", "name"),
+    "deleted and archived": ("We delete your letters when you leave us.", "We archive your letters when you leave us.",
+                             "unclear", "operation"),
+    "asked no more": ("Employees may read letters when you ask for help.", "Employees may read letters.", "widens",
+                      "condition"),
+    "less encryption": ("We use encryption for all letters.", "We use encryption for some letters.", "widens", "extent"),
+    "a person": ("A person looks at every decision.", "A program looks at every decision.", "unclear", "opposite"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("was", "now", "direction", "rule"), SAYS.values(), ids=SAYS)
+def test_what_once_passed_as_wording_is_typed(was: str, now: str, direction: str, rule: str) -> None:
+    old, new = (OLD.replace("## 3.", f"{said}\n\n## 3.") for said in (was, now))
+    [change] = compare(old, new).changes
+    assert (change.kind, change.direction, change.rule) == ("changed", direction, rule)
+    [back] = compare(new, old).changes
+    assert back.direction == mirrored(direction)
+
+
+def test_a_short_policy_that_speaks_of_errors_is_a_policy() -> None:
+    text = (
+        "Lantern may be temporarily unavailable. We collect your name and the letters you write. We never sell them. "
+        "You can delete your account in the settings. Page not found? Write to us."
+    )
+    [change] = compare(text, text.replace("never", "may")).changes
+    assert change.alert
+    lone = "Page not found. Lantern is temporarily unavailable. You can opt out of our cookies while you wait for it."
+    assert "error-page" in [note.code for note in compare(lone, lone).problems]
+
+
 def edited(text: str, edits: tuple[tuple[str, str], ...]) -> str:
     for old, new in edits:
         text = text.replace(old, new)

@@ -33,8 +33,8 @@ def sentences(effect: Effect) -> str:
         blocks += _still([a.scope for a in answers if a not in moving])
     if effect.untold:
         blocks.append(
-            f"{effect.untold:,} records were made of several people's and are not counted: nothing of them can be told "
-            "without telling of others."
+            f"{effect.untold:,} {'record was' if effect.untold == 1 else 'records were'} made of several people's and "
+            f"{'is' if effect.untold == 1 else 'are'} not counted: nothing of that can be told without telling of others."
         )
     return "\n\n".join(blocks)
 

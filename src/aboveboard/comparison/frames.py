@@ -110,6 +110,7 @@ FRAMES: tuple[Frame, ...] = (
         r"ask (?:for )?(?:your )?(?:consent|permission|you)|seek your|get your consent|provide (?:\w+ "
         r"){0,3}notice|disclose that to you|"
         r"encrypt|honou?r|stop (?:collecting|using|processing)|only (?:use|share|process|collect|retain|keep))\b|"
+        r"\bwe (?:\w+ )?(?:use|apply) (?:\w+ ){0,3}(?:encryption|pseudonyms|safeguards)\b|"
         r"\bwe (?:adhere to|are committed to|restrict|limit|de-?identify|anonymi[sz]e|encrypt|require (?:our|"
         r"these|such|them|all))\b|"
         r"\b(?:is|are|be|automatically) deleted (?:after|within)\b|\b(?:retain|keep|stor)\w*\b[^.;]{0,60}\b(?:no "
@@ -140,7 +141,8 @@ FRAMES: tuple[Frame, ...] = (
     ),
     _frame(
         GRANT,
-        r"\b(?:recipients?|collaborators?|companies|parties|partners?|providers?|vendors?|users|sellers?|employers?)"
+        r"\b(?:recipients?|collaborators?|companies|parties|partners?|providers?|vendors?|users|sellers?|employers?|"
+        r"employees|staff|moderators|contractors|suppliers)"
         rf"(?: (?!not|who|that)\w+){{0,4}}? (?:may|will|can|might)(?: also| then)? {_OPERATE}",
         r"\bhow (?:they|these)|\byou (?:may|can)\b.{0,40}\bparties",
     ),

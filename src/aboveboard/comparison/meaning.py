@@ -45,8 +45,12 @@ RULES: Mapping[str, str] = {
     "permission": "a permission inside a prohibition, a duty or a promise came or went",
     "condition": "a condition came or went",
     "extent": "a word for how much was replaced by another",
+    "choice-dearer": "a choice or a right costs more, or is harder to use",
+    "choice-easier": "a choice or a right costs less, or is easier to use",
+    "opposite": "a word was replaced by its opposite",
+    "operation": "something else is done with data",
     "company": "a company is named that was not named, or no longer",
-    "name": "a heading names something that it did not name, or no longer",
+    "name": "something else is named, or a heading names what it did not name",
     "address": "an address changed",
     "number": "a number or a date changed",
     "example": "an example was replaced, added or dropped",
@@ -336,7 +340,7 @@ def _unknown_product(here: Part, other: Text) -> bool:
 
 _CONDITION = re.compile(
     r"\b(?:with(?:out)? your (?:\w+ )?(?:consent|permission)|your (?:\w+ )?consent|consent|opt[- ](?:in|out)|"
-    r"opted|if you (?:choose|agree|opt|allow|enable|consent)|"
+    r"opted|(?:if|when|once|after|until) you (?:\w+ )?(?:choose|agree|opt|allow|enable|consent|ask|request|permit)|"
     r"subject to (?:your )?(?:settings|choices)|depending on your (?:settings|preferences)|unless|except|only|"
     r"solely|where (?:legally )?(?:required|permitted|allowed|applicable|needed)|"
     r"if required|as required by|to the extent|in some cases|in certain|generally|typically|limited to|where "
@@ -498,11 +502,13 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
     """The first rule that holds of one hunk."""
     for rule in (
         _web,
+        _dearer,
         _unbounded,
         _term,
         _company,
-        _name,
         _example,
+        _name,
+        _opposite,
         _extent,
         _more_meant,
         _permission,
@@ -511,6 +517,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
         _address,
         _number,
         _data_words,
+        _operation,
     ):
         verdict = rule(a, b, hunk)
         if verdict is not None:
@@ -523,6 +530,37 @@ def _days(side: Part, span: tuple[int, int]) -> float | None:
     first, last = (span[0], span[1] - 1) if span[0] < span[1] else (max(0, span[0] - 1), max(0, span[0] - 1))
     start, end = side.spans[first][0], side.spans[last][1]
     return next((days for a, b, days in lexicon.terms(side.text) if a < end and b > start), None)
+
+
+_BURDEN = re.compile(
+    r"\b(?:fees?|charges?|costs?|pric\w+|pay|payment|euros?|dollars?|pounds?|once (?:a|per|every)|twice (?:a|per)|in writing|"
+    r"by (?:\w+ )?(?:letter|post|mail|fax)|in person|notari[sz]ed)\b|[$€£] ?\d", re.I,
+)  # fmt: skip
+_EASE = re.compile(
+    r"\bfree(?: of charge)?\b(?! to)|\b(?:no|without(?: a)?) (?:costs?|fees?|charges?)\b|\bat any time\b|\bas often as\b|"
+    r"\bin (?:the|your) (?:\w+ )?settings\b|\bimmediately\b", re.I,
+)  # fmt: skip
+_OWN_DATA = re.compile(
+    r"\b(?:access|copy|copies|export|download|delet\w+|object|opt[- ]out|withdraw\w*|correct\w*)\b", re.I
+)
+
+
+def _dearer(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """What a choice costs: a right that was free and has a price now is less of a right, whatever number the price is."""
+    told = {a.frame, b.frame} <= {CHOICE, STATEMENT} and bool(_OWN_DATA.search(a.text) and _OWN_DATA.search(b.text))
+    if not (told or (a.frame == b.frame == CHOICE)):
+        return None
+    before, after = _hardness(a.shown(*hunk.old)), _hardness(b.shown(*hunk.new))
+    if before == after:
+        return None
+    dearer = after > before
+    return Verdict("choice-dearer" if dearer else "choice-easier", WIDENS if dearer else NARROWS, _said(a, b, hunk))
+
+
+def _hardness(words: str) -> int:
+    """Positive where words make a choice harder, negative where they make it easier."""
+    without = _EASE.sub(" ", words)
+    return bool(_BURDEN.search(without)) - (without != words)
 
 
 _LIMITS_PEOPLE = re.compile(
@@ -564,12 +602,22 @@ def _company(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     if gone == came:
         return None
     grants = GRANT in (a.frame, b.frame) and lexicon.is_sharing(f"{a.text} {b.text}")
+    kinds = lexicon.recipients(a.shown(*hunk.old)), lexicon.recipients(b.shown(*hunk.new))
     direction = UNCLEAR if (gone and came) or not grants else WIDENS if came else NARROWS
+    if direction != UNCLEAR and set(kinds[0]) - gone and came:
+        direction = NARROWS  # of a kind of recipients one is named
+    elif direction != UNCLEAR and set(kinds[1]) - came and gone:
+        direction = WIDENS  # one that was named is any of its kind
     return Verdict("company", direction, _said(a, b, hunk))
 
 
 def _name(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
-    """A name in a heading, with or without a legal form: it may be who receives data, or where."""
+    """A name for another, with or without a legal form: it may be who receives data, who answers for it, or where."""
+    shown = [side.shown(*span) for side, span in ((a, hunk.old), (b, hunk.new))]
+    if all(map(_is_name, shown)) and hunk.old[0] and hunk.new[0] and not a.is_heading:
+        known = a.common | b.common
+        named = not any(word.lower() in known or word.isupper() for words in shown for word in _written_large(words))
+        return Verdict("name", UNCLEAR, _said(a, b, hunk)) if named and not _quoted(a, hunk.old) else None
     if _headed(a, hunk.old, b) == _headed(b, hunk.new, a):
         return None
     return Verdict("name", UNCLEAR, _said(a, b, hunk))
@@ -646,6 +694,40 @@ def _extent(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
         return None
     more = (max(came) > max(gone)) == (WEIGHT[b.frame] >= 0)
     return Verdict("extent", WIDENS if more else NARROWS, _said(a, b, hunk))
+
+
+_OPPOSITES = tuple(
+    frozenset(pair.split())
+    for pair in ("on off", "private public", "enabled disabled", "enable disable", "hidden visible", "automated manual",
+                 "encrypted unencrypted", "anonymous identified", "human automated", "person program", "person machine",
+                 "before after", "include exclude", "includes excludes", "opt-in opt-out")
+)  # fmt: skip
+
+
+def _opposite(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """A word for its opposite, whichever of the two protects: what is switched off may be the protection."""
+    gone, came = set(a.key[slice(*hunk.old)]), set(b.key[slice(*hunk.new)])
+    if any(len(pair & (gone - came)) == 1 == len(pair & (came - gone)) for pair in _OPPOSITES):
+        return Verdict("opposite", UNCLEAR, _said(a, b, hunk))
+    return None
+
+
+_OPERATIONS = tuple(
+    re.compile(rf"\b(?:{words})\b", re.I)
+    for words in (r"delet\w+|eras\w+|destroy\w*|purg\w+", r"keep|kept|keeps|stor(?:e[sd]?|ing)|retain\w*|archiv\w+",
+                  r"sell(?:s|ing)?|sold", r"shar(?:e[sd]?|ing)|disclos\w+|transfer\w*|publish\w*", r"collect\w*|gather\w*",
+                  r"anonymi[sz]\w+|de-?identif\w+", r"encrypt\w*")
+)  # fmt: skip
+
+
+def _operation(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """One thing that is done with data for another: deleted, and now archived."""
+    gone, came = (_operations(side.shown(*span)) for side, span in ((a, hunk.old), (b, hunk.new)))
+    return Verdict("operation", UNCLEAR, _said(a, b, hunk)) if gone and came and gone != came else None
+
+
+def _operations(words: str) -> frozenset[int]:
+    return frozenset(number for number, pattern in enumerate(_OPERATIONS) if pattern.search(words))
 
 
 _PERMITTED = re.compile(r"\b(?:permissible|permitted|allowed)\b", re.I)

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from aboveboard.comparison import markup
+from aboveboard.comparison import frames, markup
 from aboveboard.comparison.changes import Note
 from aboveboard.comparison.parts import Part, variants
 from aboveboard.comparison.text import HEADING, Sentence, Sentences
 
 LEAST_WORDS = 10
 """Fewer words than this are no policy."""
+LEAST_RULING = 3
+"""Sentences that allow, promise or offer something; an error page has fewer."""
 COLLAPSED = 0.2
 """A text with less than this share of the other's words was not captured whole."""
 
@@ -89,8 +91,18 @@ def of_words(sentences: Sentences, side: str) -> Iterator[Note]:
     if words < LEAST_WORDS:
         count = "no words" if not words else "one word" if words == 1 else f"{words} words"
         yield Note("too-short", f"the {side} text has {count}: it is no policy", side)
-    elif words < 400 and (found := next((s.text for s in sentences if _ERROR_PAGE.search(s.text)), None)):
+    elif words < 400 and not _rules(sentences) and (found := _error(sentences)):
         yield Note("error-page", f"the {side} text is an error page of {words} words: `{found[:80]}`", side)
+
+
+def _error(sentences: Sentences) -> str | None:
+    return next((s.text for s in sentences if _ERROR_PAGE.search(s.text)), None)
+
+
+def _rules(sentences: Sentences) -> bool:
+    """Whether a short text says what a policy says, in three sentences and in a third of them at least."""
+    ruling = sum(frames.frame(s) != frames.STATEMENT for s in sentences)
+    return ruling >= LEAST_RULING and 3 * ruling >= len(sentences)
 
 
 def of_both(old: Sentences, new: Sentences) -> Iterator[Note]:
