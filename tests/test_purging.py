@@ -102,6 +102,14 @@ def test_it_is_found_deep_inside_a_column(tmp_path: Path) -> None:
     assert ("identifier", 1) in [(kind, row) for kind, _, row in what(file, BY_NAME)]
 
 
+def test_many_names_at_once(tmp_path: Path) -> None:
+    file, sought = tmp_path / "people.parquet", Sought(names=(*(f"nobody-{n}" for n in range(40)), "vögel|.*", WHO))
+    pq.write_table(people(), file)
+    assert ("identifier", "subject", 7) in what(file, sought)
+    pq.write_table(people(None), file)
+    assert what(file, sought) == []
+
+
 def test_a_name_inside_words_is_found_by_name_and_words_are_no_identifiers(tmp_path: Path) -> None:
     file = tmp_path / "words.parquet"
     pq.write_table(pa.table({"text": [f"so said {WHO} yesterday", WHO]}), file)
@@ -154,8 +162,8 @@ def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def test_rows_of_sqlite(tmp_path: Path, database: sqlite3.Connection) -> None:
-    assert ("erased", "said.subject", 500) in what(tmp_path / "some.db", BY_HASH)
-    assert ("identifier", "said.subject", 500) in what(tmp_path / "some.db", BY_NAME)
+    assert ("erased", "said.subject", None) in what(tmp_path / "some.db", BY_HASH)
+    assert ("identifier", "said.subject", None) in what(tmp_path / "some.db", BY_NAME)
 
 
 def test_what_sqlite_deleted_and_did_not_write_over(tmp_path: Path, database: sqlite3.Connection) -> None:
@@ -248,7 +256,18 @@ def test_after_it_only_the_published_rows_are_left_to_be_rewritten(ws: Workspace
     found = purging.look(ws, subjects=[WHO]).found
     assert rooms(found, ws) == {("row", "releases")}
     assert {one.where for one in found} == {"leaf"}
-    assert len({(Path(one.file).suffix, one.row) for one in found}) == 18  # nine rows, in their file and in its tile
+    assert len(found) == 9  # in the tile; the file is the one that the manifest binds to it
+    every = purging.look(ws, every_row=True).found
+    assert len({(Path(one.file).suffix, one.row) for one in every}) == 18
+
+
+def test_a_data_file_that_is_not_what_its_manifest_says_is_hashed_row_by_row(ws: Workspace) -> None:
+    erase(ws)
+    [public] = release.published(ws.releases)
+    [data] = (public / "data").iterdir()
+    pq.write_table(pq.read_table(data), data)
+    found = purging.look(ws).found
+    assert len({(Path(one.file).suffix, one.row) for one in found}) == 18
 
 
 def test_somebody_who_only_asked_is_not_sought(ws: Workspace) -> None:
@@ -282,7 +301,7 @@ def test_rows_that_a_rewrite_removed_are_sought_in_both_releases_and_no_other(ws
     found = purging.look(ws).found
     named = {(Path(one.file).relative_to(ws.releases).parts[0], one.what) for one in found}
     assert named == {(public.name, "row"), (rewritten.name, "row")}
-    assert len(found) == 8  # two rows, in the data and the tiles of two releases
+    assert len(found) == 4  # two rows, in the tiles of two releases
     # and the private files of the release that was superseded are cleared where told to, but for what builds need
     done = purging.clean(ws, superseded=True)
     assert done.superseded == [public.name]

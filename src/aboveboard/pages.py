@@ -174,6 +174,19 @@ def of_sqlite(held: memoryview) -> Iterator[tuple[int, memoryview]]:
         yield number + 1, held[number * size : (number + 1) * size]
 
 
+def free_of_sqlite(held: memoryview) -> Iterator[int]:
+    """The numbers of the pages of a database file that are free: they may still have what once was on them."""
+    size, seen = page_size(held), set[int]()
+    (trunk,) = struct.unpack_from(">I", held, 32)
+    while trunk and trunk not in seen and trunk * size <= len(held):
+        seen.add(trunk)
+        yield trunk
+        at = (trunk - 1) * size
+        following, count = struct.unpack_from(">II", held, at)
+        yield from struct.unpack_from(f">{min(count, size // 4 - 2)}I", held, at + 8)
+        trunk = following
+
+
 def page_size(held: memoryview) -> int:
     """How many bytes a page of a database file has."""
     (size,) = struct.unpack_from(">H", held, 16)

@@ -62,14 +62,17 @@ def look(
     paths: Sequence[Path] = (),
     subjects: Sequence[str] = (),
     texts: Sequence[bytes] = (),
+    every_row: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Look for what must be gone: identifiers of who was erased (``subjects`` by name, all others by the suppression
-    list), rows that were removed, texts by their SHA-256. Without ``paths`` in everything that aboveboard writes here.
+    list), rows that were removed, texts by their SHA-256. A data file that is, to the byte, what its manifest says has the
+    leaves that its tile says; with ``every_row`` its rows are hashed all the same. Without ``paths`` in everything that
+    aboveboard writes here.
 
     Raises WorkspaceError where the key of the list is lost: then nobody can look.
     """
-    wanted = _Wanted(ws, tuple(subjects), _gone(ws), frozenset(texts))
+    wanted = _Wanted(ws, tuple(subjects), _gone(ws), frozenset(texts), every_row)
     made = scan(list(paths) or _rooms(ws), wanted.of, progress)
     if not paths:
         made.found += [Found("leftover", str(folder)) for folder in leftovers(ws)]
@@ -85,6 +88,7 @@ class _Wanted:
     names: tuple[str, ...]
     gone: Suppressions
     texts: frozenset[bytes]
+    every_row: bool
     made: dict[str, Sought] = field(default_factory=dict)
 
     def of(self, file: Path) -> Sought:
@@ -94,7 +98,7 @@ class _Wanted:
         if name not in self.made:
             known = next((one.known for one in self.made.values()), {})
             leaves = frozenset(self._leaves(name)) if name else frozenset()
-            self.made[name] = Sought(self.names, self.gone, leaves, self.texts, known)
+            self.made[name] = Sought(self.names, self.gone, leaves, self.texts, self.every_row, known)
         return self.made[name]
 
     def _leaves(self, name: str) -> Iterator[bytes]:

@@ -15,10 +15,11 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import pages, suppression
+from aboveboard import manifest, pages, suppression
 from aboveboard.engine import Engine
 from aboveboard.merkle import WIDTH
 from aboveboard.plan import text
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 LONGEST = 128
 """An identifier has at most so many bytes; what is longer, or has a blank in it, is no identifier."""
+FEW = 3
+"""So many names are looked for one after another."""
 WORDS = frozenset({"text", "content", "shape"})
 """Columns of what people wrote: names are looked for in them, identifiers by their hash are not."""
 Progress = Callable[[int, int], None]
@@ -56,10 +59,32 @@ class Sought:
     suppressions: Suppressions = suppression.NONE
     leaves: frozenset[bytes] = frozenset()
     texts: frozenset[bytes] = frozenset()
+    every_row: bool = False
+    """Hash every row again, also where a tile that the manifest binds has its leaf."""
     known: dict[bytes, bool] = field(default_factory=dict, repr=False, compare=False)
     """What was asked of the list already: most files name the same people."""
 
-    @property
+    def has_text(self, value: bytes) -> bool:
+        """Whether this is a text with one of the hashes."""
+        return bool(self.texts) and hashlib.sha256(value).digest() in self.texts
+
+    def named_in(self, data: bytes) -> bool:
+        """Whether one of the names is in these bytes."""
+        needles = self.needles
+        if len(needles) <= FEW:
+            return any(needle in data for needle in needles)
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        # Many at once are looked for by an automaton: one reading, however many they are.
+        return bool(pc.match_substring_regex(pa.array([data], pa.binary()), self.pattern)[0].as_py())
+
+    @cached_property
+    def pattern(self) -> str:
+        """The names as one regular expression over bytes."""
+        return "|".join("".join(f"\\x{byte:02x}" for byte in needle) for needle in self.needles)
+
+    @cached_property
     def needles(self) -> tuple[bytes, ...]:
         """The names as bytes, also as JSON escapes them."""
         written = [form for name in self.names for form in (name, json.dumps(name)[1:-1])]
@@ -203,37 +228,60 @@ def _parquet(one: _Open) -> Iterator[Found]:
 
     with pq.ParquetFile(one.file) as table:
         meta = table.metadata
-        names = [meta.schema.column(n).path for n in range(meta.num_columns)]
+        columns = [meta.schema.column(n) for n in range(meta.num_columns)]
+        names = [column.path for column in columns]
+        # A hash is no identifier, and words are none.
+        words = [str(c.logical_type) != "String" or c.path.split(".")[-1] in WORDS for c in columns]
         begin = 0
         for group in range(meta.num_row_groups):
             for column, name in enumerate(names):
                 chunk = meta.row_group(group).column(column)
                 if chunk.physical_type in ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"):
-                    yield from _chunk(one.file, table, one.view, one.sought, _Chunk(group, column, name, begin), chunk)
+                    at = _Chunk(group, column, name, begin, words[column])
+                    yield from _chunk(one.file, table, one.view, one.sought, at, chunk)
             begin += meta.row_group(group).num_rows
     # Minima and maxima in the footer and in page headers, and whatever no column owns.
     yield from _raw(one.file, one.held, one.sought)
-    if one.sought.leaves and "nonce" in names:
+    if one.sought.leaves and "nonce" in names and not _bound(one):
         yield from _leaves(one.file, one.sought)
+
+
+def _bound(one: _Open) -> bool:
+    """Whether this is a data file of a release as its manifest says, to the byte, and its tile too: then the tile has the
+    leaves of its rows, and is looked into itself. ``verify`` is what hashes every row again."""
+    release = one.file.parent.parent
+    if one.sought.every_row or not (release / "manifest.json").is_file():
+        return False
+    said = json.loads((release / "manifest.json").read_bytes())
+    digests = {subject["name"]: subject["digest"]["sha256"] for subject in said["subject"]}
+    name = one.file.relative_to(release).as_posix()
+    key = next((shard["key"] for shard in said["predicate"]["layout"]["shards"] if shard["file"] == name), None)
+    if key is None or digests.get(name) != hashlib.sha256(one.view).hexdigest():
+        return False
+    tile = release / manifest.tile_name(key, 0)
+    return tile.is_file() and digests.get(manifest.tile_name(key, 0)) == hashlib.sha256(tile.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
+    """Where a column chunk stands: its row group, column and first row; and whether it can hold no identifier."""
+
     group: int
     column: int
     name: str
     begin: int
+    wordy: bool
 
 
 def _chunk(
     file: Path, table: pq.ParquetFile, view: memoryview, sought: Sought, at: _Chunk, chunk: pq.ColumnChunkMetaData
 ) -> Iterator[Found]:
-    by_hash = bool(sought.suppressions) and at.name.split(".")[-1] not in WORDS
+    by_hash = bool(sought.suppressions) and not at.wordy
     hit = left = plain = False
     coded = "DELTA_BYTE_ARRAY" in chunk.encodings  # values are told by what they share with the one before
     if sought.needles or by_hash:
         for page in pages.of_chunk(view, chunk):
-            hit = hit or any(needle in page.data for needle in sought.needles)
+            hit = hit or sought.named_in(page.data)
             plain = plain or not (page.dictionary or page.numbers)
             if by_hash and page.dictionary and chunk.physical_type == "BYTE_ARRAY":
                 left = left or any(sought.erased(value) for value in pages.plain_values(page))
@@ -285,7 +333,7 @@ def _kinds(values: Iterable[bytes], sought: Sought, by_hash: bool) -> Iterator[s
             yield "identifier"
         if by_hash and sought.erased(value):
             yield "erased"
-        if sought.texts and hashlib.sha256(value).digest() in sought.texts:
+        if sought.has_text(value):
             yield "text"
 
 
@@ -344,7 +392,16 @@ def _sqlite(one: _Open) -> Iterator[Found]:
     for needle in one.sought.needles:
         if (at := one.held.find(needle)) >= 0:
             yield Found("identifier", str(one.file), f"page {at // pages.page_size(one.view) + 1}")
-    yield from _in_pages(one.file, pages.of_sqlite(one.view), one.sought)
+    # What SQLite shows was looked at; here is what it does not: free pages, and pages that its log has a newer copy of.
+    hidden = {*pages.free_of_sqlite(one.view), *_in_the_log(one.file)}
+    found = ((number, page) for number, page in pages.of_sqlite(one.view) if number in hidden)
+    yield from _in_pages(one.file, found, one.sought)
+
+
+def _in_the_log(file: Path) -> Iterator[int]:
+    log = file.with_name(f"{file.name}-wal")
+    if log.is_file():
+        yield from (number for number, _ in pages.of_wal(memoryview(log.read_bytes())))
 
 
 def _wal(one: _Open) -> Iterator[Found]:
@@ -353,34 +410,54 @@ def _wal(one: _Open) -> Iterator[Found]:
 
 
 def _in_pages(file: Path, found: Iterator[tuple[int, memoryview]], sought: Sought) -> Iterator[Found]:
-    """Identifiers by their hash in the cells of pages, also of those that nothing points at any more."""
-    if not sought.suppressions:
-        return
-    for number, page in found:
-        if any(
-            sought.erased(value)
-            for value in pages.texts_of(page, first=number == 1 and bytes(page[:16]) == pages.SQLITE)
-        ):
-            yield Found("erased", str(file), f"page {number}")
+    """Identifiers by their hash in the cells of pages."""
+    if sought.suppressions:
+        for number, page in found:
+            first = number == 1 and bytes(page[:16]) == pages.SQLITE
+            if any(sought.erased(value) for value in pages.texts_of(page, first)):
+                yield Found("erased", str(file), f"page {number}")
 
 
 def _rows(file: Path, sought: Sought) -> Iterator[Found]:
-    """The rows as SQLite shows them, with what its log adds."""
+    """The rows as SQLite shows them, with what its log adds: the database looks through them, and only what it finds is
+    told."""
     con = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
     con.text_factory = bytes
     try:
-        tables = [name.decode() for (name,) in con.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
-            named = '"' + table.replace('"', '""') + '"'
-            found = con.execute(f"SELECT * FROM {named}")
-            columns = [one[0] for one in found.description]
-            for number, row in enumerate(found):
-                for name, value in zip(columns, row, strict=True):
-                    if isinstance(value, bytes):
-                        for what in _kinds([value], sought, bool(sought.suppressions)):
-                            yield Found(what, str(file), f"{table}.{name}", number)
+        for table, column in _columns_of(con):
+            for needle in sought.needles:
+                asked = f"SELECT count(*) FROM {table} WHERE instr(CAST({column} AS BLOB), ?)"
+                [(count,)] = con.execute(asked, [needle]).fetchall()
+                if count:
+                    yield Found("identifier", str(file), _plainly(table, column, count))
+            for what, test in (("erased", sought.erased), ("text", sought.has_text)):
+                if sought.suppressions if what == "erased" else sought.texts:
+                    asked = f"SELECT DISTINCT {column} FROM {table} WHERE typeof({column}) = 'text'"
+                    count = sum(test(value) for (value,) in con.execute(asked))
+                    if count:
+                        yield Found(what, str(file), _plainly(table, column, count))
     finally:
         con.close()
+
+
+def _columns_of(con: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Every table and column, quoted."""
+    tables = con.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
+    named = [_quoted(name.decode()) for (name,) in tables]
+    return [
+        (table, _quoted(row[1].decode()))
+        for table in named
+        for row in con.execute(f"PRAGMA table_info({table})").fetchall()
+    ]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _plainly(table: str, column: str, count: int) -> str:
+    name = f"{table}.{column}".replace('"', "")
+    return name if count == 1 else f"{name}, {count:,} times"
 
 
 def _duckdb(one: _Open) -> Iterator[Found]:
@@ -394,9 +471,7 @@ def _duckdb(one: _Open) -> Iterator[Found]:
             " AND (data_type LIKE '%VARCHAR%' OR data_type LIKE '%BLOB%')"
         )
         for schema, table, column in con.execute(asked).fetchall():
-            named = ".".join('"' + one.replace('"', '""') + '"' for one in (schema, table))
-            quoted = '"' + column.replace('"', '""') + '"'
-            told = con.execute(f"SELECT {quoted} FROM {named}")
+            told = con.execute(f"SELECT {_quoted(column)} FROM {_quoted(schema)}.{_quoted(table)}")
             row, by_hash = 0, bool(one.sought.suppressions) and column not in WORDS
             while block := told.fetchmany(8_192):
                 for (value,) in block:

@@ -34,14 +34,15 @@ _WHAT = {
 @click.option(
     "--text", "texts", multiple=True, metavar="SHA256", help="Look for a text with this SHA-256; may be repeated."
 )
+@click.option("--every-row", is_flag=True, help="Hash every released row again, also where a tile has its leaf; slow.")
 @click.option(
     "--superseded", is_flag=True, help="Also clear the private files of releases that another one superseded."
 )
 @workspace_option
 @json_option
 def purge(
-    paths: Sequence[Path], verify: bool, subjects: Sequence[str], texts: Sequence[str], superseded: bool, workspace: str,
-    as_json: bool,
+    paths: Sequence[Path], verify: bool, subjects: Sequence[str], texts: Sequence[str], every_row: bool, superseded: bool,
+    workspace: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Clear what may be cleared: the ledger's file is written anew without what was deleted, and what builds left that died
     is taken away. Nothing of a live release is touched.
@@ -49,8 +50,10 @@ def purge(
     With --verify nothing is changed: the files below PATHS (without any, all that aboveboard writes in the workspace) are
     looked into, decompressed, for identifiers of erased people, removed rows and named texts. It says where, never what.
     """
-    if (verify and superseded) or (not verify and (paths or subjects or texts)):
-        raise click.UsageError("--verify goes with PATHS, --subject and --text; --superseded goes without it")
+    if (verify and superseded) or (not verify and (paths or subjects or texts or every_row)):
+        raise click.UsageError(
+            "--verify goes with PATHS, --subject, --text and --every-row; --superseded goes without it"
+        )
     from aboveboard import purging
     from aboveboard.workspace import open_workspace
 
@@ -63,7 +66,7 @@ def purge(
         hashes = [_hash(one) for one in texts]
         with shown() as progress:
             told = None if progress is None else lambda done, total: progress("looking into files", done, total)
-            made = purging.look(ws, paths, subjects, hashes, told)
+            made = purging.look(ws, paths, subjects, hashes, every_row, told)
     document = {
         "files": made.files, "bytes": made.bytes, "found": [asdict(one) for one in made.found],
         "unread": [{"file": file, "why": why} for file, why in made.unread],
