@@ -195,6 +195,8 @@ def page_size(held: memoryview) -> int:
 
 def of_wal(held: memoryview) -> Iterator[tuple[int, memoryview]]:
     """The pages that a write-ahead log holds, valid or not, with the numbers they have in the database."""
+    if len(held) < 32:
+        return
     (size,) = struct.unpack_from(">I", held, 8)
     at = 32
     while size and at + 24 + size <= len(held):

@@ -138,7 +138,8 @@ def _look(file: Path, sought: Sought, unread: list[tuple[str, str]]) -> list[Fou
         with memoryview(held) as view:
             one = _Open(file, held, view, sought, unread)
             try:
-                found.update(dict.fromkeys(look(one)))
+                for hit in look(one):
+                    found[hit] = None  # one by one: what was found before something went wrong is found
             except Exception as error:
                 unread.append((str(file), f"not read as what it seems to be: {type(error).__name__}"))
                 found.update(dict.fromkeys(_bytes(one)))
