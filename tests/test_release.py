@@ -35,6 +35,7 @@ from aboveboard.record import Part, Party, Record
 from aboveboard.regime import Regimes
 from aboveboard.relate import relate
 from aboveboard.sources import Staged, from_records
+from aboveboard.suppression import NONE
 from aboveboard.workspace import Workspace, open_workspace, read_job
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -706,9 +707,9 @@ def test_a_record_that_claims_a_later_receipt_stops_the_build(tmp_path: Path) ->
     moved = [replace(one, collected_at=NOW + timedelta(days=1)) if one.id == "3" else one for one in posts]
     later = _judged([from_records(moved, tmp_path / "again")], tmp_path, seen=tmp_path / "private")
     with pytest.raises(SourceError, match=r"1 records were received earlier .* such as `3`"):
-        intake.refuse_redated(later.engine, later.related, tmp_path / "private")
+        intake.refuse_redated(later.engine, later.related, tmp_path / "private", NONE)
     same = _judged([from_records(posts, tmp_path / "same")], tmp_path, seen=tmp_path / "private")
-    intake.refuse_redated(same.engine, same.related, tmp_path / "private")
+    intake.refuse_redated(same.engine, same.related, tmp_path / "private", NONE)
     (tmp_path / "private" / "two").mkdir()
     same.write(tmp_path / "d2", tmp_path / "private" / "two")
     assert pq.read_table(tmp_path / "private" / "two" / intake.FILE).num_rows == 0

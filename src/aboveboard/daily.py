@@ -106,11 +106,12 @@ def intake(
             disk.clear(left)
     memory.refuse_lost(ws.private, mainjob.kept(ws))
     with mainjob.related(ws, strict_files=strict_files, progress=progress) as (found, engine), release.in_plain_words():
-        memory.refuse_redated(engine, found, ws.private)
+        gone = ws.suppressions()
+        memory.refuse_redated(engine, found, ws.private, gone)
         with disk.leased(ws.private, _STAGED_INTAKE) as hidden:
             try:
                 hidden.mkdir(mode=0o700)
-                received = memory.remember(engine, found, ws.private, hidden, ws.keys.secret("uid"))
+                received = memory.remember(engine, found, ws.private, hidden, ws.keys.secret("uid"), gone)
                 if received is None:
                     return None
                 name = f"{NAMED}{at:%Y-%m-%dT%H%M%S.%f}Z"

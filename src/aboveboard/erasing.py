@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from aboveboard import disk, release, shredding, statement, suppression
+from aboveboard import disk, purging, release, shredding, statement, suppression
 from aboveboard.choice import Event
 from aboveboard.daily import EPOCHS, FACTS, NAMED
 from aboveboard.errors import ReleaseError
@@ -189,11 +188,8 @@ def _refuse_running(ws: Workspace, erasure: Erasure) -> None:
             "a build that began before the request is still running",
             hint="let it end, then run `aboveboard erase --due`",
         )
-    for folder in release.unfinished(ws.private):
-        with disk.taken(folder) as ours:
-            staged = {entry["staged"] for entry in ws.ledger.releases()}
-            if ours and folder.name not in staged:
-                shutil.rmtree(folder, ignore_errors=True)
+    for folder in purging.leftovers(ws):
+        purging.clear_leftover(ws, folder)
 
 
 def _identifiers(subject: str, also: Sequence[str]) -> tuple[str, ...]:

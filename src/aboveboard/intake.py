@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from aboveboard import disk, merkle, writing
 from aboveboard.descriptor import net
-from aboveboard.engine import Engine
+from aboveboard.engine import Engine, erased_in
 from aboveboard.errors import SourceError
 from aboveboard.manifest import Received
 from aboveboard.plan import text
 from aboveboard.relate import Related
+from aboveboard.suppression import Suppressions
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,8 +30,10 @@ FILE = "first-seen.parquet"
 
 _OWN = """
 SELECT record_id, min(source) AS source, min(collected_at) AS collected_at FROM read_parquet([{shards}])
-WHERE origin = 'first_party' AND collected_at IS NOT NULL GROUP BY record_id
+WHERE origin = 'first_party' AND collected_at IS NOT NULL AND coalesce(subject NOT IN (SELECT subject FROM gone), TRUE)
+GROUP BY record_id
 """
+"""Of who was erased nothing is remembered, not even that a record was here."""
 _LATER = """
 SELECT count(*), min(o.source), min(o.record_id) FROM own AS o JOIN seen AS s USING (record_id)
 WHERE o.collected_at > s.collected_at
@@ -38,10 +41,10 @@ WHERE o.collected_at > s.collected_at
 _NEW = "SELECT * FROM own ANTI JOIN seen USING (record_id) ORDER BY record_id"
 
 
-def refuse_redated(engine: Engine, related: Related, private: Path) -> None:
+def refuse_redated(engine: Engine, related: Related, private: Path, gone: Suppressions) -> None:
     """Raises SourceError where a first-party record claims to be received later than an earlier release saw it."""
     with engine.connect() as con:
-        if not _views(con, related, private):
+        if not _views(con, related, private, gone):
             return
         [(count, source, record_id)] = con.execute(_LATER).fetchall()
     if count:
@@ -66,11 +69,13 @@ def refuse_lost(private: Path, kept: Mapping[str, str]) -> None:
             )
 
 
-def remember(engine: Engine, related: Related, private: Path, into: Path, key: bytes) -> Received | None:
+def remember(
+    engine: Engine, related: Related, private: Path, into: Path, key: bytes, gone: Suppressions
+) -> Received | None:
     """Keep, in the private part of a release, the first receipt of every record that is new; returns what can be said of
-    them in public, if there are any. ``key`` hides their ids (``leaf``)."""
+    them in public, if there are any. ``key`` hides their ids (``leaf``); of who was erased (``gone``) nothing is kept."""
     with engine.connect() as con:
-        query = _NEW if _views(con, related, private) else "FROM own ORDER BY record_id"
+        query = _NEW if _views(con, related, private, gone) else "FROM own ORDER BY record_id"
         with disk.step("first-seen"):
             writing.copy_rows(con, query, into / FILE)
             disk.settle(into / FILE)
@@ -98,9 +103,11 @@ FROM {kept} ORDER BY leaf
 """
 
 
-def _views(con: duckdb.DuckDBPyConnection, related: Related, private: Path) -> bool:
+def _views(con: duckdb.DuckDBPyConnection, related: Related, private: Path, gone: Suppressions) -> bool:
     """Make the views ``own`` and, where there was a release before, ``seen``; says whether there was."""
     shards = ", ".join(text(str(shard)) for _, shard in related.shards)
+    erased = erased_in(con, f"read_parquet([{shards}])", gone) if shards else []
+    con.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS subject", [erased])
     con.execute(f"CREATE TEMP VIEW own AS {_OWN.format(shards=shards)}")
     kept = sorted(path for path in private.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
     if kept:

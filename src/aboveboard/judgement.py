@@ -170,7 +170,7 @@ class Judgement:
                 "a judgement without keys writes nothing", hint="give Judgement the keys of the workspace"
             )
         if self.seen is not None:
-            intake.refuse_redated(self.engine, self.related, self.seen)
+            intake.refuse_redated(self.engine, self.related, self.seen, self.gate.snapshot.suppressions)
         decisions, parts, index, people = (private / name for name in ("decisions", "parts", "index", "people"))
         data = public / "data"
         for folder in (data, decisions, parts, index, people):
@@ -191,7 +191,8 @@ class Judgement:
         mapped = self._map_subjects(public, private, salt)
         received = None
         if self.seen is not None:
-            received = intake.remember(self.engine, self.related, self.seen, private, self.keys.secret("uid"))
+            key, gone = self.keys.secret("uid"), self.gate.snapshot.suppressions
+            received = intake.remember(self.engine, self.related, self.seen, private, key, gone)
         for folder in (data, decisions, index, people, private / "quarantine", private):
             disk.settle(folder)
         return manifest.Governed(

@@ -32,6 +32,10 @@ _FORGET = text("UPDATE erasures SET subject = NULL, identifiers = NULL WHERE id 
 _SUPPRESS = text("INSERT INTO suppressions (hash, erasure, key) VALUES (:hash, :erasure, :key)")
 _UNSUPPRESS = text("DELETE FROM suppressions WHERE erasure = :erasure")
 _LISTED = text("SELECT DISTINCT hash, key FROM suppressions ORDER BY hash")
+_GONE = text(
+    "SELECT DISTINCT hash FROM suppressions WHERE erasure IN (SELECT id FROM erasure_ends WHERE how = 'executed')"
+    " AND hash NOT IN (SELECT hash FROM suppressions WHERE erasure NOT IN (SELECT id FROM erasure_ends))"
+)
 _NEXT = text("SELECT count(*) + 1 FROM erasures")
 _REDUCE = text(
     "UPDATE events SET subject = :gone, type = 'suppressed', external_id = NULL, category = NULL, purpose = NULL,"
@@ -116,6 +120,11 @@ def pending(connection: Connection) -> list[Erasure]:
 def ended(connection: Connection) -> list[Ended]:
     """What became of the others."""
     return [Ended(row.id, row.how, moment(row.at), row.events, row.keys) for row in connection.execute(_ENDED)]
+
+
+def gone(connection: Connection) -> frozenset[str]:
+    """The hashes of those who were erased, without the ones who only asked for it."""
+    return frozenset(connection.execute(_GONE).scalars())
 
 
 def listed(connection: Connection) -> Mapping[str, str]:

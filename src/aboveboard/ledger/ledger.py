@@ -330,6 +330,17 @@ class Ledger:
         with database.reading(self._engine) as connection:
             return forgetting.listed(connection)
 
+    @property
+    def file(self) -> Path | None:
+        """The file it lies in; None where it lies in none."""
+        found = self._engine.url.database
+        return Path(found) if found and found != ":memory:" else None
+
+    def gone(self) -> frozenset[str]:
+        """The hashes of who was erased; of who only asked for it, something may still be here."""
+        with database.reading(self._engine) as connection:
+            return forgetting.gone(connection)
+
     def tidy(self) -> bool:
         """Write the file anew, without the remains of what was deleted; says whether nobody was in the way."""
         return database.tidy(self._engine)
