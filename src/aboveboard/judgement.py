@@ -425,7 +425,8 @@ WHERE source = {source} AND ordinal BETWEEN (SELECT min(ordinal) FROM staged) AN
 """
 """What is owed to others in one shard."""
 _DECISIONS = f"""
-SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at, r.subject, {commitments.OTHERS} AS shared
+SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at, r.subject, {commitments.OTHERS} AS shared,
+  r.kind, r.categories
 FROM decisions AS d JOIN records AS r USING (ordinal)
 ORDER BY d.source, d.ordinal
 """

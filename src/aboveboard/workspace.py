@@ -46,8 +46,21 @@ _KEYS = {
     "facts": ("path",),
     "engine": ("threads", "memory"),
     "log": ("origin", "trust"),
+    "portal": ("contact", "authority"),
 }
-_TABLES = {"workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine"}
+_TABLES = {
+    "workspace",
+    "policy",
+    "ledger",
+    "log",
+    "facts",
+    "sources",
+    "regions",
+    "regime",
+    "licence",
+    "engine",
+    "portal",
+}
 
 
 @dataclass(frozen=True)
@@ -274,6 +287,11 @@ class Workspace:
             except OSError as error:
                 raise WorkspaceError("the trust in the log cannot be read", file=path, hint="check the path") from error
         return Trust((self.signer("log").key,))
+
+    @property
+    def told(self) -> Mapping[str, str]:
+        """What [portal] tells people: whom to write to (``contact``), and where to complain (``authority``)."""
+        return {name: str(said) for name, said in self._table("portal").items()}
 
     @property
     def releases(self) -> Path:

@@ -29,6 +29,7 @@ COMMANDS = {
     "log": "aboveboard.cli.log:log",
     "policy": "aboveboard.cli.policy:policy",
     "release": "aboveboard.cli.release:release",
+    "serve": "aboveboard.cli.serve:serve",
     "verify": "aboveboard.cli.verify:verify",
 }
 
@@ -85,6 +86,7 @@ SUMMARIES = {
     "log": "the signed log: prove, audit, witness",
     "policy": "check, show, test and compare policies",
     "release": "build, list and show releases",
+    "serve": "the portal of a workspace, on this machine",
     "verify": "check a release, a record's proof, a checkpoint or a receipt",
 }
 
