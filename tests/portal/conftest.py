@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,18 +56,32 @@ class Platform:
 Made = Callable[..., Platform]
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small platform with one release, built once; tests work on copies."""
+    folder = small.make(tmp_path_factory.mktemp("portal") / "small")
+    ws = open_workspace(folder)
+    mainjob.build(ws, read_job(folder / "job.toml"))
+    ws.ledger.close()
+    return folder
+
+
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Made]:
+def platform(tmp_path: Path, built: Path) -> Iterator[Made]:
     """Makes platforms; what is given bends their posts."""
     made: list[Platform] = []
 
-    def make(name: str = "here", posts: small.Bend = list, build: bool = True, **settings: Any) -> Platform:
-        folder = small.make(tmp_path / name, posts=posts)
+    def make(name: str = "here", posts: small.Bend | None = None, build: bool = True, **settings: Any) -> Platform:
+        folder, ready = tmp_path / name, build and posts is None
+        if ready:
+            shutil.copytree(built, folder)
+        else:
+            small.make(folder, posts=posts or list)
         ws = open_workspace(folder)
         rate = settings.pop("rate", Rate(100_000))
         one = Platform(ws, portal.app(ws, by_header, rate=rate, **settings))
         made.append(one)
-        if build:
+        if build and not ready:
             one.build()
         return one
 

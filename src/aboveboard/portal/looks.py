@@ -69,11 +69,15 @@ class Looks:
 
     def of(self, subject: str) -> Sequence[Look]:
         """The looks at one person's data, the newest first."""
+        if not self.file.exists():  # reading makes nothing
+            return []
         with self._open() as con:
             return [_look(row) for row in con.execute(f"{_ROWS} WHERE subject = ? ORDER BY number DESC", (subject,))]
 
     def all(self, after: int = 0, most: int = 1 << 31) -> Iterator[Look]:
         """Every look behind a number, in order."""
+        if not self.file.exists():
+            return iter(())
         with self._open() as con:
             rows = con.execute(f"{_ROWS} WHERE number > ? ORDER BY number LIMIT ?", (after, most)).fetchall()
         return (_look(row) for row in rows)
@@ -108,11 +112,16 @@ class Looks:
 
 
 def _begin(file: Path) -> None:
+    """Make the list where there is none; it is there whole or not at all. The caller holds the lock."""
     if file.exists():
         return
-    disk.write(file, b"", mode=0o600)
-    with closing(sqlite3.connect(file)) as con:
+    new = file.with_name(f".{file.name}.new")
+    new.unlink(missing_ok=True)
+    disk.write(new, b"", mode=0o600)
+    with closing(sqlite3.connect(new)) as con:
         con.executescript(_SHAPE)
+    disk.settle(new)
+    disk.move(new, file)
 
 
 def _look(row: Sequence[object]) -> Look:

@@ -7,6 +7,7 @@ the page says so and asks again. The numbers are those of ``effect`` towards a p
 
 from __future__ import annotations
 
+import atexit
 import logging
 import queue
 import threading
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 IDLE = 120.0
 """Seconds without a question after which the sources are let go: staged, they are text on the disk."""
 KEPT = 4_096
+_TICK = 0.5
 WAITING = 256
 """How many people may wait for their numbers; whoever comes later is told to come back."""
 _LOG = logging.getLogger("aboveboard.portal")
@@ -48,6 +50,7 @@ class Numbers:
     _asked: queue.Queue[Question] = field(default_factory=lambda: queue.Queue(WAITING))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
+    _closed: bool = False
 
     def of(self, question: Question, patience: float = 0.3) -> tuple[str, dict[str, Any] | None]:
         """``("counted", document)``, ``("none", None)`` where the person has no record that could move, ``("counting", None)``
@@ -78,10 +81,22 @@ class Numbers:
             future = self._found[question] = Future()
             while len(self._found) > KEPT:
                 self._found.popitem(last=False)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="aboveboard-numbers", daemon=True)
-                self._thread.start()
+            self._begin()
             return future
+
+    def _begin(self) -> None:
+        """A thread that answers, where there is none; the caller holds the lock."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="aboveboard-numbers", daemon=True)
+            self._thread.start()
+            atexit.register(self.close)
+
+    def close(self) -> None:
+        """Stop counting and let the sources go; whoever waits is told that it failed. Returns when the thread is gone."""
+        thread, self._closed = self._thread, True
+        if thread is not None:
+            thread.join(60)
+        atexit.unregister(self.close)
 
     def _work(self) -> None:
         """Answer questions until nobody has asked for a while."""
@@ -92,14 +107,12 @@ class Numbers:
         with self._lock:
             self._thread = None
             waiting = not self._asked.empty()
-        if waiting:
+        if waiting and not self._closed:
             self._again()
 
     def _again(self) -> None:
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="aboveboard-numbers", daemon=True)
-                self._thread.start()
+            self._begin()
 
     def _answer_all(self) -> None:
         from aboveboard import mainjob
@@ -107,11 +120,14 @@ class Numbers:
         from aboveboard.workspace import JobFile
 
         with mainjob.prepared(self.ws, JobFile(Job("service.operation"))) as ready:
-            while True:
+            idle = 0.0
+            while idle < IDLE and not self._closed:
                 try:
-                    question = self._asked.get(timeout=IDLE)
+                    question = self._asked.get(timeout=_TICK)
                 except queue.Empty:
-                    return
+                    idle += _TICK
+                    continue
+                idle = 0.0
                 self._answer(ready, question)
 
     def _answer(self, ready: Prepared, question: Question) -> None:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from aboveboard import vocabulary
 from aboveboard.portal import charts
+from aboveboard.portal.pages.policies import segments
 from aboveboard.portal.words import Words
 
 STATIC = Path(__file__).parent / "static"
@@ -44,6 +45,9 @@ def environment(tag: str) -> Environment:
         "day": lambda moment: _time(moment, words.day(moment)),
         "moment": lambda moment: _time(moment, words.moment(moment)),
         "number": words.number,
+        "segments": segments,
+        "told_numbers": _numbers,
+        "rows_of": lambda cards: [(words.day(one["as_of"]), one["rows"].get("about", 0)) for one in cards],
         "purpose": lambda key: _said(words, vocabulary.PURPOSES, key),
         "category": lambda key: _said(words, vocabulary.CATEGORIES, key),
         "basis": lambda key: _said(words, vocabulary.BASES, key),
@@ -58,6 +62,11 @@ def _time(moment: str | None, written: str) -> Markup:
 def _said(words: Words, terms: Mapping[str, vocabulary.Term], key: str) -> str:
     """A term in the language of the page; a key that the vocabulary does not know is shown as it is."""
     return words(terms[key].says) if key in terms else key
+
+
+def _numbers(told: Mapping[str, Mapping[str, int]]) -> list[tuple[str, int]]:
+    """Rounded counts as a chart draws them; what is only called small is drawn as nothing."""
+    return [(name, count.get("about", 0)) for name, count in told.items()]
 
 
 def _urls(root: str) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aboveboard.workspace import JobFile, Workspace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tenant:
     """A workspace as the portal shows it; what is heavy is opened at first use and kept."""
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aboveboard.portal.asking import Answer, Asked
-from aboveboard.portal.pages import overview
-from aboveboard.portal.principal import MEMBER
+from aboveboard.portal.pages import choices, engineer, overview, policies, public, records, used, withdraw
+from aboveboard.portal.principal import AUDITOR, ENGINEER, MEMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,42 @@ MEMBERS = (
     Way("/", "Your data", overview.show, _MEMBER, menu="member"),
     Way("/off", "Your data", overview.turn_off, _MEMBER, ("POST",)),
     Way("/notice", "Your data", overview.acknowledge, _MEMBER, ("POST",)),
+    Way("/choices", "Choices", choices.show, _MEMBER, menu="member"),
+    Way("/choices", "Choices", choices.save, _MEMBER, ("POST",)),
+    Way("/used", "What was used", used.show, _MEMBER, menu="member"),
+    Way("/used/{release}/capsule", "Capsule", used.capsule, _MEMBER),
+    Way("/used/{release}/export.{kind}", "Export", used.export, _MEMBER),
+    Way("/used/{release}/{number}", "What was used", used.one, _MEMBER),
+    Way("/used/{release}/{number}/proof.json", "Proof", used.proof, _MEMBER),
+    Way("/withdraw", "Withdraw", withdraw.show, _MEMBER, menu="member"),
+    Way("/withdraw", "Withdraw", withdraw.stop, _MEMBER, ("POST",)),
+    Way("/records", "My records", records.show, _MEMBER, menu="member"),
+    Way("/records/receipts/{position}", "Receipt", records.receipt, _MEMBER),
+    Way("/records/export", "Export", records.export, _MEMBER),
 )
-WAYS = MEMBERS
+_WORKERS = (ENGINEER, AUDITOR)
+ENGINEERS = (
+    Way("/explain", "Explain a record", engineer.explain_form, (ENGINEER,), menu="work"),
+    Way("/explain", "Explain a record", engineer.explain, (ENGINEER,), ("POST",)),
+    Way("/withdrawals", "Noes and deadlines", engineer.withdrawals, _WORKERS, menu="work"),
+    Way("/audit", "Audit log", engineer.audit, _WORKERS, menu="work"),
+    Way("/audit/export", "Export", engineer.export, _WORKERS),
+)
+PUBLIC = (
+    Way("/transparency", "Transparency", public.transparency, menu="public"),
+    Way("/policies", "Policies", policies.listed, menu="public"),
+    Way("/policies/compare", "Policies compared", policies.side_by_side),
+    Way("/policies/{version}", "Policy", policies.text),
+    Way("/releases", "Training sets", public.releases, menu="public"),
+    Way("/releases/{release}", "Training set", public.release),
+    Way("/verify", "Verify", public.verify_form, menu="public"),
+    Way("/verify", "Verify", public.verify, methods=("POST",)),
+    Way("/bots", "For crawlers", public.bots, menu="public"),
+    Way("/robots.txt", "robots.txt", public.robots),
+    Way("/not-a-member", "I am not a member", public.outsiders, menu="public"),
+    Way("/not-a-member", "I am not a member", public.ask_as_outsider, methods=("POST",)),
+)
+WAYS = (*MEMBERS, *ENGINEERS, *PUBLIC)
 WRONG = Way("", "Not here", lambda asked: overview.show(asked))
 _FREE = ("/off", "/choices", "/withdraw", "/static/", "/notice")
 """Where people say no, and what a page is drawn with."""
