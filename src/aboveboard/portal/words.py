@@ -18,6 +18,8 @@ from babel import Locale, dates, numbers
 SOURCE, PSEUDO = "en", "ar-XB"
 CATALOGUES = Path(__file__).parent / "locale"
 DOMAIN = "portal"
+_WRITTEN = {SOURCE: "en-GB", PSEUDO: "en-GB"}
+"""How numbers and moments are written where the tag does not settle it: a day before its month."""
 _RLO, _PDF = "\u202e", "\u202c"
 """What turns the writing of a marked sentence round (right-to-left override), and its end."""
 
@@ -35,7 +37,7 @@ class Words:
 
     @property
     def _locale(self) -> Locale:
-        return Locale.parse(SOURCE if self.tag == PSEUDO else self.tag, sep="-")
+        return Locale.parse(_WRITTEN.get(self.tag, self.tag), sep="-")
 
     def __call__(self, sentence: str, **values: object) -> str:
         """A sentence in this language, with its values put in."""

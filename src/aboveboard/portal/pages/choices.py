@@ -6,7 +6,7 @@ One form; each row that changed is recorded, no first. A no needs nothing; a yes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aboveboard import vocabulary
@@ -98,12 +98,16 @@ def _row(asked: Asked, who: Person, seen: Person, switch: Switch) -> dict[str, A
         "basis": switch.clause.basis, "asks": switch.asks, "upcoming": switch.upcoming, "clause": _clause(switch),
         "choice": {"state": _chosen(chosen.state), "events": [shared.event(one) for one in chosen.events],
                    "older": any(e.past_from or e.past_to for e in chosen.events)},
-        "effect": choosing.effect(asked.tenant, seen, switch, asked.now).document(),
+        "effect": _effect(asked, seen, switch),
         "older": None if older is None else {
-            "before": switch.version.effective_from.isoformat(),
-            **choosing.effect(asked.tenant, seen, switch, asked.now, older).document(),
+            "before": shared.local(switch.version, switch.version.effective_from), **_effect(asked, seen, switch, older),
         },
     }  # fmt: skip
+
+
+def _effect(asked: Asked, who: Person, switch: Switch, collected: datetime | None = None) -> dict[str, Any]:
+    found = choosing.effect(asked.tenant, who, switch, asked.now, collected)
+    return {**found.document(), "from": shared.local(switch.version, found.since) if found.since else None}
 
 
 def _chosen(state: str) -> str:
@@ -114,7 +118,7 @@ def _chosen(state: str) -> str:
 def _clause(switch: Switch) -> dict[str, Any]:
     clause, version = switch.clause, switch.version
     return {
-        "id": clause.id, "version": version.version, "effective_from": version.effective_from.isoformat(),
+        "id": clause.id, "version": version.version, "effective_from": shared.local(version, version.effective_from),
         "heading": list(clause.citation.heading), "quote": clause.citation.quote, "uses": list(clause.uses),
     }  # fmt: skip
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from aboveboard.choice import Event
 from aboveboard.portal import choosing, items
 from aboveboard.portal.asking import Asked, Moved, Page, Unfit
-from aboveboard.portal.choosing import Person, Switch
+from aboveboard.portal.choosing import Person
 from aboveboard.portal.pages import shared
 from aboveboard.portal.published import Published
 
@@ -60,8 +59,8 @@ def banner(asked: Asked, who: Person) -> dict[str, Any] | None:
     if any(event.type == "notice_shown" and event.notice == version.text_sha256 for event in who.events):
         return None
     return {
-        "version": version.version, "announced_at": version.announced_at.isoformat(),
-        "effective_from": version.effective_from.isoformat(), "upcoming": version.effective_from > asked.now,
+        "version": version.version, "announced_at": shared.local(version, version.announced_at),
+        "effective_from": shared.local(version, version.effective_from), "upcoming": version.effective_from > asked.now,
         "window": version.notice_window.says, "text_sha256": version.text_sha256,
     }  # fmt: skip
 
@@ -86,22 +85,14 @@ def _purposes(asked: Asked, who: Person) -> list[dict[str, Any]]:
     """What today's policy may do with their data, purpose by purpose, in one word each; the widest of its rows counts."""
     seen = who.objecting(asked.now) if asked.gpc else who
     found: dict[str, list[str]] = {}
-    when: dict[str, datetime | None] = {}
+    when: dict[str, str | None] = {}
     for switch in choosing.switches(asked.tenant.ws.policy, asked.now):
         if not switch.fixed:
             told = choosing.effect(asked.tenant, seen, switch, asked.now)
             found.setdefault(switch.purpose, []).append(told.state)
-            when.setdefault(switch.purpose, told.since)
-    return [
-        {"purpose": purpose, "state": _widest(states), "from": (since := when[purpose]) and since.isoformat()}
-        for purpose, states in found.items()
-    ]
+            when.setdefault(switch.purpose, shared.local(switch.version, told.since) if told.since else None)
+    return [{"purpose": purpose, "state": _widest(states), "from": when[purpose]} for purpose, states in found.items()]
 
 
 def _widest(states: list[str]) -> str:
     return next(state for state in ("used", "used_from", "not_used") if state in states)
-
-
-def switch_of(asked: Asked, key: str) -> Switch | None:
-    """The switch of a key."""
-    return next((one for one in choosing.switches(asked.tenant.ws.policy, asked.now) if one.key == key), None)

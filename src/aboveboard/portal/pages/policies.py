@@ -15,6 +15,7 @@ from aboveboard.comparison import Comparison, compare
 from aboveboard.policy import PolicyVersion
 from aboveboard.portal.asking import Asked, NotThere, Page
 from aboveboard.portal.numbers import Question
+from aboveboard.portal.pages import shared
 
 _HEADING = re.compile(r"(#{1,4})\s+(.*)")
 
@@ -76,11 +77,11 @@ def _version(asked: Asked, version: PolicyVersion) -> dict[str, Any]:
     current = asked.tenant.ws.policy.in_force(asked.now)
     state = "past" if version.effective_from <= asked.now else "coming"
     return {
-        "version": version.version, "effective_from": version.effective_from.isoformat(),
-        "announced_at": version.announced_at.isoformat(), "text_sha256": version.text_sha256,
+        "version": version.version, "effective_from": shared.local(version, version.effective_from),
+        "announced_at": shared.local(version, version.announced_at), "text_sha256": version.text_sha256,
         "state": "in_force" if version is current else state, "older_data": version.retroactive,
         "notice_window": version.notice_window.says,
-        "effective_to": version.effective_to and version.effective_to.isoformat(),
+        "effective_to": version.effective_to and shared.local(version, version.effective_to),
     }  # fmt: skip
 
 
@@ -126,12 +127,19 @@ def _for_you(change: Mapping[str, Any], effect: Mapping[str, Any] | None) -> lis
     """What the uses that a change is about do to this member's data; nothing where the change names no purpose."""
     if effect is None or effect["state"] != "counted":
         return []
-    return [
-        {"purpose": use["purpose"], "older": use["declared_rule"]["newly"], "new": use["new_so_far"]["newly"],
-         "no_longer": use["declared_rule"]["no_longer"] + use["new_so_far"]["no_longer"]}
-        for use in effect["uses"]
-        if any(vocabulary.covers(named, use["purpose"]) for named in change["purposes"])
-    ]  # fmt: skip
+    found: dict[str, dict[str, Any]] = {}
+    for use in effect["uses"]:
+        if any(vocabulary.covers(named, use["purpose"]) for named in change["purposes"]):
+            told = _moved(use)
+            best = found.setdefault(use["purpose"], told)  # of several uses of one purpose, the one that moves most
+            found[use["purpose"]] = max(best, told, key=lambda one: one["older"] + one["new"] + one["no_longer"])
+    return [one for one in found.values() if one["older"] or one["new"] or one["no_longer"]]
+
+
+def _moved(use: Mapping[str, Any]) -> dict[str, Any]:
+    rule, since = use["declared_rule"], use["new_so_far"]
+    return {"purpose": use["purpose"], "older": rule["newly"], "new": since["newly"],
+            "no_longer": rule["no_longer"] + since["no_longer"]}  # fmt: skip
 
 
 # --- the words ----------------------------------------------------------------------------------------------------

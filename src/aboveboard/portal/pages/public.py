@@ -84,12 +84,14 @@ def _choices(tenant: Tenant, head: int) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=8)
 def _latency(tenant: Tenant, head: int, releases: tuple[tuple[int, Any], ...]) -> dict[str, Any] | None:
-    """How long a no took until a release had heard it, in hours; None while too few were heard."""
+    """How long a no took until a release had heard it, in hours, of those that came when something was out already; None
+    while too few were heard."""
+    first = releases[0][0] if releases else head
     table = tenant.ws.ledger.snapshot(position=head).events_table().select(["position", "type", "recorded_at"])
     waits = []
     for position, kind, recorded in zip(*(column.to_pylist() for column in table.columns), strict=True):
         heard = next((moment for reached, moment in releases if reached >= position), None)
-        if kind in DENIES and heard is not None:
+        if kind in DENIES and heard is not None and position > first:
             waits.append((heard.replace(tzinfo=None) - recorded.replace(tzinfo=None)).total_seconds() / 3600)
     if len(waits) < FEW:
         return None

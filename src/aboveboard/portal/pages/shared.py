@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aboveboard.choice import Event, explicit, fold, sensitive
+from aboveboard.policy import PolicyVersion
 from aboveboard.portal import choosing
 from aboveboard.portal.asking import Asked, Moved, StepUp
 from aboveboard.portal.choosing import Person
@@ -24,14 +26,23 @@ def who(asked: Asked) -> Person:
     return choosing.person(asked.tenant, asked.subject)
 
 
+def local(version: PolicyVersion, moment: datetime) -> str:
+    """A moment of a version in the zone in which it was announced: a day that people were told must not become another."""
+    return moment.astimezone(ZoneInfo(version.zone)).isoformat()
+
+
 def policy(asked: Asked) -> dict[str, Any]:
     """The version in force, and one that is announced, with the days that are left until it begins."""
     now, coming = asked.tenant.ws.policy.in_force(asked.now), None
     later = [v for v in asked.tenant.versions if v.announced_at <= asked.now < v.effective_from]
     if later:
         left = (later[0].effective_from - asked.now).days
-        coming = {"version": later[0].version, "effective_from": later[0].effective_from.isoformat(), "days_left": left}
-    current = None if now is None else {"version": now.version, "effective_from": now.effective_from.isoformat()}
+        coming = {
+            "version": later[0].version,
+            "effective_from": local(later[0], later[0].effective_from),
+            "days_left": left,
+        }
+    current = None if now is None else {"version": now.version, "effective_from": local(now, now.effective_from)}
     return {"policy": current, "upcoming": coming}
 
 
