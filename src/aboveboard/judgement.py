@@ -480,7 +480,8 @@ JOIN (SELECT source, min(ordinal) AS first, max(ordinal) AS last FROM staged GRO
 """What is owed to others in the shards at hand."""
 _DECISIONS = f"""
 SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at,
-  CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, {commitments.OTHERS} AS shared
+  CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, {commitments.OTHERS} AS shared,
+  r.kind, r.categories
 FROM decisions AS d JOIN records AS r USING (ordinal)
 ORDER BY d.source, d.ordinal
 """

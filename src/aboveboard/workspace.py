@@ -50,9 +50,11 @@ _KEYS = {
     "engine": ("threads", "memory"),
     "log": ("origin", "trust"),
     "notices": ("wait_hours", "give_up_days", "timeout_seconds"),
+    "portal": ("contact", "authority"),
 }
 _TABLES = {
     "workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine", "recipients", "notices",
+    "portal",
 }  # fmt: skip
 
 
@@ -399,6 +401,11 @@ class Workspace:
     def retractions(self) -> Path:
         """Where the lists of records lie that were taken out one by one."""
         return self.private / "retractions"
+
+    @property
+    def told(self) -> Mapping[str, str]:
+        """What [portal] tells people: whom to write to (``contact``), and where to complain (``authority``)."""
+        return {name: str(said) for name, said in self._table("portal").items()}
 
     @property
     def releases(self) -> Path:

@@ -32,6 +32,7 @@ COMMANDS = {
     "policy": "aboveboard.cli.policy:policy",
     "purge": "aboveboard.cli.purge:purge",
     "release": "aboveboard.cli.release:release",
+    "serve": "aboveboard.cli.serve:serve",
     "verify": "aboveboard.cli.verify:verify",
     "withdraw": "aboveboard.cli.withdraw:withdraw",
     "withdrawals": "aboveboard.cli.withdraw:withdrawals",
@@ -95,6 +96,7 @@ SUMMARIES = {
     "policy": "check, show, test and compare policies",
     "purge": "clear what must be gone, and look whether it is",
     "release": "build, list and show releases",
+    "serve": "the portal of a workspace, on this machine",
     "verify": "check a release, a record's proof, a checkpoint or a receipt",
 }
 

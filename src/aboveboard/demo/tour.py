@@ -119,4 +119,5 @@ class Tour:
             f"  {self.command} capsule make {subject} {self.release.id} -o mine.capsule {w}    # for one person",
             f"  {self.command} check-me mine.capsule {self.release.public}",
             f"  {self.command} release audit latest {w}    # an auditor's recomputation of all of it",
+            f"  {self.command} serve {self.folder}    # the portal, on this machine (pip install 'aboveboard[portal]')",
         ]

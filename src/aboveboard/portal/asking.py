@@ -1,0 +1,94 @@
+"""What a page is asked, and what it answers with: plain values, so that a page is a function and a test calls it.
+
+``Page`` is a template with the document it shows; the document alone is the page's JSON twin, so nothing can be on the one
+that is not on the other. ``Moved`` is what a POST answers with: where the result is to be read (303).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aboveboard.errors import AboveboardError
+from aboveboard.portal.principal import Principal
+from aboveboard.portal.tenant import Tenant
+from aboveboard.portal.words import Words
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request, read. ``form`` and ``query`` hold every value of a name; ``gpc``: the browser asks, by ``Sec-GPC``
+    (Global Privacy Control), that nothing be sold or shared."""
+
+    tenant: Tenant
+    principal: Principal | None
+    words: Words
+    now: datetime
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    form: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    gpc: bool = False
+
+    @property
+    def subject(self) -> str:
+        """Whose pages these are. INVARIANT: it comes from the principal and from nowhere else."""
+        if self.principal is None:
+            raise Stranger
+        return self.principal.subject
+
+    def one(self, name: str) -> str | None:
+        """A value of the query, else None."""
+        found = self.query.get(name)
+        return found[0] if found and found[0] else None
+
+    def said(self, name: str) -> str | None:
+        """A value of the form, else None."""
+        found = self.form.get(name)
+        return found[0] if found and found[0] else None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A template and its document."""
+
+    template: str
+    document: Mapping[str, Any]
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where the result of a POST is to be read: a path of the portal, with what happened in its query."""
+
+    to: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """A file to keep; ``chunks`` may be made while it is sent."""
+
+    name: str
+    media: str
+    chunks: Iterable[bytes]
+
+
+Answer = Page | Moved | Given
+
+
+class Stranger(Exception):
+    """Somebody who is not signed in asks for what is a member's."""
+
+
+class NotThere(Exception):
+    """Nothing is there, or nothing of theirs: which of the two is not said."""
+
+
+class Unfit(AboveboardError):
+    """A form that cannot be what the page sent."""
+
+
+class StepUp(Exception):
+    """What is asked needs a fresh proof of who asks: widening, exports and keys, never a no."""

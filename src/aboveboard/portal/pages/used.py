@@ -1,0 +1,235 @@
+"""M4, What of mine was used, what was not, and why: item by item, with the clause, the choice in force, and the proof.
+
+An item with other people in it is told with one sentence and neither as in nor as out (docs/adr/0008).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from aboveboard import reasons
+from aboveboard.choice import explicit, fold, sensitive
+from aboveboard.portal import items
+from aboveboard.portal.asking import Asked, Given, NotThere, Page
+from aboveboard.portal.choosing import Person
+from aboveboard.portal.items import STATES, Item, Wanted
+from aboveboard.portal.pages import shared
+from aboveboard.portal.published import Published
+
+MOST = 25
+COLUMNS = (
+    "number", "source", "record", "kind", "categories", "collected_at", "state", "outcome", "reason", "sentence", "clause",
+    "collected_under", "judged_under", "removed", "next",
+)  # fmt: skip
+
+
+def show(asked: Asked) -> Page:
+    """One tab of one release."""
+    found = asked.tenant.releases()
+    if not found:
+        return Page("used.html", {"release": None, "releases": []})
+    release, who, wanted = _release(asked), shared.who(asked), _wanted(asked)
+    held, after = release.items, _after(asked)
+    page = held.page(who.subject, wanted, after, MOST)
+    total = held.count(who.subject, wanted)
+    words = release.words(page) if wanted.state == "used" else {}
+    return Page(
+        "used.html",
+        {
+            "release": release.document(),
+            "releases": [one.document() for one in reversed(found)],
+            "counts": held.counts(who.subject),
+            "wanted": {"state": wanted.state, "source": wanted.source, "reason": wanted.reason},
+            "sources": [name for name, _ in held.tally(who.subject, wanted.state, "source")],
+            "reasons": _reasons(held, who.subject, wanted.state),
+            "total": total,
+            "items": [{**_told(asked, release, who, one), "words": words.get(one.number)} for one in page],
+            "after": after,
+            "next": page[-1].number if len(page) == MOST and _more(held, who.subject, wanted, page[-1]) else None,
+            "latest": release.id == found[-1].id,
+            "fixed_reasons": reasons.OTHER_PEOPLE,
+        },
+    )
+
+
+def _more(held: items.Items, subject: str, wanted: Wanted, last: Item) -> bool:
+    return bool(held.page(subject, wanted, last.number, 1))
+
+
+def one(asked: Asked) -> Page:
+    """One item of a release, with everything that is said of it and the commands that check it."""
+    release, item = _named(asked)
+    who = shared.who(asked)
+    words = release.words([item])
+    told = {**_told(asked, release, who, item), "words": words.get(item.number)}
+    codes = [] if item.state == "shared" else reasons.in_order(item.codes)
+    return Page(
+        "item.html",
+        {
+            "release": release.document(), "item": told,
+            "reasons": [_reason(code) for code in codes],
+            "proof": item.state == "used", "other_people": reasons.OTHER_PEOPLE,
+        },
+    )  # fmt: skip
+
+
+def proof(asked: Asked) -> Given:
+    """The proof that an item's row is in its release: anybody can check it without us (`aboveboard verify`)."""
+    from aboveboard.proving import Place, proof_at
+
+    release, item = _named(asked)
+    if item.shard is None or item.place is None or item.leaf is None:
+        raise NotThere
+    shared.fresh(asked)
+    made = proof_at(release.public, Place(item.shard, item.place, item.leaf))
+    return Given(f"{release.id}-{item.number}.proof.json", "application/json", [made.data()])
+
+
+def capsule(asked: Asked) -> Given:
+    """All that this person can check of one release, in one file."""
+    from aboveboard import capsules
+
+    shared.fresh(asked)
+    release = _release(asked)
+    made = capsules.make(release.public, release.private, asked.subject, asked.tenant.ws.keys)
+    return Given(f"{release.id}.capsule", "application/json", [made.document()])
+
+
+def export(asked: Asked) -> Given:
+    """The items of a tab, or of all tabs where none is named, as JSON lines or as a table."""
+    shared.fresh(asked)
+    release, who = _release(asked), shared.who(asked)
+    wanted = _wanted(asked) if asked.one("state") else None
+    found = (_told(asked, release, who, item) for item in release.items.all(who.subject, wanted))
+    kind = asked.path["kind"]
+    if kind not in ("jsonl", "csv"):
+        raise NotThere
+    lines = _jsonl(found) if kind == "jsonl" else _csv(found)
+    media = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}[kind]
+    return Given(f"{release.id}.{kind}", media, lines)
+
+
+# --- one item -----------------------------------------------------------------------------------------------------
+
+
+def _told(asked: Asked, release: Published, who: Person, item: Item) -> dict[str, Any]:
+    """An item as its person may be told it."""
+    known = {
+        "number": item.number, "source": item.source, "record": item.record, "kind": item.kind,
+        "categories": list(item.categories), "collected_at": item.collected_at and item.collected_at.isoformat(),
+        "state": item.state,
+    }  # fmt: skip
+    if item.state == "shared":
+        return {**known, "sentence": f"it {reasons.OTHER_PEOPLE}"}
+    reason = item.reason
+    version = next((v for v in asked.tenant.versions if v.version == item.judged_under), None)
+    clause = next((c for c in version.clauses if c.id == item.clause), None) if version else None
+    return {
+        **known,
+        "outcome": item.outcome,
+        "reason": reason and reason.code, "sentence": reason and reason.sentence, "remedy": reason and reason.remedy,
+        "law": (reason and reason.law) or None,
+        "clause": item.clause,
+        "citation": clause and {"heading": list(clause.citation.heading), "quote": clause.citation.quote},
+        "collected_under": item.collected_under, "judged_under": item.judged_under,
+        "removed": item.removed,
+        "purpose": release.job["purpose"], "model": release.job["model"] or None,
+        "receipt": _receipt(release, who, item),
+        "next": _next(asked, release, who, item),
+    }  # fmt: skip
+
+
+def _receipt(release: Published, who: Person, item: Item) -> int | None:
+    """The position of the choice that was in force when the release was judged; None where nothing was chosen."""
+    labels = item.categories or ("user",)
+    said = explicit(who.events) if sensitive(labels) else who.events
+    heard = [event for event in said if event.position <= release.position]
+    job = release.job
+    for label in labels:
+        found = fold(heard, label, job["purpose"], job["recipient"], item.collected_at, release.as_of)
+        if found.events:
+            return found.events[0].position
+    return None
+
+
+def _next(asked: Asked, release: Published, who: Person, item: Item) -> str:
+    """What becomes of it: ``withdrawn`` while the release was written, ``leaves`` with the next one, or ``stays`` as it is."""
+    if item.state != "used":
+        return "stays"
+    if item.withdrawn:
+        return "withdrawn"
+    return "leaves" if shared.denied(who, release, item, asked.now) else "stays"
+
+
+def _reason(reason: reasons.Reason) -> dict[str, Any]:
+    return {"code": reason.code, "sentence": reason.sentence, "remedy": reason.remedy, "law": reason.law or None,
+            "effect": reason.effect.value}  # fmt: skip
+
+
+def _reasons(held: items.Items, subject: str, state: str) -> list[dict[str, Any]]:
+    return [
+        {"code": code, "sentence": reasons.reason(code).sentence, "items": count}
+        for code, count in held.tally(subject, state, "decisive")
+    ]
+
+
+# --- which ones ---------------------------------------------------------------------------------------------------
+
+
+def _release(asked: Asked) -> Published:
+    """The release of the path or query, or the newest."""
+    found, name = asked.tenant.releases(), asked.path.get("release") or asked.one("release")
+    for release in found if name is not None else found[-1:]:
+        if name in (None, release.id):
+            return release
+    raise NotThere
+
+
+def _named(asked: Asked) -> tuple[Published, Item]:
+    release, number = _release(asked), asked.path["number"]
+    item = release.items.one(asked.subject, int(number)) if number.isdigit() and len(number) < 12 else None
+    if item is None:
+        raise NotThere
+    return release, item
+
+
+def _wanted(asked: Asked) -> Wanted:
+    state = asked.one("state") or STATES[0]
+    if state not in STATES:
+        raise NotThere
+    wanted = Wanted(state, asked.one("source"), asked.one("reason"))
+    return replace(wanted, reason=None) if state == "shared" else wanted
+
+
+def _after(asked: Asked) -> int:
+    said = asked.one("after") or "0"
+    return int(said) if said.isdigit() and len(said) < 12 else 0
+
+
+def _jsonl(found: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    return (f"{json.dumps(one, ensure_ascii=False)}\n".encode() for one in found)
+
+
+def _csv(found: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    yield _line(COLUMNS)
+    for one in found:
+        yield _line([_cell(one.get(name)) for name in COLUMNS])
+
+
+def _line(cells: Iterable[object]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    """A value for a table: a spreadsheet must not take what somebody wrote for a formula."""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    told = "" if value is None else value
+    return f"'{told}" if isinstance(told, str) and told[:1] in ("=", "+", "-", "@", "\t", "\r") else told

@@ -1,0 +1,95 @@
+"""The releases of a workspace as their members see them: what each says of itself, and what it holds of one person.
+
+Only what the ledger committed and whose folders stand is a release; one that is still being built is invisible. A statement
+is read once and kept: a release never changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aboveboard.portal.items import Item, Items, made
+
+if TYPE_CHECKING:
+    from aboveboard.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One published release: its public and its private part, and the position of the ledger it has heard."""
+
+    id: str
+    as_of: datetime
+    position: int
+    public: Path
+    private: Path
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """The predicate of its manifest."""
+        return _said(self.public / "manifest.json")
+
+    @property
+    def job(self) -> Mapping[str, Any]:
+        """What it was built for: purpose, recipient, model, use, regime."""
+        found: Mapping[str, Any] = self.said["job"]
+        return found
+
+    @property
+    def items(self) -> Items:
+        """What it holds of each person; made at the first use."""
+        return made(self.public, self.private)
+
+    def words(self, found: Sequence[Item]) -> Mapping[int, str | None]:
+        """The released text of these items by their number, as it went out. Reads the row groups that hold them."""
+        import pyarrow.parquet as pq
+
+        files = {one["key"]: self.public / one["file"] for one in self.said["layout"]["shards"]}
+        told: dict[int, str | None] = {}
+        for shard in {one.shard for one in found if one.shard is not None}:
+            here = {one.place: one.number for one in found if one.shard == shard}
+            with pq.ParquetFile(files[shard]) as file:
+                told.update(_words(file, here))
+        return told
+
+    def document(self) -> dict[str, Any]:
+        """What every page says of a release."""
+        return {
+            "id": self.id, "as_of": self.as_of.isoformat(), "purpose": self.job["purpose"],
+            "recipient": self.job["recipient"], "model": self.job["model"] or None,
+        }  # fmt: skip
+
+
+def releases(ws: Workspace) -> Sequence[Published]:
+    """The published releases, oldest first; those whose private part is not here are nobody's to be told from."""
+    found = []
+    for entry in ws.ledger.releases():
+        name = str(entry["id"])
+        public, private = ws.folder / str(entry["public"]) / name, ws.private / name
+        if (public / "manifest.json").is_file() and (private / "decisions").is_dir():
+            moment = datetime.fromisoformat(str(entry["as_of"]))
+            found.append(Published(name, moment, int(entry["position"]), public, private))
+    return found
+
+
+def _words(file: Any, places: Mapping[int | None, int]) -> Iterator[tuple[int, str | None]]:
+    begin = 0
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        inside = [place for place in places if place is not None and begin <= place < begin + rows]
+        if inside:
+            column = file.read_row_group(group, columns=["text"])["text"]
+            yield from ((places[place], column[place - begin].as_py()) for place in inside)
+        begin += rows
+
+
+@lru_cache(maxsize=256)
+def _said(file: Path) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(file.read_bytes())["predicate"]
+    return found

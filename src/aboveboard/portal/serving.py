@@ -1,0 +1,208 @@
+"""The portal as an ASGI application: reads a request, calls a page, sends what it answers.
+
+Stand-alone or mounted under any path; URLs are made from ``root_path``, nothing needs a lifespan, and no cookie is set here:
+who asks comes through ``authenticate`` alone. A page is a plain function, run in a thread, because what it reads is on a
+disk. Whatever fails is answered with a sentence; neither it nor our log ever holds what a member wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from aboveboard.errors import AboveboardError
+from aboveboard.portal import guard, rendering, ways
+from aboveboard.portal.asking import Answer, Asked, Given, Moved, NotThere, Page, StepUp, Stranger, Unfit
+from aboveboard.portal.principal import Authenticate, Principal, nobody
+from aboveboard.portal.tenant import Tenant
+from aboveboard.portal.ways import Way
+from aboveboard.portal.words import Words, chosen
+from aboveboard.workspace import Workspace, open_workspace
+
+_LOG = logging.getLogger("aboveboard.portal")
+FIELDS = 4_000
+"""Fields of a form: a row of the choices has one."""
+
+
+def app(
+    workspace: Workspace | Path | str,
+    authenticate: Authenticate = nobody,
+    *,
+    tenant: str = "",
+    sign_in: str | None = None,
+    rate: guard.Rate | None = None,
+) -> guard.Guard:
+    """The portal of one workspace, for ``Mount`` or a server.
+
+    ``authenticate`` says who asks; without one, only the public pages are shown. A principal whose tenant is not ``tenant`` is
+    a stranger. ``sign_in`` is the URL of the host's sign-in page, which strangers are sent to. Raises WorkspaceError where
+    there is no workspace.
+    """
+    ws = workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
+    portal = _Portal(Tenant(ws, tenant), authenticate, sign_in)
+    routes = [Route(way.path, portal.endpoint(way), methods=list(way.methods)) for way in ways.WAYS]
+    files = Mount("/static", StaticFiles(directory=rendering.STATIC))
+    inside = Starlette(routes=[*routes, files], exception_handlers={HTTPException: portal.unknown, 500: portal.failed})
+    return guard.Guard(inside, rate or guard.Rate(), ways.is_free)
+
+
+class _Portal:
+    """One tenant with who authenticates: what every request is answered with."""
+
+    def __init__(self, tenant: Tenant, authenticate: Authenticate, sign_in: str | None) -> None:
+        self.tenant, self.authenticate, self.sign_in = tenant, authenticate, sign_in
+
+    def endpoint(self, way: Way) -> Any:
+        """The endpoint of a way, for the router."""
+
+        async def endpoint(request: Request) -> Response:
+            principal = await self._principal(request)
+            words = _words(request, principal)
+            try:
+                answer = await self._answer(request, way, principal, words)
+                return await run_in_threadpool(self._response, request, answer, principal, words, way)
+            except Exception as error:
+                return self._wrong(request, error, principal, words)
+
+        return endpoint
+
+    async def _answer(self, request: Request, way: Way, principal: Principal | None, words: Words) -> Answer:
+        """What the page of a way answers. A role that is lacking looks like a page that is not there."""
+        if way.roles and principal is None:
+            raise Stranger
+        if way.roles and principal is not None and not principal.has(*way.roles):
+            raise NotThere
+        form, files = await _sent(request)
+        asked = Asked(
+            self.tenant, principal, words, await run_in_threadpool(self.tenant.now), request.path_params,
+            _many(request.query_params.multi_items()), form, files, request.headers.get("sec-gpc") == "1",
+        )  # fmt: skip
+        return await run_in_threadpool(way.page, asked)
+
+    async def _principal(self, request: Request) -> Principal | None:
+        found = await self.authenticate(request)
+        return found if found is not None and found.tenant == self.tenant.name else None
+
+    def _response(
+        self, request: Request, answer: Answer, principal: Principal | None, words: Words, way: Way
+    ) -> Response:
+        root = str(request.scope.get("root_path", ""))
+        private = {"cache-control": guard.PRIVATE, "vary": "Accept, Accept-Language, Cookie, Sec-GPC"}
+        if isinstance(answer, Moved):
+            return RedirectResponse(f"{root}{answer.to}", status_code=303, headers=private)
+        if isinstance(answer, Given):
+            kept = {**private, "content-disposition": f'attachment; filename="{answer.name}"'}
+            return StreamingResponse(_chunks(answer), media_type=answer.media, headers=kept)
+        if _wants_json(request):
+            body = json.dumps(answer.document, ensure_ascii=False, indent=1, default=str)
+            return Response(body, answer.status, private, "application/json")
+        chrome = self._chrome(request, principal, words, way.path, way.title)
+        return HTMLResponse(
+            rendering.html(answer.template, answer.document, chrome, words, root), answer.status,
+            {**private, "content-language": words.tag},
+        )  # fmt: skip
+
+    def _chrome(
+        self, request: Request, principal: Principal | None, words: Words, here: str, title: str
+    ) -> Mapping[str, Any]:
+        roles = frozenset() if principal is None else principal.roles
+        path = guard._path(request.scope)
+        return {
+            "platform": self.tenant.title, "here": here, "title": words(title), "signed_in": principal is not None,
+            "sign_in": self.sign_in, "menu": ways.menu(roles), "stamp": rendering.stamp,
+            "twin": None if here == ways.WRONG.path else ("/index" if path in ("", "/") else path) + ".json",
+            "query": request.url.query,
+        }  # fmt: skip
+
+    def _wrong(self, request: Request, error: Exception, principal: Principal | None, words: Words) -> Response:
+        """What is answered where there is no page: the same bytes whether something is not there or not theirs."""
+        status, kind, said = _told(error)
+        if status >= 500:
+            # INVARIANT: of an unforeseen error no message is logged, which may quote a record; ours never do.
+            _LOG.error("a page failed: %s", error if isinstance(error, AboveboardError) else type(error).__name__)
+        document = {"error": {"kind": kind, "sentence": said.sentence, "hint": said.hint}}
+        page = Page("wrong.html", document, status)
+        return self._response(request, page, principal, words, ways.WRONG)
+
+    async def unknown(self, request: Request, error: Exception) -> Response:
+        """A path that is no page, or a method that it does not take."""
+        principal = await self._principal(request)
+        words = _words(request, principal)
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            document = {"error": {"kind": "method", "sentence": "this page is not used like that", "hint": ""}}
+            answer = Page("wrong.html", document, 405)
+            return self._response(request, answer, principal, words, ways.WRONG)
+        return self._wrong(request, NotThere(), principal, words)
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        return self._wrong(request, error, None, _words(request, None))
+
+
+def _told(error: Exception) -> tuple[int, str, AboveboardError]:
+    """The status, the stable kind and the words of what went wrong."""
+    if isinstance(error, Stranger):
+        return 401, "sign_in", AboveboardError("this page is for whoever is signed in", hint="sign in first")
+    if isinstance(error, StepUp):
+        hint = "sign in again, then come back: whatever you said no to is recorded already"
+        return (
+            403,
+            "step_up",
+            AboveboardError("to allow more, or to take data out, we ask who you are once more", hint=hint),
+        )
+    if isinstance(error, NotThere):
+        return 404, "not_there", AboveboardError("there is no such page, or nothing of yours is on it")
+    if isinstance(error, Unfit):
+        return 400, "unfit", error
+    if isinstance(error, AboveboardError):
+        return (
+            503,
+            "not_now",
+            AboveboardError("this cannot be shown at the moment", hint="nothing is lost: try again later"),
+        )
+    return 500, "failed", AboveboardError("this page failed", hint="nothing is lost: try again later")
+
+
+def _words(request: Request, principal: Principal | None) -> Words:
+    return chosen(principal.locale if principal else None, request.headers.get("accept-language", ""))
+
+
+def _wants_json(request: Request) -> bool:
+    """By its path, or because JSON is accepted and HTML is not named."""
+    accepted = request.headers.get("accept", "")
+    return "aboveboard.json" in request.scope or ("application/json" in accepted and "text/html" not in accepted)
+
+
+async def _sent(request: Request) -> tuple[Mapping[str, Sequence[str]], Mapping[str, bytes]]:
+    """The fields and the files of a form; raises Unfit for what is no form."""
+    if request.method in ("GET", "HEAD"):
+        return {}, {}
+    try:
+        async with request.form(max_files=1, max_fields=FIELDS, max_part_size=guard.MOST) as form:
+            fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+            files = {name: await value.read() for name, value in form.multi_items() if isinstance(value, UploadFile)}
+    except HTTPException:
+        raise Unfit("this is no form that a page of ours sends", hint="go back and send it again") from None
+    return _many(fields), files
+
+
+def _many(pairs: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _chunks(given: Given) -> Iterator[bytes]:
+    yield from given.chunks

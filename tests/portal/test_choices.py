@@ -1,0 +1,90 @@
+"""M3: what is chosen and what that does, told apart; a no needs nothing, a yes needs a fresh proof."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.portal.conftest import Made, Platform
+
+ROW = "choice:train_ai_system.generative|user.content.public|controller"
+
+
+def row(client: Any, **headers: str) -> dict[str, Any]:
+    [card] = client.get("/choices.json", headers=headers).json()["purposes"]
+    [found] = card["rows"]
+    return found  # type: ignore[no-any-return]
+
+
+def test_not_decided_says_what_that_does(platform: Made) -> None:
+    found = row(platform().client("u1"))
+    assert (found["choice"]["state"], found["effect"]["state"], found["asks"]) == ("undecided", "used", False)
+
+
+def test_no_then_yes_then_no_each_recorded_with_its_notice(platform: Made) -> None:
+    here = platform()
+    client = here.client("u1")
+    for answer in ("no", "no", "yes", "yes", "no", "undecided"):
+        assert client.post("/choices", data={ROW: answer}).status_code == 303
+    events = here.ws.ledger.events_of("u1")
+    assert [event.type for event in events] == ["objected", "given", "withdrawn"]
+    assert {event.notice for event in events} == {here.ws.policy.versions[0].text_sha256}
+    assert (row(client)["choice"]["state"], row(client)["effect"]["state"]) == ("no", "not_used")
+
+
+def test_the_effect_is_what_the_next_release_does(platform: Made) -> None:
+    here = platform()
+    client = here.client("u1")
+    client.post("/choices", data={ROW: "no"})
+    assert row(client)["effect"]["reason"] == "subj.opted_out"
+    here.build()
+    assert client.get("/used.json").json()["counts"] == {"used": 0, "unused": 9, "shared": 0}
+
+
+def test_a_no_never_asks_who_is_there_and_a_yes_does(platform: Made) -> None:
+    here = platform()
+    old = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    client = here.client("u1", x_auth_time=old)
+    assert client.post("/off").status_code == 303
+    assert client.post("/withdraw", data={"purpose": "everything"}).status_code == 303
+    assert client.post("/choices", data={ROW: "no"}).status_code == 303
+    head = here.ws.ledger.head()
+    assert client.post("/choices", data={ROW: "yes"}).status_code == 403
+    assert here.ws.ledger.head() == head
+    for path in ("/records/export", f"/used/{release(here)}/export.csv", f"/used/{release(here)}/capsule"):
+        assert client.get(path).status_code == 403
+
+
+def test_what_closes_is_recorded_before_anybody_is_asked(platform: Made) -> None:
+    here = platform()
+    old = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    client = here.client("u1", x_auth_time=old, sec_gpc="1")
+    assert client.post("/choices", data={ROW: "yes"}).status_code == 403
+    assert {event.method for event in here.ws.ledger.events_of("u1")} == {"gpc"}
+
+
+def release(here: Platform) -> str:
+    return str(here.ws.ledger.releases()[-1]["id"])
+
+
+def test_a_form_of_another_version_records_nothing(platform: Made) -> None:
+    here = platform()
+    client = here.client("u1")
+    for data in ({"choice:train_ai_system|user|controller": "yes", ROW: "no"}, {ROW: "perhaps"}):
+        assert client.post("/choices", data=data).status_code == 400
+    assert here.ws.ledger.head() == 0
+
+
+def test_what_the_browser_asks_counts_at_once_and_is_stored_with_the_next_post(platform: Made) -> None:
+    here = platform()
+    quiet, asking = here.client("u1"), here.client("u1", sec_gpc="1")
+    page = asking.get("/index.json").json()
+    assert page["gpc"] == {"asked": True, "recorded_at": None}
+    assert here.ws.ledger.head() == 0  # a GET stores nothing
+    assert quiet.get("/index.json").json()["gpc"]["asked"] is False
+    asking.post("/choices", data={ROW: "no"})
+    methods = [event.method for event in here.ws.ledger.events_of("u1")]
+    assert methods == ["gpc", "gpc", "portal"]
+    asking.post("/choices", data={ROW: "no"})
+    assert here.ws.ledger.head() == 3  # once
+    assert quiet.get("/index.json").json()["gpc"]["recorded_at"] is not None
