@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import rfc8785
 from click.testing import CliRunner, Result
 
 import small
@@ -296,6 +297,53 @@ def test_the_certificate_says_what_left_and_what_is_outside(site: Path) -> None:
     assert held["upto"] == 1
     assert len(held["outside"]) == 4
     assert b"u3" not in (site / "certificate.json").read_bytes()
+
+
+def test_the_certificate_is_checked_offline_and_against_both_releases(site: Path) -> None:
+    before = newest(site)
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        [carried] = withdrawal.carry_out(ws)
+        withdrawal.certificate(ws, str(carried.superseded_by), site / "c.json")
+    after = site / "releases" / str(carried.superseded_by)
+    told = document("verify", site / "c.json", "--release", before, "--release", after)
+    assert [step["name"] for step in told["steps"]] == [
+        "form",
+        "statement",
+        "checkpoint",
+        "entry",
+        "history",
+        "releases",
+    ]
+    assert any("copies that recipients have made" in one for one in told["not_proven"])
+    alone = document("verify", site / "c.json")
+    assert any("give both" in one for one in alone["not_proven"])
+    assert "was not given" in ran("verify", site / "c.json", "--release", before, code=5).stderr
+
+
+@pytest.mark.parametrize("bend", ["statement", "proof", "at", "row", "other"])
+def test_a_false_certificate_fails(site: Path, bend: str) -> None:
+    before = newest(site)
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        [carried] = withdrawal.carry_out(ws)
+        withdrawal.certificate(ws, str(carried.superseded_by), site / "c.json")
+    after = site / "releases" / str(carried.superseded_by)
+    held = json.loads((site / "c.json").read_bytes())
+    if bend == "statement":
+        held["statement"] = held["statement"].replace('"below":10', '"below":20')
+    elif bend == "at":
+        held["log"]["at"] = "2020-01-01T00:00:00Z"
+    elif bend == "proof":
+        held["log"]["proof"] = held["log"]["proof"].replace("index ", "index 1")
+    elif bend == "row":
+        [file] = (before / "data").iterdir()
+        pq.write_table(pq.read_table(file).slice(1), file)
+    elif bend == "other":
+        after = Path(shutil.copytree(after, site / "other" / after.name))
+        (after / "manifest.json").write_bytes((after / "manifest.json").read_bytes() + b" ")
+    (site / "c.json").write_bytes(rfc8785.dumps(held))
+    ran("verify", site / "c.json", "--release", before, "--release", after, code=5)
 
 
 def test_a_certificate_has_one_form(site: Path) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import rfc8785
 
 from aboveboard import manifest, merkle, recordproof, statement, subjectmap, succession
+from aboveboard.certificate import Certificate
 from aboveboard.errors import AboveboardError, VerificationError
 from aboveboard.manifest import CHECKPOINT, COVERS, LOG_KEY, MAP_TOP, TOMBSTONES, Shard
 from aboveboard.merkle import WIDTH
@@ -60,6 +61,8 @@ class Known:
     published: bytes | None = None
     history: Callable[[Checkpoint], History] | None = None
     later: Sequence[Path] = ()
+    beside: Sequence[Path] = ()
+    """Folders of the releases that a certificate names."""
     releases: Callable[[Checkpoint], Iterable[tuple[int, bytes]]] | None = None
 
 
@@ -121,6 +124,8 @@ WHOSE = "a row carries no id: that it is of the record and of the person it is s
 WITHDRAWN = "that the row was not withdrawn before the release was committed: tombstones.json of the release says"
 LATEST = "that this is the newest checkpoint: whoever shows it may hold back a newer one"
 STANDS = "that no later release took the place of this one: give later ones (--later), or a copy of the log and its objects (--log)"
+ALL_OF_IT = "that everything withdrawn has left: a person checks their own row (check-me), an auditor all of it"
+NOT_SCANNED = "what the releases hold: give both (--release BEFORE --release AFTER), and every row is read"
 NOT_COMPARED = "that the log only grew since you looked last: nothing was remembered (--remember)"
 
 
@@ -200,7 +205,7 @@ def kind_of(path: Path) -> str:
     raise VerificationError("nothing here is known that could be verified", hint=_KINDS)
 
 
-_KINDS = "a release is a folder; a record's proof, a receipt and a checkpoint are files"
+_KINDS = "a release is a folder; a record's proof, a receipt, a certificate and a checkpoint are files"
 
 
 def _kind_of_json(path: Path) -> str:
@@ -210,11 +215,15 @@ def _kind_of_json(path: Path) -> str:
     said = json.loads(path.read_bytes())
     for value in filter(lambda one: isinstance(one, str), said.values()):
         word = value.removeprefix("https://").removeprefix("aboveboard.dev/").removeprefix("aboveboard/")
-        for name, kind in (("record-proof/", "record"), ("receipt/", "receipt"), ("capsule/", "capsule")):
+        for name, kind in _SIGNPOSTS:
             if word.startswith(name):
                 return kind
     raise VerificationError("nothing here is known that could be verified", hint=_KINDS)
 
+
+_SIGNPOSTS = (
+    ("record-proof/", "record"), ("receipt/", "receipt"), ("capsule/", "capsule"), ("certificate/", "certificate"),
+)  # fmt: skip
 
 # --- the statement of a release -----------------------------------------------------------------------------------
 
@@ -904,6 +913,95 @@ def _receipts() -> Any:
         raise VerificationError("this version knows no receipts", hint="a newer aboveboard does") from error
 
 
+# --- a certificate ------------------------------------------------------------------------------------------------
+
+
+def _check_certificate(path: Path, known: Known, walk: _Walk) -> Report:
+    """Docs/formats/certificate.md, "What is checked"."""
+    found = _Certificate(path, known)
+    walk.take("form", found.form)
+    walk.take("statement", found.statement)
+    walk.take("checkpoint", found.checkpoint)
+    walk.take("entry", found.entry)
+    newest = _compare(walk, found.seen, found.held.inclusion.checkpoint, found.trust.logs, known)
+    if known.beside:
+        walk.take("releases", found.releases)
+    else:
+        walk.skip("releases", "the releases were not given")
+    outside = [f"outside of it: {one}" for one in found.held.said["outside"]]
+    more = (*outside, ALL_OF_IT, *(() if known.beside else (NOT_SCANNED,)))
+    name = str(found.held.said["after"]["release"])
+    return Report("certificate", name, tuple(walk.steps), _not_proven(found.seen, known, more), found.seen, newest)
+
+
+class _Certificate:
+    """A certificate on its way through the steps."""
+
+    def __init__(self, path: Path, known: Known) -> None:
+        self.path, self.known = path, known
+        self.held: Certificate
+        self.trust: Trust
+        self.seen: Seen
+
+    def form(self) -> str:
+        self.held = Certificate.parse(self.path.read_bytes())
+        return "the certificate is in its one form"
+
+    def statement(self) -> str:
+        said = self.held.said
+        removed = said["removed"]
+        many = f"about {removed['about']:,}" if "about" in removed else f"fewer than {removed['below']}"
+        return f"{many} rows of `{said['before']['release']}` are not in `{said['after']['release']}`, which took its place"
+
+    def checkpoint(self) -> str:
+        self.trust = self.known.trust or _trust_of(self.held.key)
+        self.seen = self.trust.verify(self.held.inclusion.checkpoint)
+        if str(self.seen.log) != self.held.key:
+            raise VerificationError("the key in the certificate is not the one that signed")
+        return _signed(self.seen)
+
+    def entry(self) -> str:
+        self.held.inclusion.verify(self.held.entry, self.trust)
+        if self.held.at != self.held.said["at"]:
+            raise VerificationError("it was logged at another moment than the statement names")
+        return f"entry {self.held.inclusion.index:,} of the log is this statement, logged at {self.held.at}"
+
+    def releases(self) -> str:
+        """Every row of both hashed again: nothing came in, and as many left as the statement says."""
+        if find_spec("pyarrow") is None:
+            raise VerificationError("the rows cannot be read without pyarrow", hint="pip install pyarrow")
+        folders = {_said((one / "manifest.json").read_bytes()).name: one for one in self.known.beside}
+        before = self._rows(folders, self.held.said["before"], usable=False)
+        after = self._rows(folders, self.held.said["after"], usable=True)
+        if after - before:
+            raise VerificationError("the later release holds rows that the earlier one has not")
+        gone, said = len(before) - len(after), self.held.said["removed"]
+        if said != manifest.told(gone):
+            raise VerificationError(f"{gone:,} rows left, which is not what the certificate says")
+        return f"all rows of both were hashed: {len(after):,} stay, {gone:,} left, none came in"
+
+    def _rows(self, folders: Mapping[str, Path], side: Mapping[str, str], usable: bool) -> set[bytes]:
+        """The leaves of a release; ``usable``: without those that its tombstones name."""
+        if side["release"] not in folders:
+            raise VerificationError("a release of the certificate was not given", release=side["release"])
+        folder = folders[side["release"]]
+        data = (folder / "manifest.json").read_bytes()
+        if hashlib.sha256(data).hexdigest() != side["manifest_sha256"]:
+            raise VerificationError("the release is not the one that the certificate names", file=folder)
+        said, found = _said(data), set[bytes]()
+        for shard in said.shards:
+            leaves = b"".join(_leaves(folder / shard.name))
+            if merkle.root_of(leaves).hex() != shard.root:
+                raise VerificationError("the rows of a file are not those of the statement", file=folder / shard.name)
+            found.update(leaves[at : at + WIDTH] for at in range(0, len(leaves), WIDTH))
+        if not usable:
+            return found
+        if _sha256(folder / TOMBSTONES) != said.files[TOMBSTONES]:
+            raise VerificationError("the tombstones are not those of the statement", file=folder / TOMBSTONES)
+        gone = json.loads((folder / TOMBSTONES).read_bytes())["tombstones"]
+        return found - {bytes.fromhex(one) for one in gone}
+
+
 def _check_capsule(path: Path, known: Known, walk: _Walk) -> Report:  # noqa: ARG001 - as the others
     raise VerificationError("a capsule is checked against its release", hint="aboveboard check-me CAPSULE RELEASE")
 
@@ -914,5 +1012,6 @@ _CHECKS: Mapping[str, Callable[[Path, Known, _Walk], Report]] = {
     "checkpoint": _check_checkpoint,
     "receipt": _check_receipt,
     "capsule": _check_capsule,
+    "certificate": _check_certificate,
 }
 """INVARIANT: every kind that ``kind_of`` names has its check here."""

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
               help="A copy of the log, from which it is proven that one checkpoint continues another.")  # fmt: skip
 @click.option("--later", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="The folder of a later release: whether it took the place of this one; may be repeated.")  # fmt: skip
+@click.option("--release", "beside", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="For a certificate: the folders of both releases that it names; every row is read.")  # fmt: skip
 @json_option
 def verify(
     path: Path, key: str | None, trust_file: Path | None, remember: Path | None, log_folder: Path | None,
-    later: tuple[Path, ...], as_json: bool,
+    later: tuple[Path, ...], beside: tuple[Path, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Check PATH step by step: a release, a record's proof, a checkpoint or a receipt. Exit 5 when it is false.
+    """Check PATH step by step: a release, a record's proof, a checkpoint, a receipt or a certificate. Exit 5 when it is false.
 
     Needs nothing but the files. Says at the end what all of it does not prove. Exit 3 where everything holds and a later
     release is known to have taken the place of this one.
@@ -52,7 +54,7 @@ def verify(
         raise click.UsageError("--trust names the keys of logs already: leave --key out")
     trust = trusted(key, trust_file)
     with _remembering(remember) as remembered:
-        known = replace(_known(trust, remembered, log_folder), later=later)
+        known = replace(_known(trust, remembered, log_folder), later=later, beside=beside)
         if not as_json:
             click.echo(f"Checking {path}")
         report = check(path, known, silent if as_json else _tell)
@@ -127,7 +129,7 @@ def _tell(step: Step) -> None:
 
 _KINDS = {
     "release": "the release", "record": "a record of the release", "checkpoint": "a checkpoint of the log",
-    "receipt": "the receipt",
+    "receipt": "the receipt", "certificate": "the certificate of the withdrawals that",
 }  # fmt: skip
 
 
