@@ -196,6 +196,19 @@ def test_nobody_takes_out_what_is_another_s(site: Path) -> None:
         assert len(texts(newest(site))) == 100
 
 
+def test_a_record_that_a_stream_says_is_gone_leaves(site: Path) -> None:
+    with at_work(site) as ws:
+        ws.ledger.append(said("record:p15", "record_deleted", value="p15", actor="operator"))
+        ws.ledger.append(said("u9", "suspended", actor="operator"))
+        assert len(withdrawal.board(ws)) == 2
+        [carried] = withdrawal.carry_out(ws)
+        assert carried.removed == 1 + 8
+        assert withdrawal.board(ws) == []
+    left = texts(newest(site))
+    assert "a bird of number 15" not in left
+    assert "a bird of number 9" not in left
+
+
 # --- by question --------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aboveboard import auditing, disk, intake, openings, reading, release, rewriting, statement
+from aboveboard.choice import RECORD_GONE
 from aboveboard.engine import Engine
 from aboveboard.errors import SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
@@ -195,7 +196,8 @@ def rewriting_of(
 
     def hand(at: Gate) -> Rewriting:
         why = _other_rules(ws, found, at) or _questions_since(ws, found, asked)
-        return stack.enter_context(Rewriting(found, at, engine, ws.keys, ws.ledger, why, asked or ()))
+        gone = rewriting.gone(engine, found.private, _records_gone(ws, found))
+        return stack.enter_context(Rewriting(found, at, engine, ws.keys, ws.ledger, why, asked or (), gone))
 
     said = found.said
     return hand, gate, release.Predecessor(said["id"], found.sha256, said["job"]["sources"], said["notes"])
@@ -242,6 +244,12 @@ def rewrite(
             closing=closing,
             progress=_judging(progress),
         )
+
+
+def _records_gone(ws: Workspace, found: rewriting.Before) -> set[str]:
+    """The ids of records that were deleted, taken down, withheld or replaced since a release was judged."""
+    said = ws.ledger.withdrawing(int(found.said["ledger"]["judged"]))
+    return {str(event.value) for event in said if event.type in RECORD_GONE}
 
 
 def _questions_since(ws: Workspace, found: rewriting.Before, asked: Sequence[bytes] | None) -> str:

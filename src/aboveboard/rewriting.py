@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +105,16 @@ def before(public: Path, private: Path) -> Before:
     return found
 
 
+def gone(engine: Engine, private: Path, records: Collection[str]) -> frozenset[bytes]:
+    """The leaves of the released rows of these records, by their ids, whatever the source."""
+    relation = writing.opened(private)
+    if not records or relation is None:
+        return frozenset()
+    with engine.connect() as con:
+        asked = f"SELECT leaf FROM {relation} WHERE record_id IN (SELECT unnest(?))"
+        return frozenset(bytes(leaf) for (leaf,) in con.execute(asked, [sorted(records)]).fetchall())
+
+
 @dataclass(frozen=True, slots=True)
 class Considered:
     """What a rewriting comes to, before anything is written: people of whom something else is known than was then, rows
@@ -137,6 +147,8 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     """Why every row has to be judged again; empty where the rules are those of the release."""
     asked: Sequence[bytes] = ()
     """Leaves of rows that have to be judged again whoever is in them: what a withdrawal by question is about."""
+    gone: frozenset[bytes] = frozenset()
+    """Leaves of rows whose record is gone (deleted, taken down), which the openings cannot know: they leave."""
     left: dict[int, set[bytes]] = field(default_factory=dict)
     """By file, the leaves that leave it."""
     judged: int = 0
@@ -232,7 +244,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             due = " OR ".join(self._came(interval("collected_at", period)) for period in kept)
             con.execute(f"INSERT INTO wanted SELECT source, ordinal FROM {opened} WHERE {due}")
         index = writing.listed(private / "index")
-        named = {*self.before.tombstones, *self.asked}
+        named = {*self.before.tombstones, *self.asked, *self.gone}
         if named and index != "[]":
             con.execute(
                 f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({index}) WHERE leaf IN (SELECT unnest(?))",
@@ -283,7 +295,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
                 if decision.outcome not in RELEASED and (row["source"], row["ordinal"]) not in own:
                     out.append(_verdict(row, decision, leaves=False))
                 continue
-            leaves = _out(row, decision) or row["leaf"] in self.before.tombstones
+            leaves = _out(row, decision) or row["leaf"] in self.before.tombstones | self.gone
             if leaves or row["account"] in changed or _otherwise(row, decision):
                 rows.append(_verdict(row, decision, leaves))
         for table, verdicts in (("moved", rows), ("out", out)):

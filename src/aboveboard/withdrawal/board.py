@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from aboveboard import writing
-from aboveboard.choice import Event
+from aboveboard.choice import RECORD_GONE, Event
 from aboveboard.policy import OnWithdrawal
 from aboveboard.retraction import Question, parse
 from aboveboard.withdrawal.planning import Standing, covers, every_release, terms
@@ -129,8 +129,20 @@ def board(ws: Workspace, *, everything: bool = False, subject: str | None = None
 def _touching(ws: Workspace, one: Standing, upto: int | None, subject: str | None) -> list[Event]:
     """The events behind a release that are about its use, of people who have a part in one of its rows."""
     said = [e for e in ws.ledger.withdrawing(one.position, upto) if subject in (None, e.subject) and covers(e, one.job)]
-    inside = _inside(ws, one, {event.subject for event in said})
-    return [event for event in said if event.subject in inside]
+    of_records = [event for event in said if event.type in RECORD_GONE]
+    records = _records(ws, one, {str(event.value) for event in of_records})
+    inside = _inside(ws, one, {event.subject for event in said if event.type not in RECORD_GONE})
+    return [e for e in said if (e.value in records if e.type in RECORD_GONE else e.subject in inside)]
+
+
+def _records(ws: Workspace, one: Standing, ids: set[str]) -> set[str]:
+    """Those of these records, by their ids, that have a row in a release."""
+    relation = writing.opened(one.private)
+    if not ids or relation is None:
+        return set()
+    with ws.engine.connect() as con:
+        asked = f"SELECT DISTINCT record_id FROM {relation} WHERE record_id IN (SELECT unnest(?))"
+        return {id for (id,) in con.execute(asked, [sorted(ids)]).fetchall()}
 
 
 def _inside(ws: Workspace, one: Standing, subjects: set[str]) -> set[str]:
