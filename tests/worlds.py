@@ -92,7 +92,7 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     gate = Gate(
         policy, choice.people(events, facts, erased), job, as_of, regimes, licences,
         undertakings=tuple(_undertakings(by_name, job)),
-        listed=frozenset((one.source, one.id) for one in made if _maybe(by_name, 0.007)),
+        listed=frozenset((one.source, one.id) for one in made if _maybe(by_name, 0.004)),
     )  # fmt: skip
     return World(seed, gate, made)
 
@@ -110,7 +110,7 @@ def _taken_out(rng: random.Random, records: Sequence[Record], job: Job, policy: 
 
 
 def _undertakings(rng: random.Random, job: Job) -> list[Embargo]:
-    if not _maybe(rng, 0.15):
+    if not _maybe(rng, 0.1):
         return []
     first, last = sorted((_moment(rng), _moment(rng)))
     return [
@@ -378,7 +378,7 @@ def _other_facts(rng: random.Random, row: Facts, home: str) -> Facts:
 
 
 def _events(rng: random.Random, subject: str, job: Job, policy: Policy) -> list[Event]:
-    if _maybe(rng, 0.6):
+    if _maybe(rng, 0.65):
         return []
     said = [_event(rng, subject, job, policy) for _ in range(rng.choice([1, 1, 2, 3, 5]))]
     return [replace(event, **_scope(rng, job, 0.3)) if event.type in choice.GRANTS else event for event in said]
@@ -389,7 +389,7 @@ _RESTRICTED = ["suspended", "unsuspended", "protected", "unprotected", "deactiva
 
 
 def _event(rng: random.Random, subject: str, job: Job, policy: Policy) -> Event:
-    kind = rng.choice(["given"] * 9 + ["renewed"] * 6 + ["notice_shown"] * 12 + list(choice.TYPES[:13]) + _RESTRICTED)
+    kind = rng.choice(["given"] * 11 + ["renewed"] * 7 + ["notice_shown"] * 12 + list(choice.TYPES[:13]) + _RESTRICTED)
     recorded = _moment(rng)
     family = job.purpose.split(".")[0]
     past = _maybe(rng, 0.6) if kind in choice.GRANTS else _maybe(rng, 0.15)
