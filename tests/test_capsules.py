@@ -381,7 +381,7 @@ def quoting(tmp_path: Path) -> Path:
 
 
 NOT_OF_ONE_PERSON = (
-    "release", "manifest_sha256", "row_key", "bucket_sha256", "bucket_path", "files", "position", "as_of",
+    "release", "manifest_sha256", "row_key", "records_key", "bucket_sha256", "bucket_path", "files", "position", "as_of",
 )  # fmt: skip
 
 

@@ -87,8 +87,10 @@ class Audit:
         keys = {account.subject: account.release_key for account in openings.accounts(self.private)}
         count = judged = 0
         with self.engine.connect() as con:
-            leaves, opened = (writing.listed(self.private / name) for name in ("index", "openings/records"))
+            leaves, opened = writing.listed(self.private / "index"), writing.opened(self.private)
             if leaves != "[]":
+                if opened is None:
+                    raise VerificationError("the rows have no openings", hint="bring the private part back")
                 [(total, missing)] = con.execute(_UNOPENED.format(index=leaves, openings=opened)).fetchall()
                 _same("the number of rows without an opening", missing, 0)
                 every = max(1, total // self.sample) if self.sample else 1
@@ -143,7 +145,7 @@ class Audit:
 
 _UNOPENED = """
 SELECT count(*), count(*) FILTER (o.leaf IS NULL)
-FROM read_parquet({index}) AS i LEFT JOIN (SELECT DISTINCT leaf FROM read_parquet({openings})) AS o USING (leaf)
+FROM read_parquet({index}) AS i LEFT JOIN (SELECT DISTINCT leaf FROM {openings}) AS o USING (leaf)
 """
 
 

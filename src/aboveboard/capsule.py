@@ -78,6 +78,7 @@ class Capsule:
     manifest_sha256: str
     index: str
     row_key: str
+    records_key: str
     prefix: int
     bucket_sha256: str
     bucket_path: tuple[str, ...]
@@ -279,7 +280,7 @@ def _person(capsule: Capsule, stated: subjectmap.Stated) -> str:
 def _commitments(capsule: Capsule, stated: subjectmap.Stated) -> str:
     if stated.rows != len(capsule.records):
         raise VerificationError(f"the map states {stated.rows} rows and the capsule opens {len(capsule.records)}")
-    key = bytes.fromhex(capsule.row_key)
+    key = bytes.fromhex(capsule.records_key)
     coms = [
         descriptor.commitment(descriptor.salt_of(key, bytes.fromhex(one.descriptor.row)), one.descriptor.document())
         for one in capsule.records

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import checking, descriptor, manifest, merkle, openings, proving, reasons, subjectmap
+from aboveboard import checking, descriptor, manifest, merkle, openings, proving, reasons, subjectmap, writing
 from aboveboard.capsule import Capsule, File, Opened, Unproven
 from aboveboard.errors import ReleaseError
 from aboveboard.keys import Keys
@@ -56,7 +56,8 @@ def _made(public: Path, private: Path, subject: str, keys: Keys) -> Capsule:
         release=said["id"],
         manifest_sha256=hashlib.sha256(statement).hexdigest(),
         index=index.hex(),
-        row_key=account.release_key.hex(),
+        row_key=account.row_key.hex(),
+        records_key=account.release_key.hex(),
         prefix=prefix,
         bucket_sha256=digests[32 * prefix : 32 * prefix + 32].hex(),
         bucket_path=tuple(one.hex() for one in merkle.inclusion(prefix, 1 << bits, merkle.node_of(leaves))),
@@ -132,10 +133,10 @@ def _told(private: Path, subject: str) -> tuple[tuple[tuple[str, str], ...], tup
 
     lo, hi = reasons.masks(reasons.OWN)
     with duckdb.connect() as con:
-        files = str(private / "decisions" / "*.parquet")
-        if not any((private / "decisions").iterdir()):
+        decisions = writing.decided(private)
+        if decisions is None:
             return (), ()
-        rows = con.execute(_DECIDED, [files, subject]).fetchall()
+        rows = con.execute(_DECIDED.format(decisions=decisions), [subject]).fetchall()
     shared, unproven = [], []
     for source, record, outcome, decisive, low, high, others in rows:
         if others:
@@ -149,5 +150,5 @@ def _told(private: Path, subject: str) -> tuple[tuple[tuple[str, str], ...], tup
 
 _DECIDED = """
 SELECT source, record_id, outcome, decisive, reasons_lo, reasons_hi, shared
-FROM read_parquet(?) WHERE subject = ? ORDER BY source, ordinal
+FROM {decisions} WHERE subject = ? ORDER BY source, ordinal
 """

@@ -8,7 +8,7 @@ what opens them, ``map_subjects`` makes the subject map from all of them. The by
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 OPENINGS = "openings"
 ACCOUNTS = "accounts.parquet"
+WITHHELD = "withheld"
+"""The folder of the openings with the records that stayed out though nothing of their own kept them out. A later release,
+in which the person says no, has to find out which of them that no keeps out: or the number would tell what others chose."""
+SALTS = "salts.bin"
+"""Where buckets of a map were taken over from an earlier release: the salt of each bucket, 32 bytes, by prefix."""
 BATCH = 8_192
 
 
@@ -56,20 +61,41 @@ def settle_accounts(
     ever said anything, and everybody of whom something is attested.
     """
     with engine.connect() as con:
-        for name, table in zip(("events", "facts"), people_tables(snapshot), strict=True):
-            con.register(f"_{name}", table)
-            con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM _{name}")
-            con.unregister(f"_{name}")
-        for name in ("events", "facts"):
-            writing.copy_rows(con, f"SELECT * FROM {name}", folder / f"{name}.parquet")
-            disk.settle(folder / f"{name}.parquet")
-        con.execute(_SCOPE.format(authors=authors))
+        settle_known(con, snapshot, authors)
+        keep_people(con, folder)
         known = con.sql("SELECT subject FROM scope ORDER BY subject").to_arrow_table()
         con.register("_keys", keys.subject_keys(known))
         con.execute("SET VARIABLE release_salt = ?", [release_salt])
-        con.execute(_KNOWN.format(event=_struct(con, "events", _EVENT), account=_struct(con, "facts", _ACCOUNT)))
         writing.copy_rows(con, _ACCOUNTS, folder / ACCOUNTS)
         disk.settle(folder / ACCOUNTS)
+
+
+def settle_known(con: duckdb.DuckDBPyConnection, snapshot: Snapshot, authors: str) -> None:
+    """Make the tables ``events``, ``facts``, and ``known``: everybody in scope with the digest of what is known of them.
+
+    Where there are ``authors`` beside those who said something or of whom something is attested, they are a subquery.
+    """
+    for name, table in zip(("events", "facts"), people_tables(snapshot), strict=True):
+        con.register(f"_{name}", table)
+        con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM _{name}")
+        con.unregister(f"_{name}")
+    con.execute(_SCOPE.format(authors=authors))
+    con.execute(_KNOWN.format(event=_struct(con, "events", _EVENT), account=_struct(con, "facts", _ACCOUNT)))
+
+
+def keep_people(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Write the tables ``events`` and ``facts``, as the people that a release was judged by."""
+    for name in ("events", "facts"):
+        writing.copy_rows(con, f"SELECT * FROM {name}", folder / f"{name}.parquet")
+        disk.settle(folder / f"{name}.parquet")
+
+
+def accounts(folder: Path) -> str:
+    """The accounts of a release as a relation. ``row_key`` opens the row of the map; it is the release key unless a later
+    release sealed that row anew."""
+    kept = f"read_parquet({text(str(folder / ACCOUNTS))})"
+    either = f"SELECT * FROM {kept} UNION ALL BY NAME SELECT NULL::BLOB AS row_key WHERE FALSE"
+    return f"(SELECT * REPLACE (coalesce(row_key, release_key) AS row_key) FROM ({either}))"
 
 
 _SCOPE = """
@@ -126,6 +152,10 @@ def commit(session: Session, file: Path) -> None:
         raise EngineError(f"{hashed} rows were laid and {committed} were committed to", hint="please report this")
     writing.copy_rows(session.con, _OPENINGS, file)
     disk.settle(file)
+    kept = file.parent.parent / WITHHELD / file.name
+    lo, hi = masks(OWN)
+    writing.copy_rows(session.con, _OPENED_TOO.format(lo=lo, hi=hi), kept)
+    disk.settle(kept)
 
 
 def _shapes(con: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -223,6 +253,15 @@ JOIN records AS r USING (ordinal)
 LEFT JOIN shapes AS s USING (ordinal)
 ORDER BY c.ordinal
 """
+_OPENED_TOO = f"""
+SELECT
+  r.subject AS account, r.ordinal, {_COLUMNS},
+  list_transform(r.parts, lambda p: struct_pack({_BARE_PART})) AS parts
+FROM decisions AS d
+JOIN records AS r USING (ordinal)
+WHERE d.outcome > 1 AND r.subject IS NOT NULL AND (d.reasons_lo & {{lo}}) = 0 AND (d.reasons_hi & {{hi}}) = 0 AND {OTHERS}
+ORDER BY r.ordinal
+"""
 """What an auditor needs to open a commitment and to judge again: facts, and of the words only their shape."""
 
 
@@ -235,8 +274,9 @@ def map_subjects(engine: Engine, private: Path, folder: Path, index_key: bytes, 
     with engine.connect() as con:
         _stated(con, private)
         accounts = _indexed(con, private, index_key)
-        extra = _strangers(con, index_key, release_salt, subjectmap.dummies(accounts))
+        extra = subjectmap.dummies(accounts)
         bits = subjectmap.bits_for(accounts + extra)
+        _strangers(con, index_key, salts_of(private, bits, release_salt), range(extra))
         digests = [_bucket(folder, prefix, rows) for prefix, rows in subjectmap.buckets(_rows(con), bits)]
         top = b"".join(digests)
         with disk.step("subjects"):
@@ -267,8 +307,8 @@ def _bucket(folder: Path, prefix: int, rows: bytes) -> bytes:
 def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
     """The table ``stated``: for each account its rows and their root; and ``withheld``, the records that others may keep
     out. Most people have one row: its leaf is the root, and Python never sees it."""
-    files = writing.listed(private / OPENINGS / "records")
-    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, leaf, shared, com FROM {_read(files, _EMPTY)}")
+    opened = writing.opened(private) or f"({_EMPTY})"
+    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, leaf, shared, com FROM {opened}")
     con.execute(_LEAVES_OF_EACH)
     con.execute(_STATED_ALONE)
     asked = con.cursor()  # reads while the connection writes
@@ -277,8 +317,8 @@ def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
         con.register("_stated", _rooted(block))
         con.execute("INSERT INTO stated SELECT * FROM _stated")
         con.unregister("_stated")
-    decisions, (lo, hi) = writing.listed(private / "decisions"), masks(OWN)
-    con.execute(_NONE_WITHHELD if decisions == "[]" else _WITHHELD.format(decisions=decisions, lo=lo, hi=hi))
+    decisions, (lo, hi) = writing.decided(private), masks(OWN)
+    con.execute(_NONE_WITHHELD if decisions is None else _WITHHELD.format(decisions=decisions, lo=lo, hi=hi))
 
 
 def _rooted(block: Sequence[tuple[str, int, Sequence[bytes]]]) -> pa.Table:
@@ -290,10 +330,6 @@ def _rooted(block: Sequence[tuple[str, int, Sequence[bytes]]]) -> pa.Table:
         "rows": pa.array([rows for _, rows, _ in block], pa.int64()),
         "records": pa.array(roots, pa.binary()),
     })  # fmt: skip
-
-
-def _read(files: str, empty: str) -> str:
-    return f"read_parquet({files})" if files != "[]" else f"({empty})"
 
 
 _EMPTY = "SELECT ''::VARCHAR AS account, ''::BLOB AS leaf, FALSE AS shared, ''::BLOB AS com WHERE FALSE"
@@ -309,7 +345,7 @@ CREATE TABLE stated AS SELECT subject, rows, leaves[1] AS records FROM leaves_of
 _NONE_WITHHELD = "CREATE TEMP TABLE withheld AS SELECT ''::VARCHAR AS subject, 0::BIGINT AS records WHERE FALSE"
 _WITHHELD = """
 CREATE TEMP TABLE withheld AS
-SELECT subject, count(*) AS records FROM read_parquet({decisions})
+SELECT subject, count(*) AS records FROM {decisions}
 WHERE shared AND subject IS NOT NULL AND (outcome < 2 OR (reasons_lo & {lo}) = 0 AND (reasons_hi & {hi}) = 0)
 GROUP BY subject
 """
@@ -319,7 +355,7 @@ GROUP BY subject
 def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> int:
     """The table ``accounts``: everybody in scope with what their row needs; returns how many."""
     keyed = writing.keyed_subject(con, "index", key)
-    con.execute(_INDEXED.format(accounts=text(str(private / OPENINGS / ACCOUNTS)), keyed=keyed))
+    con.execute(_INDEXED.format(accounts=accounts(private / OPENINGS), keyed=keyed))
     [(count,)] = con.execute("SELECT count(*) FROM accounts").fetchall()
     return int(count)
 
@@ -328,25 +364,38 @@ _INDEXED = """
 CREATE TABLE accounts AS
 SELECT
   unhex({keyed}) AS place,
-  unhex(sha256('aboveboard/map-encrypt/v1\x00'::BLOB || release_key)) AS encrypting,
-  unhex(sha256('aboveboard/map-commit/v1\x00'::BLOB || release_key)) AS bound,
+  unhex(sha256('aboveboard/map-encrypt/v1\x00'::BLOB || row_key)) AS encrypting,
+  unhex(sha256('aboveboard/map-commit/v1\x00'::BLOB || row_key)) AS bound,
   coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person
-FROM read_parquet({accounts}) AS a
+FROM {accounts} AS a
 LEFT JOIN stated AS s USING (subject)
 LEFT JOIN withheld AS w USING (subject)
 """
 """``subjectmap.index_of`` and the keys of each row."""
 
 
-def _strangers(con: duckdb.DuckDBPyConnection, key: bytes, release_salt: bytes, count: int) -> int:
-    """The table ``strangers``: rows that belong to nobody; returns how many."""
+SaltOf = Callable[[bytes], bytes]
+"""The salt of the bucket in which an index stands."""
+
+
+def salts_of(private: Path, bits: int, release_salt: bytes) -> SaltOf:
+    """The salts of a map: that of its release, but for buckets that it took over from an earlier one."""
+    kept = private / OPENINGS / SALTS
+    if not kept.is_file():
+        return lambda _: release_salt
+    salts = kept.read_bytes()
+    return lambda index: salts[32 * subjectmap.prefix_of(index, bits) :][:32]
+
+
+def _strangers(con: duckdb.DuckDBPyConnection, key: bytes, salt_of: SaltOf, numbers: Iterable[int]) -> None:
+    """The table ``strangers``: rows that belong to nobody."""
     import pyarrow as pa
 
-    rows = [subjectmap.dummy(key, release_salt, number) for number in range(count)]
+    places = (subjectmap.dummy_index(key, number) for number in numbers)
+    rows = [subjectmap.noise(key, salt_of(place), place) for place in places]
     con.register("_strangers", pa.table({"place": [row[: subjectmap.INDEX] for row in rows], "row": rows}))
     con.execute("CREATE TABLE strangers AS SELECT * FROM _strangers")
     con.unregister("_strangers")
-    return count
 
 
 def _rows(con: duckdb.DuckDBPyConnection) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aboveboard.engine import Engine
 from aboveboard.errors import ReleaseError
 from aboveboard.reasons import BY_ID, OUTCOMES
-from aboveboard.writing import listed
+from aboveboard.writing import decided, listed
 
 if TYPE_CHECKING:
     import duckdb
@@ -122,11 +122,16 @@ def _open(con: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
     if not (path / "decisions").is_dir():
         raise ReleaseError("the private part of a release is missing", folder=path, hint="bring it back from a backup")
     for room, columns in _COLUMNS.items():
-        some = any((path / room).glob("*.parquet"))
-        held = f"read_parquet({listed(path / room)})" if some else f"(SELECT {_NOTHING[room]} WHERE FALSE)"
+        held = decided(path) if room == "decisions" else _index(path)
+        held = held or f"(SELECT {_NOTHING[room]} WHERE FALSE)"
         con.execute(f"CREATE TEMP VIEW {name}_{room}_files AS SELECT {columns} FROM {held}")
     con.execute(_DECIDED.format(name=name))
     con.execute(f"CREATE TEMP VIEW {name}_rows AS SELECT leaf FROM {name}_index_files")
+
+
+def _index(path: Path) -> str | None:
+    files = listed(path / "index")
+    return None if files == "[]" else f"read_parquet({files})"
 
 
 _COLUMNS = {"decisions": "source, record_id, outcome, decisive, ordinal", "index": "leaf"}

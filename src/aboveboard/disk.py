@@ -7,6 +7,7 @@ makes, so that a test can let each of them fail, before it happened and after.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -49,6 +50,24 @@ def settle(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def link(source: Path, target: Path) -> None:
+    """The same file under a second name where the file system allows it, else a copy; the entry of the folder is not settled.
+
+    INVARIANT: neither name may ever be written to in place: a file is replaced by one that was written beside it.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copyfile(source, target)
+        settle(target)
+
+
+_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
+"""Another file system, one without hard links, or too many names already."""
 
 
 def move(source: Path, target: Path) -> None:

@@ -186,7 +186,8 @@ class Judgement:
         salt = secrets.token_bytes(32)
         if self.people is not None:
             folder = private / commitments.OPENINGS
-            (folder / "records").mkdir(parents=True)
+            for name in ("records", commitments.WITHHELD):
+                (folder / name).mkdir(parents=True)
             with disk.step("accounts"):
                 commitments.settle_accounts(
                     self.engine, self.gate.snapshot, self._subjects(), self.people, salt, folder
@@ -197,8 +198,8 @@ class Judgement:
         if self.people is None or self.keys is None:
             return None
         made = commitments.map_subjects(self.engine, private, public / "subjects", self.keys.secret("index"), salt)
-        for folder in (private / commitments.OPENINGS / "records", private / commitments.OPENINGS):
-            disk.settle(folder)
+        for room in ("records", commitments.WITHHELD, "."):
+            disk.settle(private / commitments.OPENINGS / room)
         return made
 
     def involved(self, subjects: Sequence[str], private: Path) -> list[bytes]:

@@ -11,19 +11,22 @@ import json
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from aboveboard import auditing, disk, intake, openings, reading, release, statement
+from aboveboard import auditing, disk, intake, openings, reading, release, rewriting, statement
 from aboveboard.engine import Engine
 from aboveboard.errors import SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
 from aboveboard.keys import KINDS, Keys
 from aboveboard.layout import MAX_BITS
+from aboveboard.manifest import salted
 from aboveboard.relate import Related, relate
+from aboveboard.rewriting import Rewriting
 from aboveboard.sources import Staged, opening
 from aboveboard.sources.facts import FactsTable
 from aboveboard.workspace import JobFile, Workspace
@@ -154,12 +157,106 @@ def build(
             private=ws.private,
             environment=environment(),
             bound=bound(ws),
-            keys={name: ws.keys.fingerprint(name) for name, kind in KINDS.items() if kind.lasting},
+            keys=lasting_keys(ws),
             log=ws.evidence,
             sources=ready.judged,
             notes=() if limit is None else (f"Only the first {limit:,} rows of each source were judged.",),
             progress=told,
         )
+
+
+def rewriting_of(
+    ws: Workspace, public: Path, stack: ExitStack, *, facts: Path | None = None, clock: Clock = now
+) -> tuple[Callable[[Gate], Rewriting], Callable[[], Gate], release.Predecessor]:
+    """What rewrites a published release under a gate, the gate at the head of the ledger, and what it takes the place of.
+
+    The hand is let go of at the end of the ``stack``, and so is the folder in which it spills.
+    """
+    found = rewriting.before(public, ws.private / public.name)
+    job = job_of(found.said)
+    known = ws.facts_at(facts) if facts is not None else ws.facts
+    engine = spilling(ws, stack.enter_context(scratch_folder(ws.private)))
+
+    def gate() -> Gate:
+        as_of = max(filter(None, (clock(), ws.ledger.last_recorded_at())))
+        return Gate(ws.policy, ws.snapshot(facts=known), job, as_of, ws.regimes, ws.licences)
+
+    def hand(at: Gate) -> Rewriting:
+        why = _other_rules(ws, found, at)
+        return stack.enter_context(Rewriting(found, at, engine, ws.keys, ws.ledger, why))
+
+    said = found.said
+    return hand, gate, release.Predecessor(said["id"], found.sha256, said["job"]["sources"], said["notes"])
+
+
+def considered(
+    ws: Workspace, public: Path, *, facts: Path | None = None, clock: Clock = now, progress: Progress | None = None
+) -> rewriting.Considered:
+    """What a rewriting of a published release would come to; writes nothing that stays."""
+    with ExitStack() as stack, release.in_plain_words():
+        hand, gate, _ = rewriting_of(ws, public, stack, facts=facts, clock=clock)
+        return hand(gate()).considered(_judging(progress))
+
+
+def rewrite(
+    ws: Workspace,
+    public: Path,
+    *,
+    facts: Path | None = None,
+    to: Path | None = None,
+    clock: Clock = now,
+    progress: Progress | None = None,
+) -> release.Release | None:
+    """Publish a release again without what may no longer go out, beside it or in ``to``; None where nothing has to leave.
+
+    See ``release.rewrite`` for what is promised.
+    """
+    with ExitStack() as stack:
+        hand, gate, predecessor = rewriting_of(ws, public, stack, facts=facts, clock=clock)
+        return release.rewrite(
+            hand,
+            predecessor,
+            gate,
+            ws.ledger,
+            to=to or public.parent,
+            private=ws.private,
+            environment=environment(),
+            bound=bound(ws),
+            keys=lasting_keys(ws),
+            log=ws.evidence,
+            progress=_judging(progress),
+        )
+
+
+def _judging(progress: Progress | None) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress("rewriting", done, total)
+
+
+def _other_rules(ws: Workspace, found: rewriting.Before, gate: Gate) -> str:
+    """Why every row has to be judged again: rules that are not those of the release. Empty where they are the same."""
+    said, salt = found.said, (found.private / "salt").read_bytes()
+    if said["bound"] != {name: salted(salt, digest) for name, digest in bound(ws).items()}:
+        return "a regime, a region or a licence is another one"
+    if said["log"] is None:
+        return "the release was entered in no log, so nothing says which rules it was judged by"
+    places = {name: place for name, place in said["log"]["before"].items() if name.startswith("policy-")}
+    logged = {name: ws.ledger.entries(place)[0].digest for name, place in places.items()}
+    if logged != {due.name: due.digest for due in ws.evidence.due() if due.name.startswith("policy-")}:
+        return "the policy, or the code that reads it, is another one"
+    if release.calendar_turned(replace(gate, as_of=datetime.fromisoformat(said["as_of"])), gate):
+        return "a policy version, a promise or a licence began or ended"
+    return ""
+
+
+def lasting_keys(ws: Workspace) -> Mapping[str, str]:
+    """The fingerprints of the keys that releases depend on."""
+    return {name: ws.keys.fingerprint(name) for name, kind in KINDS.items() if kind.lasting}
+
+
+def job_of(said: Mapping[str, Any]) -> Job:
+    """The job that a release names in its statement."""
+    asked = said["job"]
+    return Job(asked["purpose"], asked["recipient"], asked["model"], asked["use"], asked["regime"])
 
 
 def auditor(
@@ -168,10 +265,8 @@ def auditor(
     """The recomputation of a published release, under the gate it was judged under and with the people of its openings."""
     private = ws.private / public.name
     said = reading.checked(public)["predicate"]
-    asked = said["job"]
-    job = Job(asked["purpose"], asked["recipient"], asked["model"], asked["use"], asked["regime"])
     moment = datetime.fromisoformat(said["as_of"])
-    gate = Gate(ws.policy, openings.people(private), job, moment, ws.regimes, ws.licences)
+    gate = Gate(ws.policy, openings.people(private), job_of(said), moment, ws.regimes, ws.licences)
     return auditing.Audit(public, private, gate, ws.keys.secret("index"), ws.engine, sample, progress)
 
 

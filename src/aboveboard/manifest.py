@@ -172,6 +172,8 @@ class Manifest:
     notes: Sequence[str] = field(default_factory=tuple)
     tombstones: Tombstones = field(default_factory=Tombstones)
     described: Mapping[str, str] = field(default_factory=dict)
+    supersedes: Mapping[str, str] | None = None
+    """The release whose place it takes: its id as ``release`` and the SHA-256 of its statement as ``manifest_sha256``."""
     log: Mapping[str, Any] | None = None
 
     @property
@@ -220,6 +222,7 @@ class Manifest:
                     "bound": dict(self.bound),
                     "columns": dict(RELEASED_COLUMNS),
                     "environment": dict(self.environment),
+                    "supersedes": None if self.supersedes is None else dict(self.supersedes),
                     "log": None if self.log is None else dict(self.log),
                     "notes": list(self.notes),
                 },

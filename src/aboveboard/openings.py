@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import descriptor
+from aboveboard import descriptor, writing
 from aboveboard.choice import Event, Facts, People
 from aboveboard.commitments import ACCOUNTS, OPENINGS
+from aboveboard.commitments import accounts as accounts_of
 from aboveboard.descriptor import Descriptor
 from aboveboard.errors import ReleaseError
 from aboveboard.judgement import as_record
+from aboveboard.plan import text
 from aboveboard.record import Record
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ class Account:
 
     subject: str
     release_key: bytes
+    """What salts the commitments of its rows."""
+    row_key: bytes
+    """What opens its row of the map: the same, unless a later release sealed that row anew."""
     person: str
 
 
@@ -62,12 +67,16 @@ def account(private: Path, subject: str) -> Account:
         raise ReleaseError(
             f"`{subject}` is no account that this release speaks of", hint="check the stable account id (not a handle)"
         )
-    return Account(**found[0])
+    return _account(found[0])
 
 
 def accounts(private: Path) -> Iterator[Account]:
     """Every account in scope."""
-    return (Account(**row) for row in _stream(private, ACCOUNTS, "ORDER BY subject"))
+    return (_account(row) for row in _stream(private, ACCOUNTS, "ORDER BY subject"))
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    return Account(row["subject"], row["release_key"], row["row_key"], row["person"])
 
 
 def people(private: Path, subject: str | None = None) -> People:
@@ -86,11 +95,12 @@ def records(private: Path, subject: str | None = None) -> Iterator[Opening]:
     """Every released record (or those of one account), in the order they were written."""
     where, values = ("WHERE account = ?", [subject]) if subject is not None else ("", [])
     known = {one.subject: one.person for one in ([account(private, subject)] if subject else accounts(private))}
-    for row in _stream(private, "records/*.parquet", where, values):
-        yield _opening(row, known[row["account"]])
+    for row in _stream(private, "records", where, values):
+        yield opening(row, known[row["account"]])
 
 
-def _opening(row: Mapping[str, Any], person: str) -> Opening:
+def opening(row: Mapping[str, Any], person: str) -> Opening:
+    """A row of the openings, with the digest of what is known of its person, as a value."""
     record = as_record({**row, "text": row["shape"]})
     described = Descriptor(
         source=row["source"], record=row["record_id"], kind=row["kind"], row=row["leaf"].hex(),
@@ -112,6 +122,16 @@ def with_words(opening: Opening, words: str | None) -> Record:
     return replace(record, main=replace(record.main, content=words))
 
 
+def judged(row: Mapping[str, Any]) -> Record:
+    """The record of a row of the openings as it is judged again, whose words say something where no shape is kept."""
+    record = as_record({**row, "text": row["shape"]})
+    if record.main.content is not None or record.parts:
+        return record
+    # INVARIANT: a row without parts that says nothing is never released (gate 12), and what stayed out is asked for no more
+    # than reasons of its own, of which that is none.
+    return replace(record, main=replace(record.main, content="x"))
+
+
 def _rows(private: Path, files: str, clause: str, values: list[Any]) -> list[dict[str, Any]]:
     return list(_stream(private, files, clause, values))
 
@@ -120,14 +140,13 @@ def _stream(private: Path, files: str, clause: str, values: list[Any] | None = N
     import duckdb
 
     folder = private / OPENINGS
-    if not any(folder.glob(files)):
-        if files.startswith("records/") and folder.is_dir():
-            return
-        raise ReleaseError("the release has no openings", folder=folder, hint="it was built before there were any")
+    relation = _relation(private, files)
+    if relation is None:
+        return
     con: duckdb.DuckDBPyConnection
     with duckdb.connect() as con:
         try:
-            found = con.execute(f"SELECT * FROM read_parquet(?) {clause}", [str(folder / files), *(values or [])])
+            found = con.execute(f"SELECT * FROM {relation} {clause}", values or [])
             names = [column[0] for column in found.description or ()]
             while block := found.fetchmany(8_192):
                 for one in block:
@@ -138,6 +157,16 @@ def _stream(private: Path, files: str, clause: str, values: list[Any] | None = N
                 folder=folder,
                 hint="bring them back from a backup",
             ) from None
+
+
+def _relation(private: Path, files: str) -> str | None:
+    """What is asked for as a relation; None for the records of a release that has none."""
+    folder = private / OPENINGS
+    if not (folder / ACCOUNTS).is_file() or (files != "records" and not (folder / files).is_file()):
+        raise ReleaseError("the release has no openings", folder=folder, hint="it was built before there were any")
+    if files == "records":
+        return writing.opened(private)
+    return accounts_of(folder) if files == ACCOUNTS else f"read_parquet({text(str(folder / files))})"
 
 
 def _aware(row: Mapping[str, Any], kind: type) -> dict[str, Any]:

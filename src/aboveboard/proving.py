@@ -22,7 +22,7 @@ from aboveboard.recordproof import RecordProof
 if TYPE_CHECKING:
     from aboveboard.engine import Engine
 
-_RELEASED = "SELECT source, ordinal FROM read_parquet({files}) WHERE record_id = ? AND outcome < 2 ORDER BY source"
+_RELEASED = "SELECT source, ordinal FROM {files} WHERE record_id = ? AND outcome < 2 ORDER BY source"
 _PLACE = """
 SELECT filename, file_row_number, leaf FROM read_parquet({files}, filename = true, file_row_number = true)
 WHERE source = ? AND ordinal = ?
@@ -48,8 +48,8 @@ def prove(engine: Engine, public: Path, private: Path, record: str, source: str 
 
 def find(engine: Engine, private: Path, record: str, source: str | None = None) -> Place:
     """Where the row of a record stands; raises ReleaseError where it is not released, or two sources have that id."""
-    decisions, index = writing.listed(private / "decisions"), writing.listed(private / "index")
-    if "[]" in (decisions, index):
+    decisions, index = writing.decided(private), writing.listed(private / "index")
+    if decisions is None or index == "[]":
         raise ReleaseError("the private part of the release is not there", folder=private, hint="bring it back")
     with engine.connect() as con:
         found = con.execute(_RELEASED.format(files=decisions), [record]).fetchall()

@@ -55,8 +55,29 @@ class Judge(Protocol):
         """Those of them that may not go out, as they are, under this gate."""
 
 
+class Considered(Protocol):
+    """What a rewriting comes to before anything is written."""
+
+    @property
+    def leaving(self) -> int:
+        """How many rows may not stay."""
+
+
+class Rewriter(Judge, Protocol):
+    """Whoever writes a published release once more without what may no longer go out. ``write`` is as that of a judge."""
+
+    def considered(self, progress: Progress | None = None) -> Considered:
+        """What leaves, found out once and kept; writes nothing."""
+
+
 class Commit(Protocol):
     """A transaction that holds the ledger: nobody records anything until it ends."""
+
+    def superseded_by(self, release: str) -> str | None:
+        """The release that took the place of one; None while it stands."""
+
+    def retire(self, release: str, superseded_by: str, retired_at: str) -> None:
+        """Say, with the end of the transaction, that the release which it enters takes the place of one; twice is an error."""
 
     @property
     def head(self) -> int:
@@ -186,6 +207,78 @@ def build(
         return Release(made.id, to / made.id, private / made.id, made, made.governed)
 
 
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The release that another is to take the place of: its id, the SHA-256 of its statement, the names of
+    its judged sources, and its notes."""
+
+    id: str
+    manifest_sha256: str
+    sources: Sequence[str]
+    notes: Sequence[str]
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        """How a statement names it."""
+        return {"release": self.id, "manifest_sha256": self.manifest_sha256}
+
+
+def rewrite(
+    rewriter: Callable[[Gate], Rewriter],
+    predecessor: Predecessor,
+    gate: Callable[[], Gate],
+    ledger: Ledger,
+    *,
+    to: Path,
+    private: Path,
+    environment: Mapping[str, str],
+    bound: Mapping[str, str] | None = None,
+    keys: Mapping[str, str] | None = None,
+    log: Log | None = None,
+    progress: Progress | None = None,
+) -> Release | None:
+    """Publish a release again at the head of the ledger, without the rows that may no longer go out; None where all may.
+
+    Committed and published as ``build`` does it: a no that is said meanwhile is heard, and in the same transaction the
+    release before is retired, so that there is never more than one in its place. Raises ReleaseError with nothing
+    published, also where somebody else rewrote it first.
+    """
+    with in_plain_words():
+        to, private = to.resolve(), private.resolve()
+        finish(ledger, private, log)
+        _clear(ledger, private)
+        _refuse_other_keys(ledger, keys or {})
+        with ledger.committing() as commit:
+            _refuse_superseded(commit, predecessor)
+        first = gate()
+        hand = rewriter(first)
+        if not hand.considered(progress).leaving:
+            return None
+        with disk.leased(private, STAGING) as hidden:
+            work = _Work(
+                hand, gate, first, ledger, to / hidden.name, hidden, environment, bound or {}, keys or {}, log,
+                predecessor.sources, _notes_of(predecessor), predecessor,
+            )  # fmt: skip
+            made = _committed(work, progress)
+            _publish(to, private, made.id, hidden.name, log)
+        return Release(made.id, to / made.id, private / made.id, made, made.governed)
+
+
+def _notes_of(predecessor: Predecessor) -> Sequence[str]:
+    kept = [note for note in predecessor.notes if note not in NOTES and not note.startswith(IN_PLACE)]
+    return (f"{IN_PLACE} {predecessor.id}: the same rows but for those that may not go out any more.", *kept)
+
+
+IN_PLACE = "This release takes the place of"
+
+
+def _refuse_superseded(commit: Commit, predecessor: Predecessor) -> None:
+    """INVARIANT: a release is superseded once, so that there are never two heads."""
+    newer = commit.superseded_by(predecessor.id)
+    if newer is not None:
+        raise ReleaseError(f"`{predecessor.id}` was superseded by `{newer}`", hint=f"rewrite that one: {newer}")
+
+
 @contextmanager
 def in_plain_words() -> Iterator[None]:
     """What the machine refuses (a full disk, a folder that is not ours) as a ReleaseError.
@@ -225,6 +318,8 @@ class _Work:
     log: Log | None
     sources: Sequence[str]
     notes: Sequence[str]
+    predecessor: Predecessor | None = None
+    """What the release takes the place of."""
 
 
 def _refuse_other_keys(ledger: Ledger, keys: Mapping[str, str]) -> None:
@@ -304,12 +399,18 @@ def _catch_up(work: _Work) -> tuple[int, set[bytes]]:
 
 def _refuse_other_rules(first: Gate, later: Gate) -> None:
     """What nobody said but the calendar: then everything has to be judged anew."""
+    if calendar_turned(first, later):
+        raise ReleaseError("a policy version, promise or licence began or ended during the build", hint="build again")
+
+
+def calendar_turned(first: Gate, later: Gate) -> bool:
+    """Whether a policy version, a promise or a licence began or ended between two moments, or a clause was closed."""
     dates = [moment for one in later.licences.values() for moment in (one.valid_from, one.valid_to)]
     dates += [version.effective_to for version in later.policy.versions]
     dates += [moment for promise in later.policy.promises(later.as_of) for moment in (promise.starts, promise.until)]
+    dates += [clause.closed_at for version in later.policy.versions for clause in version.clauses]
     passed = any(moment is not None and first.as_of < moment <= later.as_of for moment in dates)
-    if passed or (first.now and first.now.version) != (later.now and later.now.version):
-        raise ReleaseError("a policy version, promise or licence began or ended during the build", hint="build again")
+    return passed or (first.now and first.now.version) != (later.now and later.now.version)
 
 
 def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: set[bytes]) -> Manifest:
@@ -317,6 +418,8 @@ def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: se
     with disk.step("commit"), work.ledger.committing() as commit:
         # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded until we are done.
         # The ledger is held, so there is no time to judge: every row of who spoke in the last moment leaves.
+        if work.predecessor is not None:
+            _refuse_superseded(commit, work.predecessor)
         subjects = work.ledger.speakers(heard, commit.head)
         if subjects:
             leaves.update(work.judge.involved(subjects, work.hidden))
@@ -329,6 +432,8 @@ def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: se
         with disk.step("entry"):
             _enter_release(work, commit, statement)
             commit.enter(_entry(work, manifest, statement))
+            if work.predecessor is not None:
+                commit.retire(work.predecessor.id, manifest.id, manifest.as_of.isoformat())
     return manifest
 
 
@@ -415,6 +520,7 @@ def _manifest(work: _Work, governed: Governed, salt: bytes, head: int, tombstone
         bound={name: salted(salt, digest) for name, digest in work.bound.items()},
         notes=(*work.notes, *NOTES),
         tombstones=tombstones,
+        supersedes=None if work.predecessor is None else work.predecessor.named,
     )
 
 
@@ -498,6 +604,8 @@ def _write_private(folder: Path, manifest: Manifest) -> None:
         "rows_of_several": governed.map and governed.map.shared,
         "source_digest": governed.source_digest,
         "masked": dict(governed.masked),
+        "kinds": dict(governed.kinds),
+        "languages": dict(governed.languages),
         "shards": [asdict(shard) for shard in governed.shards],
         "tallies": [asdict(tally) for tally in governed.tallies],
         "files_not_read": [dict(one) for one in governed.refused],

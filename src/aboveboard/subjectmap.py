@@ -116,8 +116,17 @@ def dummies(accounts: int) -> int:
 
 def dummy(key: bytes, release_salt: bytes, number: int) -> bytes:
     """One of them: it stands at the same place in every map, and its contents are noise."""
-    index = hmac.digest(key, _DUMMY + number.to_bytes(8, "big"), "sha256")
+    return noise(key, release_salt, dummy_index(key, number))
+
+
+def noise(key: bytes, release_salt: bytes, index: bytes) -> bytes:
+    """A row that belongs to nobody, at its index."""
     return index + hashlib.shake_256(_NOISE + key + release_salt + index).digest(WIDTH - INDEX)
+
+
+def dummy_index(key: bytes, number: int) -> bytes:
+    """Where one of them stands in every map of a platform."""
+    return hmac.digest(key, _DUMMY + number.to_bytes(8, "big"), "sha256")
 
 
 # --- buckets ----------------------------------------------------------------------------------------------------

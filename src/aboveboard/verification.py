@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -50,13 +50,17 @@ class Known:
 
     ``trust``: whose word counts; without one the key that came with the files is taken, and that is said.
     ``remembered``: the signed checkpoint of this log that was seen last. ``history`` opens the tiles of a copy of the log
-    at a checkpoint, ``published`` is the signed checkpoint of that copy.
+    at a checkpoint, ``published`` is the signed checkpoint of that copy. ``later`` are folders of later releases, and
+    ``releases`` the statements of releases that the copy of the log holds below a checkpoint, each with its place: one of
+    them may say that it took the place of another.
     """
 
     trust: Trust | None = None
     remembered: bytes | None = None
     published: bytes | None = None
     history: Callable[[Checkpoint], History] | None = None
+    later: Sequence[Path] = ()
+    releases: Callable[[Checkpoint], Iterable[tuple[int, bytes]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ class Step:
 class Report:
     """What was checked: of which ``kind``, called what, step by step; who cosigned; and what is not proven.
 
-    ``newest`` is the newest signed checkpoint that was checked: what to remember for the next time.
+    ``newest`` is the newest signed checkpoint that was checked: what to remember for the next time. ``superseded_by`` is the
+    release that took the place of this one, where that is known.
     """
 
     kind: str
@@ -82,6 +87,7 @@ class Report:
     not_proven: tuple[str, ...]
     seen: Seen | None = None
     newest: bytes | None = None
+    superseded_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         seen = self.seen
@@ -94,6 +100,7 @@ class Report:
             "key": seen and str(seen.log),
             "cosigners": [{"name": name, "time": one.time} for name, one in seen.cosigners.items()] if seen else [],
             "not_proven": list(self.not_proven),
+            "superseded_by": self.superseded_by,
         }
 
 
@@ -113,6 +120,7 @@ NOT_RECOMPUTED = (
 WHOSE = "a row carries no id: that it is of the record and of the person it is said to be of is the platform's word"
 WITHDRAWN = "that the row was not withdrawn before the release was committed: tombstones.json of the release says"
 LATEST = "that this is the newest checkpoint: whoever shows it may hold back a newer one"
+STANDS = "that no later release took the place of this one: give later ones (--later), or a copy of the log and its objects (--log)"
 NOT_COMPARED = "that the log only grew since you looked last: nothing was remembered (--remember)"
 
 
@@ -234,6 +242,14 @@ class _Said:
         return found
 
     @property
+    def supersedes(self) -> Mapping[str, str] | None:
+        """The release that it takes the place of."""
+        found: Mapping[str, str] | None = self.predicate.get("supersedes")
+        if found is not None and (set(found) != {"release", "manifest_sha256"} or not _hex(found["manifest_sha256"])):
+            raise VerificationError("the statement does not say which release it takes the place of")
+        return found
+
+    @property
     def log(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] | None = self.predicate["log"]
         if found is None:
@@ -320,9 +336,20 @@ def _check_release(folder: Path, known: Known, walk: _Walk) -> Report:
     walk.take("entries", found.entries)
     walk.take("statements", found.statements)
     newest = _compare(walk, found.seen, found.signed, (*found.trust.logs, *found.keys.before), known)
+    if known.later or known.releases:
+        walk.take("superseded", found.superseded)
+    else:
+        walk.skip("superseded", "no later release and no copy of the log was given")
     more = (JUDGED, CHOICES, RECEIVED, *([MAPPED] if found.said.map else []), *([] if recomputed else [NOT_RECOMPUTED]))
+    more = (*more, *([] if found.newer else [STANDS]))
     return Report(
-        "release", found.said.name, tuple(walk.steps), _not_proven(found.seen, known, more), found.seen, newest
+        "release",
+        found.said.name,
+        tuple(walk.steps),
+        _not_proven(found.seen, known, more),
+        found.seen,
+        newest,
+        found.newer,
     )
 
 
@@ -359,10 +386,13 @@ class _Release:
         self.seen: Seen
         self.documents: dict[str, bytes] = {}
         self.keys: succession.Keys
+        self.newer: str | None = None
 
     def statement(self) -> str:
         self.said = _said((self.folder / "manifest.json").read_bytes())
-        return f"manifest.json holds together: {_many(len(self.said.files), 'file')}, {_many(len(self.said.shards), 'shard')}"
+        told = f"{_many(len(self.said.files), 'file')}, {_many(len(self.said.shards), 'shard')}"
+        place = f"; it takes the place of `{self.said.supersedes['release']}`" if self.said.supersedes else ""
+        return f"manifest.json holds together: {told}{place}"
 
     def files(self) -> str:
         self.verify_digests()
@@ -523,6 +553,38 @@ class _Release:
             _hex(_predicate(self.documents["intake"], statement.INTAKE)["root"])
         told = f"{_many(len(versions), 'policy version')} and the choices up to position {self._judged:,}"
         return f"{told} are those of the statement"
+
+    def superseded(self) -> str:
+        """Whether one of the later releases, or of those that a copy of the log holds, took the place of this one."""
+        for place, data in (*self._given(), *self._logged()):
+            said = _said(data)
+            named = said.supersedes
+            if named is None or named["manifest_sha256"] != self.said.sha256 or named["release"] != self.said.name:
+                continue
+            if place <= _count(self.said.log["index"]) or said.log["origin"] != self.said.log["origin"]:
+                raise VerificationError(
+                    "a release that says it took the place of this one was logged before it, or elsewhere"
+                )
+            self.newer = said.name
+            return f"`{said.name}` took the place of this release (entry {place:,} of the log): use that one"
+        return "none of what was given took the place of this release"
+
+    def _given(self) -> Iterator[tuple[int, bytes]]:
+        """The statements of the later releases, each once the log is shown to hold it."""
+        for folder in self.known.later:
+            later = _Release(folder, self.known)
+            later.statement()
+            later.checkpoint()
+            later.entries()
+            if later.seen.log not in (self.seen.log, *self.trust.logs):
+                raise VerificationError("a later release is in another log", folder=folder)
+            yield _count(later.said.log["index"]), later.said.data
+
+    def _logged(self) -> Iterator[tuple[int, bytes]]:
+        """The statements in the copy of the log, below its checkpoint: that is of one history with ours (step 10)."""
+        if self.known.releases is not None and self.known.published is not None:
+            logs = (*self.trust.logs, *self.keys.before)
+            yield from self.known.releases(Trust(tuple(logs)).verify(self.known.published).checkpoint)
 
     @property
     def _judged(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -249,13 +249,25 @@ def _keys(con: duckdb.DuckDBPyConnection) -> list[int]:
 
 
 def _file(con: duckdb.DuckDBPyConnection, key: int, public: Path, index: Path) -> manifest.Shard:
-    columns = ", ".join(manifest.RELEASED_COLUMNS)
     con.execute(_FILE.format(key=key))
-    name, sha256, rows = copy(con, f"SELECT {columns} FROM file", public / "data", "data")
-    with disk.step("index"):
+    leaves = joined(con.sql("SELECT leaf FROM file").to_arrow_table()["leaf"])
+
+    def indexed() -> None:
         copy_rows(con, "SELECT source, ordinal, leaf FROM file", index / f"{key:05d}.parquet")
         disk.settle(index / f"{key:05d}.parquet")
-    leaves = joined(con.sql("SELECT leaf FROM file").to_arrow_table()["leaf"])
+
+    return public_file(con, key, leaves, public, indexed)
+
+
+def public_file(
+    con: duckdb.DuckDBPyConnection, key: int, leaves: bytes, public: Path, indexed: Callable[[], None]
+) -> manifest.Shard:
+    """The table ``file`` as the public file of a number, with the hashes of its tree; ``leaves`` are those of its rows, one
+    behind another, and ``indexed`` writes the private index of it."""
+    columns = ", ".join(manifest.RELEASED_COLUMNS)
+    name, sha256, rows = copy(con, f"SELECT {columns} FROM file", public / "data", "data")
+    with disk.step("index"):
+        indexed()
     levels = merkle.levels(leaves)
     tiles = _tiles(levels, key, public)
     root = merkle.root_in(levels).hex()
@@ -286,6 +298,38 @@ def _tally(con: duckdb.DuckDBPyConnection, made: Cut) -> None:
     for column, counter in (("kind", made.kinds), ("language", made.languages)):
         found = con.execute(f"SELECT {column}, count(*) FROM laid WHERE {column} IS NOT NULL GROUP BY ALL").fetchall()
         counter.update(dict(found))
+
+
+def decided(private: Path) -> str | None:
+    """The decisions of a release as a relation, one row a source row: where a rewriting decided anew, that decision. None
+    where there is none."""
+    files, later = listed(private / "decisions"), private / LATER / DECISIONS
+    if files == "[]":
+        return None
+    if not later.is_file():
+        return f"read_parquet({files})"
+    newer = f"read_parquet({text(str(later))})"
+    still = f"SELECT d.* FROM read_parquet({files}) AS d ANTI JOIN {newer} AS n USING (source, ordinal)"
+    return f"(SELECT * FROM ({still}) UNION ALL BY NAME SELECT * FROM {newer})"
+
+
+def opened(private: Path) -> str | None:
+    """What opens the rows that are in a release, as a relation: without those that left by a rewriting. None where there is
+    no row."""
+    files, newer, left = (listed(private / "openings" / "records"), private / LATER / OPENED, private / LATER / LEFT)
+    if files == "[]":
+        return None
+    if not left.is_file():
+        return f"read_parquet({files})"
+    gone = f"(SELECT leaf FROM read_parquet([{text(str(left))}, {text(str(newer))}], union_by_name = true))"
+    still = f"SELECT * FROM read_parquet({files}) ANTI JOIN {gone} USING (leaf)"
+    return f"({still} UNION ALL BY NAME SELECT * FROM read_parquet({text(str(newer))}))"
+
+
+LATER = "later"
+"""The folder in the private part of a release that was rewritten: what is said otherwise than in the files that it shares
+with the release before."""
+DECISIONS, OPENED, LEFT = "decisions.parquet", "openings.parquet", "left.parquet"
 
 
 def listed(folder: Path) -> str:

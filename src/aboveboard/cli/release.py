@@ -14,6 +14,7 @@ import click
 
 from aboveboard.cli import prose
 from aboveboard.cli.progress import shown
+from aboveboard.cli.rewrite import rewrite
 from aboveboard.cli.shared import emit, json_option, moment_of, workspace_option
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ def listed(workspace: str, folders: Sequence[Path], as_json: bool) -> None:
         except ReleaseError as error:
             found.append({"id": path.name, "damaged": True})
             damaged = damaged or error
+    newer = _superseded(workspace, folders, found)
+    for one in found:
+        one["superseded_by"] = newer.get(one["id"])
     emit(found, as_json, lambda: "\n".join(_line(r) for r in found) or _NO_RELEASE)
     if damaged is not None:
         raise damaged
@@ -127,7 +131,20 @@ _NO_RELEASE = "no release yet; build one with `aboveboard release build JOB.toml
 def _line(summary: Mapping[str, Any]) -> str:
     if "damaged" in summary:
         return f"{summary['id']}  damaged"
-    return f"{summary['id']}  {prose.count(summary['rows']):>12} rows  {summary['purpose']}"
+    newer = f"  superseded by {summary['superseded_by']}" if summary["superseded_by"] else ""
+    return f"{summary['id']}  {prose.count(summary['rows']):>12} rows  {summary['purpose']}{newer}"
+
+
+def _superseded(workspace: str, folders: Sequence[Path], found: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Which of these releases another took the place of: what the ledger says, and what they say of each other."""
+    from aboveboard.workspace import open_workspace
+
+    known = {one["supersedes"]["release"]: one["id"] for one in found if one.get("supersedes")}
+    if folders:
+        return known  # whoever was given a release has no ledger
+    ws = open_workspace(workspace)
+    retired = ws.ledger.retirements() if ws.has_ledger else ()
+    return {**known, **{one["release"]: one["superseded_by"] for one in retired}}
 
 
 @release.command()
@@ -142,7 +159,21 @@ def show(release_id: str, workspace: str, folders: Sequence[Path], as_json: bool
         document = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     with _readable(path / "README.md"):
         readme = (path / "README.md").read_text(encoding="utf-8").rstrip()
+    told = [_summary(one) for one in _published(_rooms(workspace, folders)) if one.name != release_id and _whole(one)]
+    newer = _superseded(workspace, folders, told).get(release_id)
+    if newer:
+        click.echo(f"note: superseded by {newer}, which took its place", err=True)
     emit(document, as_json, lambda: readme)
+
+
+def _whole(path: Path) -> bool:
+    """Whether a release says what a list shows; one that is damaged is somebody else's question."""
+    from aboveboard.errors import ReleaseError
+
+    try:
+        return bool(_summary(path))
+    except ReleaseError:
+        return False
 
 
 @release.command()
@@ -305,7 +336,8 @@ def _summary(path: Path) -> dict[str, Any]:
         predicate = document["predicate"]
         kept = {**{key: predicate[key] for key in ("id", "as_of", "rows_digest")}, "rows": predicate["counts"]["rows"]}
         prose.count(kept["rows"])
-        return {**kept, **{key: predicate["job"][key] for key in ("purpose", "recipient", "model")}}
+        job = {key: predicate["job"][key] for key in ("purpose", "recipient", "model")}
+        return {**kept, **job, "supersedes": predicate.get("supersedes")}
 
 
 @contextmanager
@@ -319,3 +351,6 @@ def _readable(file: Path) -> Iterator[None]:
         raise ReleaseError(
             "a release is damaged", file=file, hint="bring the folder back from a backup, or move it elsewhere"
         ) from error
+
+
+release.add_command(rewrite)

@@ -5,18 +5,20 @@ Runs where only cryptography, rfc8785 and click are installed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from aboveboard.cli.shared import emit, json_option, printable
+from aboveboard.cli.shared import ask_exit, emit, json_option, printable
 
 if TYPE_CHECKING:
-    from aboveboard.proof import Trust
+    from aboveboard.proof import Checkpoint, Trust
     from aboveboard.verification import Known, Report, Step
 
 
@@ -31,13 +33,17 @@ if TYPE_CHECKING:
               help="Where the last checkpoint seen is kept: the log must have grown from it. Made at the first use.")  # fmt: skip
 @click.option("--log", "log_folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="A copy of the log, from which it is proven that one checkpoint continues another.")  # fmt: skip
+@click.option("--later", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="The folder of a later release: whether it took the place of this one; may be repeated.")  # fmt: skip
 @json_option
 def verify(
-    path: Path, key: str | None, trust_file: Path | None, remember: Path | None, log_folder: Path | None, as_json: bool
-) -> None:
+    path: Path, key: str | None, trust_file: Path | None, remember: Path | None, log_folder: Path | None,
+    later: tuple[Path, ...], as_json: bool,
+) -> None:  # fmt: skip
     """Check PATH step by step: a release, a record's proof, a checkpoint or a receipt. Exit 5 when it is false.
 
-    Needs nothing but the files. Says at the end what all of it does not prove.
+    Needs nothing but the files. Says at the end what all of it does not prove. Exit 3 where everything holds and a later
+    release is known to have taken the place of this one.
     """
     from aboveboard.verification import silent
     from aboveboard.verification import verify as check
@@ -46,7 +52,7 @@ def verify(
         raise click.UsageError("--trust names the keys of logs already: leave --key out")
     trust = trusted(key, trust_file)
     with _remembering(remember) as remembered:
-        known = _known(trust, remembered, log_folder)
+        known = replace(_known(trust, remembered, log_folder), later=later)
         if not as_json:
             click.echo(f"Checking {path}")
         report = check(path, known, silent if as_json else _tell)
@@ -55,6 +61,8 @@ def verify(
 
             disk.place(remember, report.newest)
     emit(report.as_json(), as_json, lambda: printable(_told(report)))
+    if report.superseded_by is not None:
+        ask_exit(3)
 
 
 def trusted(key: str | None, file: Path | None) -> Trust | None:
@@ -80,7 +88,24 @@ def _known(trust: Trust | None, remembered: bytes | None, folder: Path | None) -
     path = folder / CHECKPOINT
     if not path.is_file():
         raise click.UsageError(f"`{folder}` is no copy of a log: it has no {CHECKPOINT}")
-    return Known(trust, remembered, path.read_bytes(), partial(Reader, folder))
+    return Known(trust, remembered, path.read_bytes(), partial(Reader, folder), releases=partial(_releases, folder))
+
+
+def _releases(folder: Path, at: Checkpoint) -> Iterator[tuple[int, bytes]]:
+    """The statements of releases that a copy of the log holds, each with its place. A copy may hold none of them."""
+    from aboveboard.errors import VerificationError
+    from aboveboard.log import OBJECTS, Reader
+    from aboveboard.proof import Entry
+    from aboveboard.statement import RELEASE
+
+    for place, data in enumerate(Reader(folder, at).entries()):
+        entry = Entry.parse(data)
+        statement = folder / OBJECTS / entry.digest
+        if entry.type == RELEASE and statement.is_file():
+            said = statement.read_bytes()
+            if hashlib.sha256(said).hexdigest() != entry.digest:
+                raise VerificationError("a statement in the copy of the log is another one", file=statement)
+            yield place, said
 
 
 @contextmanager
@@ -108,6 +133,8 @@ _KINDS = {
 
 def _told(report: Report) -> str:
     lines = ["", f"Everything above holds: {_KINDS[report.kind]} `{report.name}`.", ""]
+    if report.superseded_by is not None:
+        lines += [f"It was superseded: `{report.superseded_by}` took its place. Use that one.", ""]
     if report.seen is not None:
         lines += [f"Cosigned by {', '.join(report.seen.cosigners) or 'nobody'}."]
     return "\n".join([*lines, "Not proven:", *(f"  - {one}" for one in report.not_proven)])

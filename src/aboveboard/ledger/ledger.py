@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
 from aboveboard.errors import LedgerError
-from aboveboard.ledger import assertions, database, releases, subjects
+from aboveboard.ledger import assertions, database, releases, retirements, subjects
 from aboveboard.ledger import entries as logged
 from aboveboard.ledger.columns import Columns, Row, columns_of, insert_columns, rows_of
 from aboveboard.ledger.events import (
@@ -167,6 +167,22 @@ class Ledger:
         it was staged under, where its public part belongs, the bits of its layout, the fingerprints of its keys."""
         with database.reading(self._engine) as connection:
             return releases.committed(connection)
+
+    def retirements(self) -> Sequence[Mapping[str, str]]:
+        """Every release that another took the place of, oldest first: release, superseded_by, retired_at."""
+        with database.reading(self._engine) as connection:
+            return retirements.every(connection)
+
+    def superseded_by(self, release: str) -> str | None:
+        """The release that took the place of one; None while it stands, or where it is not known."""
+        with database.reading(self._engine) as connection:
+            return retirements.superseded_by(connection, release)
+
+    def live_releases(self) -> Sequence[Mapping[str, str | int]]:
+        """The committed releases that no later one took the place of, oldest first (see :meth:`releases`)."""
+        with database.reading(self._engine) as connection:
+            gone = {one["release"] for one in retirements.every(connection)}
+            return [one for one in releases.committed(connection) if one["id"] not in gone]
 
     def speakers(self, after: int, upto: int) -> list[str]:
         """Who recorded anything behind ``after``, up to ``upto``."""

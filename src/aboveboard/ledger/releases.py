@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, insert, select
 
-from aboveboard.ledger import entries
+from aboveboard.ledger import entries, retirements
 from aboveboard.ledger.events import events
 
 releases = Table(
@@ -52,6 +52,14 @@ class Commit:
     def enter(self, release: Mapping[str, str | int]) -> None:
         """Commit a release with the end of the transaction."""
         self.connection.execute(insert(releases), dict(release))
+
+    def superseded_by(self, release: str) -> str | None:
+        """The release that took the place of one; None while it stands."""
+        return retirements.superseded_by(self.connection, release)
+
+    def retire(self, release: str, superseded_by: str, retired_at: str) -> None:
+        """Say that a release which is entered in this transaction takes the place of an earlier one."""
+        retirements.add(self.connection, release, superseded_by, retired_at)
 
     @property
     def size(self) -> int:

@@ -1,0 +1,759 @@
+"""Rewrites a published release: the same rows without those that may no longer go out, at the cost of what changed.
+
+No source is read again. Rows are judged again from the private openings of the release, with ``gate.decide`` itself: those in
+which somebody has a part of whom something is known that was not known then, those that the calendar touches, and all of
+them where the rules are others. Nothing ever comes in. Files without a row that leaves keep their bytes (hard links); the
+others are written as a build would write them without those rows. It fits ``release.Judge`` by its shape.
+Specification: docs/formats/manifest.md, "A release that takes the place of another".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from aboveboard import commitments, descriptor, disk, manifest, merkle, openings, reasons, resealing, writing
+from aboveboard.commitments import OPENINGS, WITHHELD, SubjectKeys
+from aboveboard.engine import Engine
+from aboveboard.errors import ReleaseError
+from aboveboard.gate import THREE_YEARS, Decision, Gate
+from aboveboard.layout import Layout
+from aboveboard.manifest import Shard, Tally
+from aboveboard.plan import interval, moment, text
+from aboveboard.reasons import BY_ID, OUTCOMES, Outcome
+from aboveboard.writing import DECISIONS, LATER, LEFT, OPENED
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import duckdb
+    import pyarrow as pa
+
+REMOVED = "removed.bin"
+"""In the private part: the leaves of the rows of the release before that are not in this one, 32 bytes each, ascending."""
+BATCH = 8_192
+RELEASED = (Outcome.PERMIT, Outcome.REDACT)
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Before:
+    """A published release that another is to take the place of: its folders, statement, exact counts and tombstones."""
+
+    public: Path
+    private: Path
+    statement: Mapping[str, Any]
+    sha256: str
+    counts: Mapping[str, Any]
+    tombstones: frozenset[bytes]
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """The predicate of its statement."""
+        found: Mapping[str, Any] = self.statement["predicate"]
+        return found
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The SHA-256 of each file that the statement names."""
+        return {one["name"]: one["digest"]["sha256"] for one in self.statement["subject"]}
+
+    @property
+    def opened(self) -> Path:
+        return self.private / OPENINGS
+
+    def shards(self) -> list[Shard]:
+        """Its files, with their exact rows."""
+        files = self.files
+        return [self._shard(one, files) for one in self.said["layout"]["shards"]]
+
+    def _shard(self, one: Mapping[str, Any], files: Mapping[str, str]) -> Shard:
+        names = sorted(name for name in files if name.startswith(f"rows/{one['key']:05d}/"))
+        rows = (self.public / manifest.tile_name(one["key"], 0)).stat().st_size // merkle.WIDTH
+        tiles = tuple((name, files[name]) for name in names)
+        return Shard(one["key"], one["file"], files[one["file"]], rows, one["rows_digest"], one["root"], tiles)
+
+
+def before(public: Path, private: Path) -> Before:
+    """A published release as it can be rewritten; raises ReleaseError where its parts are not there or too old."""
+    try:
+        data = (public / "manifest.json").read_bytes()
+        statement = json.loads(data)
+        counts = json.loads((private / "exact-counts.json").read_bytes())
+        gone = json.loads((public / manifest.TOMBSTONES).read_bytes())["tombstones"]
+        found = Before(
+            public, private, statement, hashlib.sha256(data).hexdigest(), counts, frozenset(map(bytes.fromhex, gone))
+        )
+        whole = found.said["subjects"] is not None and (found.opened / WITHHELD).is_dir() and "kinds" in counts
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ReleaseError(
+            "the release cannot be rewritten: a part of it is missing or damaged", folder=private,
+            hint="bring its private part back from your backup, or build anew",
+        ) from error  # fmt: skip
+    if not whole:
+        raise ReleaseError(
+            "the openings of this release do not hold what a rewriting needs: it was built by an older version",
+            folder=private, hint="a full build is needed: aboveboard release build JOB.toml",
+        )  # fmt: skip
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What a rewriting comes to, before anything is written: people of whom something else is known than was then, rows
+    that were judged again and that leave, the files they leave, of how many, and the bytes of those files. ``rules`` says
+    why all rows were judged again; empty where they were not."""
+
+    people: int
+    judged: int
+    leaving: int
+    rows: int
+    files: int
+    of: int
+    bytes: int
+    rules: str = ""
+
+    def as_json(self) -> Mapping[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass
+class Rewriting(AbstractContextManager["Rewriting"]):
+    """One rewriting under one gate. What it found out it keeps in tables of one connection until it is closed."""
+
+    before: Before
+    gate: Gate
+    engine: Engine
+    keys: writing.Secrets
+    people: SubjectKeys
+    rules: str = ""
+    """Why every row has to be judged again; empty where the rules are those of the release."""
+    left: dict[int, set[bytes]] = field(default_factory=dict)
+    """By file, the leaves that leave it."""
+    judged: int = 0
+    _con: duckdb.DuckDBPyConnection | None = None
+    _considered: Considered | None = None
+
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        if self._con is None:
+            self._con = self.engine.connect()
+        return self._con
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._con is not None:
+            self._con.close()
+            self._con = None
+
+    # --- what leaves ----------------------------------------------------------------------------------------------
+
+    def considered(self, progress: Progress | None = None) -> Considered:
+        """Judge again what has to be; nothing is written. Asked once, however often it is called."""
+        if self._considered is None and not self.before.shards():
+            self._considered = Considered(0, 0, 0, 0, 0, 0, 0, self.rules)
+        if self._considered is None:
+            self._who()
+            self._judge_again(progress)
+            self._orphans()
+            self._count_out()
+            self._considered = self._summed()
+        return self._considered
+
+    def _who(self) -> None:
+        """The tables ``was`` (accounts), ``known``, ``changed`` (something else is known), ``heard`` (or the time came)."""
+        con = self.con
+        con.execute(f"CREATE TEMP TABLE was AS SELECT * FROM {commitments.accounts(self.before.opened)}")
+        commitments.settle_known(con, self.gate.snapshot, "SELECT subject FROM was")
+        con.execute(_CHANGED)
+        con.execute(_HEARD.format(events=self._events_due(), facts=self._facts_due()))
+
+    def _events_due(self) -> str:
+        return " OR ".join(map(self._came, ("expires_at", "effective_at")))
+
+    def _facts_due(self) -> str:
+        periods = [THREE_YEARS, *(rule.period for rule in self._retentions("last_interaction"))]
+        times = ["valid_from", "last_interaction", *(interval("last_interaction", period) for period in periods)]
+        return " OR ".join(map(self._came, times))
+
+    def _retentions(self, since: str) -> list[Any]:
+        return [rule for version in self.gate.policy.versions for rule in version.retentions if rule.since == since]
+
+    def _came(self, time: str) -> str:
+        """Whether a moment lies behind the judgement of the release and not behind ours."""
+        return f"({time} > {moment(self._then)} AND {time} <= {moment(self.gate.as_of)})"
+
+    @property
+    def _then(self) -> datetime:
+        from datetime import datetime as when
+
+        return when.fromisoformat(self.before.said["as_of"])
+
+    def _judge_again(self, progress: Progress | None) -> None:
+        """The tables ``moved`` (rows that leave or are told otherwise) and ``out`` (records that stayed out, judged again)."""
+        con, private = self.con, self.before.private
+        _older(con, private)
+        self._wanted()
+        like = f"SELECT *, FALSE AS was_out FROM {writing.opened(private)} WHERE FALSE"
+        con.execute(f"CREATE TEMP TABLE touched AS {like}")
+        for table in ("moved", "out"):
+            con.execute(f"CREATE TEMP TABLE {table} AS SELECT *, {_VERDICT_COLUMNS} FROM touched")
+        files = _files(private)
+        for done, file in enumerate(files):
+            self._touch(file)
+            self._decide()
+            if progress is not None:
+                progress(done + 1, len(files))
+        self._rest(files)
+
+    def _wanted(self) -> None:
+        """The table ``wanted``: which rows are judged again, where not all are."""
+        con, private = self.con, self.before.private
+        con.execute("CREATE TEMP TABLE wanted (source VARCHAR, ordinal BIGINT)")
+        if self.rules:
+            return
+        people = writing.listed(private / "people")
+        if people != "[]":
+            con.execute(
+                f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({people}) SEMI JOIN heard USING (subject)"
+            )
+        opened, kept = writing.opened(private), [r.period for r in self._retentions("collected")]
+        if opened is not None and kept:
+            due = " OR ".join(self._came(interval("collected_at", period)) for period in kept)
+            con.execute(f"INSERT INTO wanted SELECT source, ordinal FROM {opened} WHERE {due}")
+        index = writing.listed(private / "index")
+        if self.before.tombstones and index != "[]":
+            con.execute(
+                f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({index}) WHERE leaf IN (SELECT unnest(?))",
+                [sorted(self.before.tombstones)],
+            )
+        out = writing.listed(self.before.opened / WITHHELD)
+        if out != "[]":
+            con.execute(
+                f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({out}) WHERE account IN (FROM heard)"
+            )
+
+    def _touch(self, file: Path) -> None:
+        """The table ``touched``: the rows of one file of openings that are judged again."""
+        con = self.con
+        columns = f"SELECT * FROM read_parquet({text(str(file))})"
+        where = "TRUE" if self.rules else _of_file(con, file)
+        con.execute("DELETE FROM touched")
+        if where is None:
+            return
+        if file.parent.name == WITHHELD:
+            con.execute(
+                f"INSERT INTO touched BY NAME SELECT *, TRUE AS was_out, TRUE AS shared FROM ({columns}) WHERE {where}"
+            )
+            return
+        # What a rewriting before this one said otherwise stands in a file of its own, which is read last.
+        older = "" if file.parent.name == LATER else "ANTI JOIN was_moved USING (leaf)"
+        chosen = f"SELECT * FROM ({columns} WHERE {where}) {older}"
+        con.execute(
+            "INSERT INTO touched BY NAME"
+            f" SELECT c.*, l.leaf IS NOT NULL AS was_out FROM ({chosen}) AS c LEFT JOIN was_left AS l USING (leaf)"
+            " WHERE l.leaf IS NULL OR c.shared"
+        )
+
+    def _decide(self) -> None:
+        """Judge the rows of ``touched``; those that are told otherwise go into ``moved``, records that stay out into ``out``."""
+        con = self.con
+        changed = _column(con, "SELECT subject FROM changed")
+        heard = None if self.rules else _column(con, "SELECT subject FROM heard")
+        own = _column(con, "SELECT (source, ordinal) FROM was_own")
+        rows, out = [], []
+        for row in _rows(con, "SELECT * FROM touched"):
+            if row["was_out"] and heard is not None and row["account"] not in heard:
+                continue
+            decision = self.gate.decide(openings.judged(row))
+            self.judged += 1
+            if row["was_out"]:
+                # Nothing comes in, and a reason of a person's own that once counted stays: each needs a build.
+                if decision.outcome not in RELEASED and (row["source"], row["ordinal"]) not in own:
+                    out.append(_verdict(row, decision, leaves=False))
+                continue
+            leaves = _out(row, decision) or row["leaf"] in self.before.tombstones
+            if leaves or row["account"] in changed or _otherwise(row, decision):
+                rows.append(_verdict(row, decision, leaves))
+        for table, verdicts in (("moved", rows), ("out", out)):
+            if verdicts:
+                con.register("_verdicts", _table(verdicts))
+                con.execute(f"INSERT INTO {table} BY NAME SELECT t.*, v.* EXCLUDE (source, ordinal) FROM touched AS t"
+                            " JOIN _verdicts AS v USING (source, ordinal)")  # fmt: skip
+                con.unregister("_verdicts")
+
+    def _rest(self, files: Sequence[Path]) -> None:
+        """The table ``fresh``: people whose row of the map says something else. All that is theirs is committed to anew, so
+        that no key opens two releases: what of it was not judged again comes into ``moved`` as it was decided."""
+        con = self.con
+        lo, hi = reasons.masks(reasons.OWN)
+        con.execute(_FRESH.format(lo=lo, hi=hi))
+        con.execute("CREATE OR REPLACE TEMP TABLE wanted (source VARCHAR, ordinal BIGINT)")
+        people = writing.listed(self.before.private / "people")
+        [(more,)] = con.execute("SELECT count(*) FROM fresh ANTI JOIN changed USING (subject)").fetchall()
+        if people == "[]" or not more:
+            return
+        con.execute(
+            f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({people})"
+            " WHERE subject IN (SELECT subject FROM fresh ANTI JOIN changed USING (subject))"
+        )
+        rules, self.rules = self.rules, ""
+        try:
+            for file in files:
+                self._touch(file)
+                con.execute(_AS_IT_WAS)
+        finally:
+            self.rules = rules
+
+    def _orphans(self) -> None:
+        """Rows that nobody can open any more leave too: what opened them was erased."""
+        con, private = self.con, self.before.private
+        con.execute("CREATE TEMP TABLE orphans (file INTEGER, leaf BLOB)")
+        opened, rows = writing.opened(private), sum(shard.rows for shard in self.before.shards())
+        known = 0 if opened is None else int(con.execute(f"SELECT count(*) FROM {opened}").fetchall()[0][0])
+        if known == rows:
+            return
+        for shard in self.before.shards():
+            con.register("_leaves", self._leaves(shard))
+            missing = "" if opened is None else f" ANTI JOIN {opened} USING (leaf)"
+            con.execute(f"INSERT INTO orphans SELECT {shard.key}, leaf FROM _leaves{missing}")
+            con.unregister("_leaves")
+
+    def _leaves(self, shard: Shard) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.table({"leaf": pa.array(leaves_of(self._tile(shard)), pa.binary())})
+
+    def _tile(self, shard: Shard) -> bytes:
+        return self._checked(manifest.tile_name(shard.key, 0)).read_bytes()
+
+    def _checked(self, name: str) -> Path:
+        """A file of the release before; raises ReleaseError where it is another one than its statement names."""
+        path = self.before.public / name
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ReleaseError("a file of the release is missing", file=path, hint="bring it back") from error
+        if found != self.before.files[name]:
+            raise ReleaseError("a file of the release is another one", file=path, hint="bring it back from a backup")
+        return path
+
+    def _count_out(self) -> None:
+        """Which leaves leave which file."""
+        layout, key = Layout(int(self.before.said["layout"]["bits"])), self.keys.secret("shard")
+        homes: dict[str, int] = {}
+        for account, leaf in self._pairs("SELECT account, leaf FROM moved WHERE leaves"):
+            if account not in homes:
+                homes[account] = layout.shard_of(key, account)
+            self.left.setdefault(homes[account], set()).add(bytes(leaf))
+        for file, leaf in self._pairs("SELECT file, leaf FROM orphans"):
+            self.left.setdefault(file, set()).add(bytes(leaf))
+
+    def _pairs(self, query: str) -> Iterator[tuple[Any, Any]]:
+        found = self.con.execute(query)
+        while block := found.fetchmany(BATCH):
+            yield from block
+
+    def _summed(self) -> Considered:
+        shards = self.before.shards()
+        touched = [shard for shard in shards if shard.key in self.left]
+        [(people,)] = self.con.execute("SELECT count(*) FROM changed").fetchall()
+        return Considered(
+            people=people,
+            judged=self.judged,
+            leaving=sum(map(len, self.left.values())),
+            rows=sum(shard.rows for shard in shards),
+            files=len(touched),
+            of=len(shards),
+            bytes=sum((self.before.public / shard.name).stat().st_size for shard in touched),
+            rules=self.rules,
+        )
+
+    # --- what is written ------------------------------------------------------------------------------------------
+
+    def write(self, public: Path, private: Path, progress: Progress | None = None) -> manifest.Governed:
+        """The rows that stay, with trees, map, index and openings: touched files anew, all others under a second name."""
+        self.considered()
+        with disk.step("linked"):
+            self._link(public, private)
+        place = self.keys.secret("index")
+        sealing = resealing.settle(
+            self.con, self.before.opened, self.before.said["subjects"], self.before.counts, place, self.people
+        )
+        self._commit_anew()
+        opened = private / OPENINGS
+        with disk.step("accounts"):
+            commitments.keep_people(self.con, opened)
+            resealing.keep_accounts(self.con, sealing, opened)
+        with disk.step("later"):
+            self._keep_later(private / LATER)
+        kinds, languages = Counter(self.before.counts["kinds"]), Counter(self.before.counts["languages"])
+        shards = list(self._cut(public, private, kinds, languages, progress))
+        mapped = resealing.reseal(
+            self.con, sealing, self.before.public / "subjects", private, public / "subjects", place
+        )
+        with disk.step("removed"):
+            gone = sorted(leaf for leaves in self.left.values() for leaf in leaves)
+            disk.write(private / REMOVED, b"".join(gone), mode=0o600)
+        for folder in (public / "data", public / "rows", private / "index", private / LATER, opened, private):
+            disk.settle(folder)
+        return self._governed(shards, mapped, kinds, languages)
+
+    def _link(self, public: Path, private: Path) -> None:
+        """Everything that stays as it is, under a second name."""
+        for name in ("data", "rows", "subjects"):
+            (public / name).mkdir()
+        for name in (
+            "index",
+            LATER,
+            "people",
+            "decisions",
+            "quarantine",
+            f"{OPENINGS}/records",
+            f"{OPENINGS}/{WITHHELD}",
+        ):
+            (private / name).mkdir(parents=True)
+        for name in ("people", "decisions", "quarantine", f"{OPENINGS}/records", f"{OPENINGS}/{WITHHELD}"):
+            for file in sorted((self.before.private / name).glob("*.parquet")):
+                disk.link(file, private / name / file.name)
+            disk.settle(private / name)
+
+    def _cut(
+        self, public: Path, private: Path, kinds: Counter[str], languages: Counter[str], progress: Progress | None
+    ) -> Iterator[Shard]:
+        """The files of the release, each as it was or without what leaves; a file that nothing is left of is gone."""
+        done, total = 0, len(self.left)
+        with self.engine.connect() as con:
+            # INVARIANT: the same rows, the same bytes, whether a build writes them or we (writing.cut).
+            con.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
+            for shard in self.before.shards():
+                if shard.key not in self.left:
+                    yield self._linked(shard, public, private)
+                    continue
+                made = self._filtered(con, shard, public, private, kinds, languages)
+                if made.rows:
+                    yield made
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+
+    def _linked(self, shard: Shard, public: Path, private: Path) -> Shard:
+        (public / "rows" / f"{shard.key:05d}").mkdir()
+        for name in (shard.name, *(name for name, _ in shard.tiles)):
+            disk.link(self.before.public / name, public / name)
+        disk.settle(public / "rows" / f"{shard.key:05d}")
+        index = f"{shard.key:05d}.parquet"
+        disk.link(self.before.private / "index" / index, private / "index" / index)
+        return shard
+
+    def _filtered(
+        self, con: duckdb.DuckDBPyConnection, shard: Shard, public: Path, private: Path, kinds: Counter[str],
+        languages: Counter[str],
+    ) -> Shard:  # fmt: skip
+        """One file without what leaves it."""
+        gone, leaves = self.left[shard.key], leaves_of(self._tile(shard))
+        places = [place for place, leaf in enumerate(leaves) if leaf in gone]
+        if len(places) != len(gone):
+            raise ReleaseError(
+                "the openings speak of rows that are not where they should be", folder=self.before.private,
+                hint="were the keys others? bring the private part and the keys back from your backup",
+            )  # fmt: skip
+        held = f"read_parquet({text(str(self._checked(shard.name)))}, file_row_number = true)"
+        con.execute("CREATE OR REPLACE TEMP TABLE places AS SELECT unnest(?::BIGINT[]) AS place", [places])
+        for column, counter in (("kind", kinds), ("language", languages)):
+            going = f"{held} WHERE file_row_number IN (FROM places) AND {column} IS NOT NULL"
+            told = f"SELECT {column}, count(*) FROM {going} GROUP BY ALL"
+            counter.subtract(dict(con.execute(told).fetchall()))
+        left = b"".join(leaf for leaf in leaves if leaf not in gone)
+        if not left:
+            return Shard(shard.key, "", "", 0, "")
+        columns = ", ".join(manifest.RELEASED_COLUMNS)
+        con.execute(_STAYING.format(columns=columns, held=held))
+        return writing.public_file(con, shard.key, left, public, lambda: self._index(con, shard, private))
+
+    def _index(self, con: duckdb.DuckDBPyConnection, shard: Shard, private: Path) -> None:
+        file = f"{shard.key:05d}.parquet"
+        held = f"read_parquet({text(str(self.before.private / 'index' / file))}, file_row_number = true)"
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE going AS SELECT unnest(?::BLOB[]) AS leaf", [sorted(self.left[shard.key])]
+        )
+        # From a table of its own, as in a build: the row groups of a file must not tell what was read.
+        con.execute(f"CREATE OR REPLACE TEMP TABLE kept AS SELECT source, ordinal, leaf FROM {held}"
+                    " WHERE leaf NOT IN (FROM going) ORDER BY file_row_number")  # fmt: skip
+        writing.copy_rows(con, "SELECT source, ordinal, leaf FROM kept", private / "index" / file)
+        disk.settle(private / "index" / file)
+
+    def _commit_anew(self) -> None:
+        """The table ``anew``: the commitment to each row that stays and is told otherwise."""
+        con = self.con
+        con.execute("CREATE TEMP TABLE anew (leaf BLOB, com BLOB)")
+        found = list(map(_coms, _blocks(con, _STAYED)))  # 64 bytes a row
+        for table in found:
+            con.register("_anew", table)
+            con.execute("INSERT INTO anew SELECT * FROM _anew")
+            con.unregister("_anew")
+
+    def _keep_later(self, folder: Path) -> None:
+        """What is said otherwise than in the files that are shared with the release before."""
+        con, private = self.con, self.before.private
+        older = {name: private / LATER / name for name in (LEFT, OPENED, DECISIONS)}
+        there = {name: f"read_parquet({text(str(path))})" for name, path in older.items() if path.is_file()}
+        left = "SELECT leaf FROM moved WHERE leaves UNION ALL SELECT leaf FROM orphans"
+        if LEFT in there:
+            left = f"{left} UNION ALL SELECT leaf FROM {there[LEFT]}"
+        like = f"SELECT * FROM {writing.opened(private)} WHERE FALSE"
+        opened = f"{like} UNION ALL BY NAME ({_TOLD})"
+        if OPENED in there:
+            opened = f"{opened} UNION ALL BY NAME SELECT * FROM {there[OPENED]} ANTI JOIN moved USING (leaf)"
+        said = f"SELECT * FROM {writing.decided(private)} WHERE FALSE UNION ALL BY NAME ({_SAID_ANEW})"
+        if DECISIONS in there:
+            said = f"{said} UNION ALL BY NAME SELECT * FROM {there[DECISIONS]} ANTI JOIN ({_SAID_ANEW}) USING (source, ordinal)"
+        for name, query in ((LEFT, left), (OPENED, opened), (DECISIONS, said)):
+            order = "leaf" if name != DECISIONS else "source, ordinal"
+            writing.copy_rows(con, f"SELECT * FROM ({query}) ORDER BY {order}", folder / name)
+            disk.settle(folder / name)
+
+    def _governed(
+        self, shards: Sequence[Shard], mapped: manifest.Map, kinds: Counter[str], languages: Counter[str]
+    ) -> manifest.Governed:
+        counts, said = self.before.counts, self.before.said
+        return manifest.Governed(
+            shards=tuple(shards),
+            rows_digest=manifest.rows_digest(shards),
+            tallies=tuple(self._tallies()),
+            records=counts["records"],
+            quarantined=counts["quarantined"],
+            source_digest=counts["source_digest"],
+            bits=said["layout"]["bits"] if shards else 0,
+            kinds=+kinds,
+            languages=+languages,
+            masked=counts["masked"],
+            refused=tuple(counts["files_not_read"]),
+            map=mapped,
+        )
+
+    def _tallies(self) -> list[Tally]:
+        """Every record once: as it was decided, or as it is decided now."""
+        tallies: Counter[tuple[str, str, str]] = Counter()
+        for one in self.before.counts["tallies"]:
+            tallies[one["outcome"], one["decisive"], one["source"]] += one["records"]
+        decisions = writing.decided(self.before.private)
+        if decisions is not None:
+            for sign, relation in ((-1, f"(SELECT source, ordinal, outcome, decisive FROM {decisions}"
+                                        f" SEMI JOIN ({_SAID_ANEW}) USING (source, ordinal))"),
+                                   (1, f"({_SAID_ANEW})")):  # fmt: skip
+                asked = f"SELECT outcome, decisive, source, count(*) FROM {relation} GROUP BY ALL"
+                for outcome, decisive, source, rows in self.con.execute(asked).fetchall():
+                    tallies[OUTCOMES[outcome].value, BY_ID[decisive].code, source] += sign * rows
+        found = sorted((+tallies).items(), key=lambda item: (-item[1], item[0]))
+        return [Tally(outcome, decisive, source, rows) for (outcome, decisive, source), rows in found]
+
+    # --- what was said meanwhile ----------------------------------------------------------------------------------
+
+    def involved(self, subjects: Sequence[str], private: Path) -> list[bytes]:
+        """The leaves of all written rows in which one of these people has a part; ``private`` is where they lie."""
+        index, people = (writing.listed(private / name) for name in ("index", "people"))
+        if "[]" in (index, people):
+            return []
+        with self.engine.connect() as con:
+            found = con.execute(_INVOLVED.format(index=index, people=people), [list(subjects)]).fetchall()
+        return [bytes(leaf) for (leaf,) in found]
+
+    def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
+        """Those of them that may not go out under a later gate, as they are."""
+        opened, people = writing.opened(private), writing.listed(private / "people")
+        if opened is None or people == "[]":
+            return []
+        with self.engine.connect() as con:
+            con.execute(_ASKED.format(people=people), [list(subjects)])
+            rows = _rows(con, f"SELECT * FROM {opened} SEMI JOIN asked USING (source, ordinal)")
+            return [bytes(row["leaf"]) for row in rows if _out(row, gate.decide(openings.judged(row)))]
+
+
+# --- rows, one by one ---------------------------------------------------------------------------------------------
+
+
+def _blocks(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a query, some thousands at a time. The connection may do nothing else meanwhile."""
+    found = con.execute(query)
+    names = [column[0] for column in found.description or ()]
+    while block := found.fetchmany(BATCH):
+        yield [dict(zip(names, one, strict=True)) for one in block]
+
+
+def _rows(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[dict[str, Any]]:
+    return (row for block in _blocks(con, query) for row in block)
+
+
+def _out(row: Mapping[str, Any], decision: Decision) -> bool:
+    """Whether a released row may not stay as it is: out, or with other parts removed than before."""
+    return decision.outcome not in RELEASED or _places(decision) != tuple(row["removed"] or ())
+
+
+def _places(decision: Decision) -> tuple[int, ...]:
+    return tuple(place + 1 for place in decision.removed)
+
+
+def _otherwise(row: Mapping[str, Any], decision: Decision) -> bool:
+    """Whether a row that stays is there for another reason."""
+    was = (OUTCOMES[row["outcome"]], row["clause"], row["policy_at_collection"], row["policy_now"])
+    return was != (decision.outcome, decision.clause, decision.policy_at_collection, decision.policy_now)
+
+
+def _verdict(row: Mapping[str, Any], decision: Decision, leaves: bool) -> dict[str, Any]:
+    lo, hi, part_lo, part_hi = decision.masks
+    return {
+        "source": row["source"], "ordinal": row["ordinal"], "leaves": leaves, "ends": OUTCOMES.index(decision.outcome),
+        "decisive": decision.decisive.id, "reasons_lo": lo, "reasons_hi": hi, "part_reasons_lo": part_lo,
+        "part_reasons_hi": part_hi, "removes": list(_places(decision)), "cites": decision.clause,
+        "under_then": decision.policy_at_collection, "under_now": decision.policy_now,
+    }  # fmt: skip
+
+
+_VERDICT = {
+    "leaves": "BOOLEAN", "ends": "UTINYINT", "decisive": "USMALLINT", "reasons_lo": "UBIGINT", "reasons_hi": "UBIGINT",
+    "part_reasons_lo": "UBIGINT", "part_reasons_hi": "UBIGINT", "removes": "INTEGER[]", "cites": "VARCHAR",
+    "under_then": "VARCHAR", "under_now": "VARCHAR",
+}  # fmt: skip
+_VERDICT_COLUMNS = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in _VERDICT.items())
+
+
+def _table(verdicts: Sequence[Mapping[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    kinds = {"BOOLEAN": pa.bool_(), "UTINYINT": pa.uint8(), "USMALLINT": pa.uint16(), "UBIGINT": pa.uint64(),
+             "INTEGER[]": pa.list_(pa.int32()), "VARCHAR": pa.string()}  # fmt: skip
+    schema = {"source": pa.string(), "ordinal": pa.int64(), **{name: kinds[kind] for name, kind in _VERDICT.items()}}
+    return pa.table({name: pa.array([one[name] for one in verdicts], kind) for name, kind in schema.items()})
+
+
+def _coms(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The commitments to rows as they are told now."""
+    import pyarrow as pa
+
+    coms = []
+    for row in rows:
+        said = dict(row)
+        if row["ends"] is not None:
+            said |= {"clause": row["cites"], "policy_at_collection": row["under_then"], "policy_now": row["under_now"]}
+        document = openings.opening(said, row["person"]).descriptor.document()
+        coms.append(descriptor.commitment(descriptor.salt_of(row["release_key"], row["leaf"]), document))
+    return pa.table({"leaf": pa.array([row["leaf"] for row in rows], pa.binary()), "com": pa.array(coms, pa.binary())})
+
+
+def _column(con: duckdb.DuckDBPyConnection, query: str) -> set[Any]:
+    return {value for (value,) in con.execute(query).fetchall()}
+
+
+def leaves_of(tile: bytes) -> list[bytes]:
+    """Hashes that stand one behind another, one by one."""
+    return [tile[at : at + merkle.WIDTH] for at in range(0, len(tile), merkle.WIDTH)]
+
+
+# --- openings, file by file ---------------------------------------------------------------------------------------
+
+
+def _files(private: Path) -> list[Path]:
+    """The files of openings: of released records, of those that stayed out, and what was told otherwise since."""
+    opened = [path for name in ("records", WITHHELD) for path in sorted((private / OPENINGS / name).glob("*.parquet"))]
+    later = private / LATER / OPENED
+    return [*opened, later] if later.is_file() else opened
+
+
+def _older(con: duckdb.DuckDBPyConnection, private: Path) -> None:
+    """The tables ``was_left`` and ``was_moved``: leaves that left, or were told otherwise, by rewritings before this one; and
+    ``was_own``: records that stayed out and have reasons of their own since."""
+    for table, name in (("was_left", LEFT), ("was_moved", OPENED)):
+        path = private / LATER / name
+        held = (
+            f"SELECT leaf FROM read_parquet({text(str(path))})"
+            if path.is_file()
+            else "SELECT ''::BLOB AS leaf WHERE FALSE"
+        )
+        con.execute(f"CREATE TEMP TABLE {table} AS {held}")
+    path, (lo, hi) = private / LATER / DECISIONS, reasons.masks(reasons.OWN)
+    said = f"read_parquet({text(str(path))})" if path.is_file() else _UNDECIDED
+    con.execute(f"CREATE TEMP TABLE was_own AS SELECT source, ordinal FROM {said}"
+                f" WHERE outcome > 1 AND ((reasons_lo & {lo}) <> 0 OR (reasons_hi & {hi}) <> 0)")  # fmt: skip
+
+
+def _of_file(con: duckdb.DuckDBPyConnection, file: Path) -> str | None:
+    """Which rows of a file of openings are wanted, as a condition that the reader of the file can skip by; None for none."""
+    asked = f"SELECT source, min(ordinal), max(ordinal) FROM read_parquet({text(str(file))}) GROUP BY source"
+    chosen = []
+    for source, first, last in con.execute(asked).fetchall():
+        found = con.execute(
+            "SELECT DISTINCT ordinal FROM wanted WHERE source = ? AND ordinal BETWEEN ? AND ? ORDER BY ordinal",
+            [source, first, last],
+        ).fetchall()
+        if found:
+            chosen.append(f"(source = {text(source)} AND ordinal IN ({', '.join(str(at) for (at,) in found)}))")
+    return " OR ".join(chosen) or None
+
+
+_UNDECIDED = "(SELECT '' AS source, 0 AS ordinal, 0 AS outcome, 0 AS reasons_lo, 0 AS reasons_hi WHERE FALSE)"
+_CHANGED = """
+CREATE TEMP TABLE changed AS
+SELECT k.subject FROM known AS k LEFT JOIN was AS w USING (subject) WHERE w.person IS DISTINCT FROM k.person
+"""
+_HEARD = """
+CREATE TEMP TABLE heard AS
+SELECT subject FROM changed UNION SELECT subject FROM events WHERE {events} UNION SELECT subject FROM facts WHERE {facts}
+"""
+"""Of whom something else is known, and whose words, observations or terms came or ended with the time that passed."""
+_FRESH = """
+CREATE TEMP TABLE fresh AS
+SELECT subject FROM changed
+UNION SELECT account FROM moved WHERE NOT shared
+UNION SELECT account FROM moved WHERE shared AND ends > 1 AND ((reasons_lo & {lo}) <> 0 OR (reasons_hi & {hi}) <> 0)
+UNION
+SELECT account FROM out ANTI JOIN was_own USING (source, ordinal)
+WHERE ends > 1 AND ((reasons_lo & {lo}) <> 0 OR (reasons_hi & {hi}) <> 0)
+"""
+_AS_IT_WAS = """
+INSERT INTO moved BY NAME
+SELECT *, FALSE AS leaves FROM touched
+WHERE NOT was_out AND account IN (FROM fresh) AND leaf NOT IN (SELECT leaf FROM moved)
+"""
+_STAYED = """
+SELECT m.*, k.release_key, k.person FROM moved AS m JOIN keyed AS k ON k.subject = m.account WHERE NOT m.leaves
+"""
+_STAYING = """
+CREATE OR REPLACE TEMP TABLE file AS
+SELECT {columns} FROM {held} WHERE file_row_number NOT IN (FROM places) ORDER BY file_row_number
+"""
+_SAID_ANEW = """
+SELECT source, ordinal, record_id, ends AS outcome, decisive, reasons_lo, reasons_hi, part_reasons_lo, part_reasons_hi,
+  nullif(removes, []) AS removed, cites AS clause, under_then AS policy_at_collection, under_now AS policy_now, collected_at,
+  account AS subject, shared
+FROM (SELECT * FROM moved UNION ALL BY NAME SELECT * FROM out)
+WHERE ends IS NOT NULL
+"""
+_VERDICTS = ", ".join(_VERDICT)
+_TOLD = f"""
+SELECT m.* EXCLUDE (was_out, {_VERDICTS}) REPLACE (
+  a.com AS com,
+  CASE WHEN m.ends IS NULL THEN m.outcome ELSE m.ends END AS outcome,
+  CASE WHEN m.ends IS NULL THEN m.clause ELSE m.cites END AS clause,
+  CASE WHEN m.ends IS NULL THEN m.policy_at_collection ELSE m.under_then END AS policy_at_collection,
+  CASE WHEN m.ends IS NULL THEN m.policy_now ELSE m.under_now END AS policy_now)
+FROM moved AS m JOIN anew AS a USING (leaf)
+WHERE NOT m.leaves
+"""
+_ASKED = """
+CREATE TEMP TABLE asked AS
+SELECT DISTINCT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))
+"""
+_INVOLVED = """
+SELECT i.leaf FROM read_parquet({index}) AS i
+SEMI JOIN (SELECT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))) AS p USING (source, ordinal)
+"""
