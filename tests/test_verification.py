@@ -796,7 +796,17 @@ def test_the_command_says_what_was_checked_and_what_is_not_proven(original: Path
     ):
         assert line in said
     document = json.loads(run("verify", original, "--key", signer.key, "--json"))
-    assert list(document) == ["verified", "kind", "name", "steps", "checkpoint", "key", "cosigners", "not_proven"]
+    assert list(document) == [
+        "verified",
+        "kind",
+        "name",
+        "steps",
+        "checkpoint",
+        "key",
+        "cosigners",
+        "not_proven",
+        "superseded_by",
+    ]
     assert document["verified"] is True
     assert [step["step"] for step in document["steps"]] == list(range(1, 11))
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ class Before:
         found: Mapping[str, Any] = self.statement["predicate"]
         return found
 
-    @property
+    @cached_property
     def files(self) -> Mapping[str, str]:
         """The SHA-256 of each file that the statement names."""
         return {one["name"]: one["digest"]["sha256"] for one in self.statement["subject"]}
@@ -69,16 +70,16 @@ class Before:
     def opened(self) -> Path:
         return self.private / OPENINGS
 
-    def shards(self) -> list[Shard]:
+    @cached_property
+    def shards(self) -> Sequence[Shard]:
         """Its files, with their exact rows."""
-        files = self.files
-        return [self._shard(one, files) for one in self.said["layout"]["shards"]]
+        return [self._shard(one) for one in self.said["layout"]["shards"]]
 
-    def _shard(self, one: Mapping[str, Any], files: Mapping[str, str]) -> Shard:
-        names = sorted(name for name in files if name.startswith(f"rows/{one['key']:05d}/"))
+    def _shard(self, one: Mapping[str, Any]) -> Shard:
+        levels = (manifest.tile_name(one["key"], level) for level in range(merkle.TILE_HEIGHT))
+        tiles = tuple((name, self.files[name]) for name in levels if name in self.files)
         rows = (self.public / manifest.tile_name(one["key"], 0)).stat().st_size // merkle.WIDTH
-        tiles = tuple((name, files[name]) for name in names)
-        return Shard(one["key"], one["file"], files[one["file"]], rows, one["rows_digest"], one["root"], tiles)
+        return Shard(one["key"], one["file"], self.files[one["file"]], rows, one["rows_digest"], one["root"], tiles)
 
 
 def before(public: Path, private: Path) -> Before:
@@ -158,7 +159,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
 
     def considered(self, progress: Progress | None = None) -> Considered:
         """Judge again what has to be; nothing is written. Asked once, however often it is called."""
-        if self._considered is None and not self.before.shards():
+        if self._considered is None and not self.before.shards:
             self._considered = Considered(0, 0, 0, 0, 0, 0, 0, self.rules)
         if self._considered is None:
             self._who()
@@ -204,7 +205,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         self._wanted()
         like = f"SELECT *, FALSE AS was_out FROM {writing.opened(private)} WHERE FALSE"
         con.execute(f"CREATE TEMP TABLE touched AS {like}")
-        for table in ("moved", "out"):
+        for table in ("moved", "out", "stays"):
             con.execute(f"CREATE TEMP TABLE {table} AS SELECT *, {_VERDICT_COLUMNS} FROM touched")
         files = _files(private)
         for done, file in enumerate(files):
@@ -269,7 +270,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         changed = _column(con, "SELECT subject FROM changed")
         heard = None if self.rules else _column(con, "SELECT subject FROM heard")
         own = _column(con, "SELECT (source, ordinal) FROM was_own")
-        rows, out = [], []
+        rows, out, stays = [], [], []
         for row in _rows(con, "SELECT * FROM touched"):
             if row["was_out"] and heard is not None and row["account"] not in heard:
                 continue
@@ -283,7 +284,9 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             leaves = _out(row, decision) or row["leaf"] in self.before.tombstones
             if leaves or row["account"] in changed or _otherwise(row, decision):
                 rows.append(_verdict(row, decision, leaves))
-        for table, verdicts in (("moved", rows), ("out", out)):
+            else:
+                stays.append(_verdict(row, decision, leaves=False))
+        for table, verdicts in (("moved", rows), ("out", out), ("stays", stays)):
             if verdicts:
                 con.register("_verdicts", _table(verdicts))
                 con.execute(f"INSERT INTO {table} BY NAME SELECT t.*, v.* EXCLUDE (source, ordinal) FROM touched AS t"
@@ -296,6 +299,9 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         con = self.con
         lo, hi = reasons.masks(reasons.OWN)
         con.execute(_FRESH.format(lo=lo, hi=hi))
+        [(stays,)] = con.execute("SELECT count(*) FROM stays").fetchall()
+        if stays:
+            con.execute(_AS_DECIDED.format(decisions=writing.decided(self.before.private)))
         con.execute("CREATE OR REPLACE TEMP TABLE wanted (source VARCHAR, ordinal BIGINT)")
         people = writing.listed(self.before.private / "people")
         [(more,)] = con.execute("SELECT count(*) FROM fresh ANTI JOIN changed USING (subject)").fetchall()
@@ -317,11 +323,11 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         """Rows that nobody can open any more leave too: what opened them was erased."""
         con, private = self.con, self.before.private
         con.execute("CREATE TEMP TABLE orphans (file INTEGER, leaf BLOB)")
-        opened, rows = writing.opened(private), sum(shard.rows for shard in self.before.shards())
+        opened, rows = writing.opened(private), sum(shard.rows for shard in self.before.shards)
         known = 0 if opened is None else int(con.execute(f"SELECT count(*) FROM {opened}").fetchall()[0][0])
         if known == rows:
             return
-        for shard in self.before.shards():
+        for shard in self.before.shards:
             con.register("_leaves", self._leaves(shard))
             missing = "" if opened is None else f" ANTI JOIN {opened} USING (leaf)"
             con.execute(f"INSERT INTO orphans SELECT {shard.key}, leaf FROM _leaves{missing}")
@@ -364,7 +370,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             yield from block
 
     def _summed(self) -> Considered:
-        shards = self.before.shards()
+        shards = self.before.shards
         touched = [shard for shard in shards if shard.key in self.left]
         [(people,)] = self.con.execute("SELECT count(*) FROM changed").fetchall()
         return Considered(
@@ -435,7 +441,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         with self.engine.connect() as con:
             # INVARIANT: the same rows, the same bytes, whether a build writes them or we (writing.cut).
             con.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
-            for shard in self.before.shards():
+            for shard in self.before.shards:
                 if shard.key not in self.left:
                     yield self._linked(shard, public, private)
                     continue
@@ -468,11 +474,13 @@ class Rewriting(AbstractContextManager["Rewriting"]):
                 hint="were the keys others? bring the private part and the keys back from your backup",
             )  # fmt: skip
         held = f"read_parquet({text(str(self._checked(shard.name)))}, file_row_number = true)"
-        con.execute("CREATE OR REPLACE TEMP TABLE places AS SELECT unnest(?::BIGINT[]) AS place", [places])
-        for column, counter in (("kind", kinds), ("language", languages)):
-            going = f"{held} WHERE file_row_number IN (FROM places) AND {column} IS NOT NULL"
-            told = f"SELECT {column}, count(*) FROM {going} GROUP BY ALL"
-            counter.subtract(dict(con.execute(told).fetchall()))
+        con.register("_going", _going(places, [leaves[place] for place in places]))
+        con.execute("CREATE OR REPLACE TEMP TABLE going AS SELECT * FROM _going")
+        con.unregister("_going")
+        told = f"SELECT kind, language, count(*) FROM {held} WHERE file_row_number IN (SELECT place FROM going) GROUP BY ALL"
+        for kind, language, rows in con.execute(told).fetchall():
+            kinds.subtract({kind: rows} if kind is not None else {})
+            languages.subtract({language: rows} if language is not None else {})
         left = b"".join(leaf for leaf in leaves if leaf not in gone)
         if not left:
             return Shard(shard.key, "", "", 0, "")
@@ -483,12 +491,9 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     def _index(self, con: duckdb.DuckDBPyConnection, shard: Shard, private: Path) -> None:
         file = f"{shard.key:05d}.parquet"
         held = f"read_parquet({text(str(self.before.private / 'index' / file))}, file_row_number = true)"
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE going AS SELECT unnest(?::BLOB[]) AS leaf", [sorted(self.left[shard.key])]
-        )
         # From a table of its own, as in a build: the row groups of a file must not tell what was read.
         con.execute(f"CREATE OR REPLACE TEMP TABLE kept AS SELECT source, ordinal, leaf FROM {held}"
-                    " WHERE leaf NOT IN (FROM going) ORDER BY file_row_number")  # fmt: skip
+                    " WHERE leaf NOT IN (SELECT leaf FROM going) ORDER BY file_row_number")  # fmt: skip
         writing.copy_rows(con, "SELECT source, ordinal, leaf FROM kept", private / "index" / file)
         disk.settle(private / "index" / file)
 
@@ -654,6 +659,12 @@ def _column(con: duckdb.DuckDBPyConnection, query: str) -> set[Any]:
     return {value for (value,) in con.execute(query).fetchall()}
 
 
+def _going(places: Sequence[int], leaves: Sequence[bytes]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({"place": pa.array(places, pa.int64()), "leaf": pa.array(leaves, pa.binary())})
+
+
 def leaves_of(tile: bytes) -> list[bytes]:
     """Hashes that stand one behind another, one by one."""
     return [tile[at : at + merkle.WIDTH] for at in range(0, len(tile), merkle.WIDTH)]
@@ -729,13 +740,20 @@ SELECT m.*, k.release_key, k.person FROM moved AS m JOIN keyed AS k ON k.subject
 """
 _STAYING = """
 CREATE OR REPLACE TEMP TABLE file AS
-SELECT {columns} FROM {held} WHERE file_row_number NOT IN (FROM places) ORDER BY file_row_number
+SELECT {columns} FROM {held} WHERE file_row_number NOT IN (SELECT place FROM going) ORDER BY file_row_number
 """
+_AS_DECIDED = """
+DELETE FROM stays USING (SELECT * FROM {decisions}) AS d
+WHERE d.source = stays.source AND d.ordinal = stays.ordinal AND d.decisive = stays.decisive
+  AND d.reasons_lo = stays.reasons_lo AND d.reasons_hi = stays.reasons_hi
+  AND d.part_reasons_lo = stays.part_reasons_lo AND d.part_reasons_hi = stays.part_reasons_hi
+"""
+"""Of rows that stay as they are only those have to be told anew that do so for other reasons."""
 _SAID_ANEW = """
 SELECT source, ordinal, record_id, ends AS outcome, decisive, reasons_lo, reasons_hi, part_reasons_lo, part_reasons_hi,
   nullif(removes, []) AS removed, cites AS clause, under_then AS policy_at_collection, under_now AS policy_now, collected_at,
   account AS subject, shared
-FROM (SELECT * FROM moved UNION ALL BY NAME SELECT * FROM out)
+FROM (SELECT * FROM moved UNION ALL BY NAME SELECT * FROM out UNION ALL BY NAME SELECT * FROM stays)
 WHERE ends IS NOT NULL
 """
 _VERDICTS = ", ".join(_VERDICT)
