@@ -123,7 +123,9 @@ NOT_RECOMPUTED = (
 WHOSE = "a row carries no id: that it is of the record and of the person it is said to be of is the platform's word"
 WITHDRAWN = "that the row was not withdrawn before the release was committed: tombstones.json of the release says"
 LATEST = "that this is the newest checkpoint: whoever shows it may hold back a newer one"
-STANDS = "that no later release took the place of this one: give later ones (--later), or a copy of the log and its objects (--log)"
+STANDS = (
+    "that no later release took the place of this one: give later ones (--later), or the log and its objects (--log)"
+)
 ALL_OF_IT = "that everything withdrawn has left: a person checks their own row (check-me), an auditor all of it"
 NOT_SCANNED = "what the releases hold: give both (--release BEFORE --release AFTER), and every row is read"
 NOT_COMPARED = "that the log only grew since you looked last: nothing was remembered (--remember)"
@@ -347,8 +349,6 @@ def _check_release(folder: Path, known: Known, walk: _Walk) -> Report:
     newest = _compare(walk, found.seen, found.signed, (*found.trust.logs, *found.keys.before), known)
     if known.later or known.releases:
         walk.take("superseded", found.superseded)
-    else:
-        walk.skip("superseded", "no later release and no copy of the log was given")
     more = (JUDGED, CHOICES, RECEIVED, *([MAPPED] if found.said.map else []), *([] if recomputed else [NOT_RECOMPUTED]))
     more = (*more, *([] if found.newer else [STANDS]))
     return Report(
