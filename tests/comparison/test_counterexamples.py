@@ -93,6 +93,11 @@ SAYS = {
     "asked no more": ("Employees may read letters when you ask for help.", "Employees may read letters.", "widens",
                       "condition"),
     "less encryption": ("We use encryption for all letters.", "We use encryption for some letters.", "widens", "extent"),
+    "numbers in words": ("The minimum age is sixteen.", "The minimum age is thirteen.", "unclear", "number"),
+    "numbers trade places": ("Logs stay for two weeks and copies for six weeks.",
+                             "Logs stay for six weeks and copies for two weeks.", "unclear", "order"),
+    "a region": ("Our servers stand in the European Union.", "Our servers stand in the United States.", "unclear", "name"),
+    "members only": ("The gallery is shown to members only.", "The gallery is shown to everybody.", "unclear", "condition"),
     "a person": ("A person looks at every decision.", "A program looks at every decision.", "unclear", "opposite"),
 }  # fmt: skip
 

@@ -72,6 +72,7 @@ def test_style_changes_nothing(one: list[list[str]], other: list[list[str]], sty
 @settings(max_examples=40, deadline=None)
 @given(paragraphs, st.randoms(use_true_random=False))
 def test_the_order_of_paragraphs_changes_nothing(found: list[list[str]], chance: random.Random) -> None:
+    found = found[:8]  # of one section: a sentence that trades places with another section's is said of something else
     moved = list(found)
     chance.shuffle(moved)
     assert compare(page(found), page(moved)).changes == ()

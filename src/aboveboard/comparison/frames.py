@@ -92,7 +92,7 @@ FRAMES: tuple[Frame, ...] = (
         r"\bwe refuse to (?:sell|share|hand|give|disclose|train)\b|"
         r"\b(?:nobody|no one|no (?:third part(?:y|ies)|advertisers?|partners?|compan(?:y|ies)|employees?|staff))\b[^.;]{0,30}"
         r"\b(?:gets?|sees?|reads?|receives?|learns?|obtains?|has access|have access)\b|"
-        r"\byour (?:\w+ ){1,3}(?:stays?|remains?) (?:private|confidential)\b|"
+        r"\byour (?:\w+ ){1,3}(?:stays?|remains?) (?:private|confidential|with us)\b|"
         rf"\bno (?:sale|sharing) of\b|\bwithout (?:your )?(?:selling|sharing)\b|\bnot (?:from|by) (?:selling|"
         rf"sharing|monetizing)",
         rf"\b{_PEOPLE_SUBJECT} (?:\w+ )?{_NOT}|\b(?:cannot|can't|can not|does not|do not) (?:\w+ )?(?:guarantee|"
@@ -152,7 +152,8 @@ FRAMES: tuple[Frame, ...] = (
         rf"disclosed|collected|sold|transferred|processed|"
         r"stored|retained|kept|sent|combined|made available|viewable|visible|available to)\b|"
         r"\byour (?:\w+ ){1,3}(?:may|will|can|might|is|are)(?: also)?(?: be)? (?:used|shared|disclosed|sold|fed|handed|given|"
-        r"kept|stored|retained|collected|processed)\b|\w (?:is|are) (?:kept|stored|retained) (?:for|until|up to)\b|"
+        r"passed|forwarded|released|transmitted|published|kept|stored|"
+        r"retained|collected|processed)\b|\w (?:is|are) (?:kept|stored|retained) (?:for|until|up to)\b|"
         rf"\busing (?:\w+ ){{0,3}}{_DATA} to\b|\b(?:may|can|will|might) include (?:information|data)\b",
         r"\bhow (?:your|the)|\bwhether\b",
     ),

@@ -223,6 +223,8 @@ _FIGURES = (
     | {f"{tens}-{_ONES[one]}": 10 * n + one for n, tens in enumerate(_TENS, 2) for one in range(1, 10)}
     | {"a": 1, "an": 1}
 )
+COUNTING = frozenset(_FIGURES) - {"a", "an", "one"} | {"hundred", "thousand", "million", "dozen", "half", "twice"}
+"""Words that are numbers."""
 _TERM = re.compile(
     r"\b(\d+|[a-z]+(?:-[a-z]+)?)\)?(?:[ -](?:full|business|calendar|working))?[ -](hour|day|week|month|year)s?\b", re.I
 )

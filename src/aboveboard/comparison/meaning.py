@@ -448,7 +448,7 @@ def _whole_verdict(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Verdict
     gone = [t for h in found for t in a.key[slice(*h.old)]]
     came = [t for h in found for t in b.key[slice(*h.new)]]
     if sorted(gone) == sorted(came):
-        careful = _NEGATIONS.isdisjoint(gone) and not any(t[0].isdigit() for t in gone)
+        careful = _NEGATIONS.isdisjoint(gone) and not any(map(_counts, gone))
         return Verdict("order", EDITORIAL if careful else UNCLEAR)
     (before, was), (after, now) = _reach(a), _reach(b)
     if before != after:
@@ -614,6 +614,9 @@ def _company(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
 def _name(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """A name for another, with or without a legal form: it may be who receives data, who answers for it, or where."""
     shown = [side.shown(*span) for side, span in ((a, hunk.old), (b, hunk.new))]
+    places = [frozenset(map(str.lower, _REGION.findall(words))) for words in shown]
+    if all(places) and places[0] != places[1]:
+        return Verdict("name", UNCLEAR, _said(a, b, hunk))
     if all(map(_is_name, shown)) and hunk.old[0] and hunk.new[0] and not a.is_heading:
         known = a.common | b.common
         named = not any(word.lower() in known or word.isupper() for words in shown for word in _written_large(words))
@@ -742,12 +745,20 @@ def _permission(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     return Verdict("permission", WIDENS if came else NARROWS, _said(a, b, hunk))
 
 
+_BARE_CONDITION = re.compile(r"only|solely|unless|except|(?:.* )?(?:consent|permission)", re.I)
+"""What limits even a sentence that neither allows nor promises anything: "shown to members only"."""
+
+
 def _condition(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """A condition makes a grant smaller, and a promise too."""
     gone, came = _CONDITION.search(a.shown(*hunk.old)), _CONDITION.search(b.shown(*hunk.new))
     weight = WEIGHT[a.frame] or WEIGHT[b.frame]
-    if bool(gone) == bool(came) or not weight:
+    if bool(gone) == bool(came):
         return None
+    if not weight:
+        found = gone or came
+        bare = found is not None and _BARE_CONDITION.fullmatch(found[0])
+        return Verdict("condition", UNCLEAR, _said(a, b, hunk)) if bare else None
     narrower = (weight > 0) == bool(came)
     return Verdict("condition", NARROWS if narrower else WIDENS, _said(a, b, hunk))
 
@@ -821,8 +832,13 @@ def _numbers(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> list[str]:
         token
         for h in found
         for token in (*a.key[slice(*h.old)], *b.key[slice(*h.new)])
-        if token.removeprefix("ref:")[:1].isdigit() or token in _MONTHS
+        if _counts(token.removeprefix("ref:"))
     ]
+
+
+def _counts(token: str) -> bool:
+    """Whether a word is a number, written either way, or a month."""
+    return token[:1].isdigit() or token in _MONTHS or token in lexicon.COUNTING
 
 
 _MONTHS = frozenset("january february march april may june july august september october november december".split()) - {

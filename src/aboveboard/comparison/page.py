@@ -15,7 +15,7 @@ from aboveboard.comparison.report import SUSPECTED, TITLES, about_of, summary
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #5a5a5a; --line: #c9c9c9; --card: #f6f6f4;
   --gone: #ffd9d6; --gone-ink: #7a0c06; --came: #d3f0d6; --came-ink: #0b4a16; --alert: #8f0f07; --link: #0a4a9f; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e9e9e6; --paper: #161616; --soft: #b5b5b0; --line: #4a4a48;
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e9e9e6; --paper: #161616; --soft: #b5b5b0; --line: #4a4a48;
   --card: #212120; --gone: #53211e; --gone-ink: #ffcfca; --came: #1d4023; --came-ink: #cdf3d2; --alert: #ff9a90;
   --link: #9cc4ff; } }
 * { box-sizing: border-box; }
