@@ -6,7 +6,7 @@ folder reads it with nothing else. Nothing here is for the public.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +88,14 @@ def records(private: Path, subject: str | None = None) -> Iterator[Opening]:
     known = {one.subject: one.person for one in ([account(private, subject)] if subject else accounts(private))}
     for row in _stream(private, "records/*.parquet", where, values):
         yield _opening(row, known[row["account"]])
+
+
+def judged(private: Path, leaves: Sequence[bytes]) -> Iterator[tuple[bytes, Record]]:
+    """The records of some released rows, each with its leaf, as they can be judged again: words are said to be there."""
+    for row in _stream(private, "records/*.parquet", "WHERE leaf IN (SELECT unnest(?))", [list(leaves)]):
+        record = as_record({**row, "text": row["shape"]})
+        bare = record.main.content is None and not record.parts
+        yield bytes(row["leaf"]), replace(record, main=replace(record.main, content="words")) if bare else record
 
 
 def _opening(row: Mapping[str, Any], person: str) -> Opening:

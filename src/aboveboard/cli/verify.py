@@ -1,4 +1,4 @@
-"""``aboveboard verify``: check a release, a record's proof, a checkpoint or a receipt, and say what that does not prove.
+"""``aboveboard verify``: check a release, a proof, a checkpoint or a receipt, and say what that does not prove.
 
 Runs where only cryptography, rfc8785 and click are installed.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def verify(
     path: Path, key: str | None, trust_file: Path | None, remember: Path | None, log_folder: Path | None, as_json: bool
 ) -> None:
-    """Check PATH step by step: a release, a record's proof, a checkpoint or a receipt. Exit 5 when it is false.
+    """Check PATH step by step: a release, a record's or statement's proof, a checkpoint, a receipt. Exit 5 when it is false.
 
     Needs nothing but the files. Says at the end what all of it does not prove.
     """
@@ -101,8 +101,8 @@ def _tell(step: Step) -> None:
 
 
 _KINDS = {
-    "release": "the release", "record": "a record of the release", "checkpoint": "a checkpoint of the log",
-    "receipt": "the receipt",
+    "release": "the release", "record": "a record of the release", "statement": "the statement",
+    "checkpoint": "a checkpoint of the log", "receipt": "the receipt",
 }  # fmt: skip
 
 
