@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -512,6 +513,42 @@ def test_rows_in_the_outbox_flag_whoever_saw_them(ws: Workspace, tmp_path: Path)
         "early": False,
     }
     assert standing(ws, "whole").saw.since == NOON
+
+
+def shredded(ws: Workspace, account: str) -> bytes:
+    """Take what opens somebody's rows away, as an erasure does; returns their leaves."""
+    private, gone = ws.private / name_of(ws.folder), b""
+    for file in (private / "openings" / "records").glob("*.parquet"):
+        table = pq.read_table(file)
+        theirs = pc.equal(table["account"], account)
+        gone += b"".join(table.filter(theirs)["leaf"].to_pylist())
+        pq.write_table(table.filter(pc.invert(theirs)), file)
+    for file in (private / "index").glob("*.parquet"):
+        table = pq.read_table(file)
+        theirs = pc.is_in(table["leaf"], value_set=pa.array([gone[n : n + 32] for n in range(0, len(gone), 32)]))
+        pq.write_table(table.filter(pc.invert(theirs)), file)
+    return gone
+
+
+def test_rows_whose_openings_were_shredded_still_flag_by_release(ws: Workspace, tmp_path: Path) -> None:
+    trained(ws, tmp_path)
+    leaves = shredded(ws, "u1")
+    assert len(leaves) == 9 * 32
+    with ws.ledger.committing() as commit:
+        notices.enqueue(commit, [name_of(ws.folder)], leaves, NOON, NOON)
+    told = {one.model.id: (one.flagged, one.saw.exact, one.saw.since) for one in affected.standings(ws)}
+    assert told == dict.fromkeys(("whole", "early", "child"), (True, False, NOON))
+
+
+def test_rows_that_an_older_release_does_not_hold_flag_nobody_who_saw_it(ws: Workspace, tmp_path: Path) -> None:
+    trained(ws, tmp_path)
+    with ws.ledger.committing() as commit:
+        notices.enqueue(commit, [name_of(ws.folder)], hashlib.sha256(b"a row of the next release").digest(), NOON, NOON)
+    assert not any(one.flagged for one in affected.standings(ws))
+    shutil.rmtree(ws.private / name_of(ws.folder))
+    assert not any(one.flagged for one in affected.standings(ws))
+    shutil.rmtree(ws.folder / "releases")  # now nothing can be told any more
+    assert all(one.flagged for one in affected.standings(ws))
 
 
 def test_retrained_and_retired_end_a_flag_and_are_stated(ws: Workspace, tmp_path: Path) -> None:

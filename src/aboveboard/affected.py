@@ -281,6 +281,9 @@ def _places(
     with ws.engine.connect() as con:
         try:
             _load(con, touch)
+            [(shredded,)] = con.execute(_SHREDDED.format(opened=opened)).fetchall()
+            if shredded:
+                return None
             rows = con.execute(
                 _PLACES.format(opened=opened, every=touch.leaves is None), [list(map(str, files))]
             ).fetchall()
@@ -300,6 +303,8 @@ def _load(con: duckdb.DuckDBPyConnection, touch: Touch) -> None:
     con.execute("SET VARIABLE since = ?", [touch.since.astimezone(UTC).replace(tzinfo=None)])
 
 
+_SHREDDED = "SELECT count(*) FROM touched WHERE leaf NOT IN (SELECT leaf FROM read_parquet({opened}))"
+"""Rows whose openings were shredded: nothing says any more where they stand in an order."""
 _PLACES = """
 SELECT p.shard, p.step, count(*), min(coalesce(t.at, getvariable('since')::TIMESTAMP))
 FROM read_parquet(?) AS p
@@ -349,7 +354,9 @@ def by_withdrawal(ws: Workspace, position: int) -> Affected:
 
 def by_rows(ws: Workspace, rows: Mapping[str, bytes], since: datetime = _EVER) -> Affected:
     """Rows of releases by their leaves (32 bytes each, one behind another), and the models that saw them."""
-    return _affected(ws, {name: Touch(dict.fromkeys(leaves_of(leaves), since)) for name, leaves in rows.items()})
+    known = committed(ws)
+    held = {name: _held(ws, known[name], leaves_of(leaves)) for name, leaves in rows.items() if name in known}
+    return _affected(ws, {name: Touch(dict.fromkeys(leaves, since)) for name, leaves in held.items()})
 
 
 def committed(ws: Workspace) -> Mapping[str, Mapping[str, Any]]:
@@ -397,6 +404,23 @@ def _leaves(ws: Workspace, release: str, query: str, values: list[Any]) -> list[
     return [(str(who), bytes(leaf)) for who, leaf in found]
 
 
+def _held(ws: Workspace, entry: Mapping[str, Any], leaves: Sequence[bytes]) -> list[bytes]:
+    """Those of some leaves that are of rows of a release: by its private index, and where that was shredded by the hashes
+    beside its rows; all of them where neither can be read. A list is told to who has an older release, too, which need not
+    hold all of its rows."""
+    found = _leaves(ws, str(entry["id"]), _OF_LEAVES, [list(leaves)])
+    known = {leaf for _, leaf in found or ()}
+    missing = [leaf for leaf in leaves if leaf not in known]
+    if missing:
+        public = ws.private.parent / str(entry["public"]) / str(entry["id"])
+        if not (public / "manifest.json").is_file():
+            return list(leaves)
+        for tile in sorted((public / "rows").glob("*/0")):
+            known.update(set(missing).intersection(leaves_of(tile.read_bytes())))
+    return [leaf for leaf in leaves if leaf in known]
+
+
+_OF_LEAVES = "SELECT '', leaf FROM read_parquet({index}) WHERE leaf IN (SELECT unnest(?))"
 _OF_PEOPLE = """
 SELECT p.subject, i.leaf FROM read_parquet({people}) AS p JOIN read_parquet({index}) AS i USING (source, ordinal)
 WHERE p.subject IN (SELECT unnest(?))
@@ -510,10 +534,11 @@ def _standing(ws: Workspace, known: Descent, model: Node, saw: Saw) -> Standing:
 def _withdrawn(ws: Workspace, known: Descent, release: str, moment: datetime) -> Touch:
     """The rows of a release that were withdrawn since, each with when."""
     with ws.ledger.outbox() as outbox:
-        found: dict[bytes, datetime] = {}
+        listed: dict[bytes, datetime] = {}
         for one in outbox.removals(release):
             for leaf in leaves_of(one.leaves):
-                found.setdefault(leaf, one.at)
+                listed[leaf] = min(listed.get(leaf, one.at), one.at)
+    found = {leaf: listed[leaf] for leaf in _held(ws, known.releases[release], list(listed))} if listed else {}
     with ws.ledger.lineage() as held:
         spoke = dict(held.spoke(int(known.releases[release]["position"])))
     if not spoke:
