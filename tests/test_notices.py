@@ -144,6 +144,32 @@ def test_more_rows_than_one_list_takes_are_several_lists(ledger: Ledger, monkeyp
     assert cut(ledger, NOON) == []
 
 
+def test_two_who_make_lists_at_once_make_one(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(ledger, NOON, 1)
+    mine, raced = notices._cut, list[Any]()
+
+    def overtaken(outbox: Any, *more: Any) -> list[Any]:
+        if not raced:  # the other one came first, in the moment before the ledger was held
+            raced.append(mine(outbox, *more))
+        return mine(outbox, *more)
+
+    monkeypatch.setattr(notices, "_cut", overtaken)
+    assert cut(ledger, NOON) == []
+    assert [one.rows for one in raced[0]] == [1]
+    with ledger.outbox() as outbox:
+        assert len(outbox.cuts()) == 1
+
+
+def test_rows_that_were_listed_before_make_a_list_of_none(ledger: Ledger) -> None:
+    put(ledger, NOON, 1)
+    cut(ledger, NOON)
+    put(ledger, NOON, 1)
+    assert [one.rows for one in cut(ledger, NOON)] == [0]
+    with ledger.outbox() as outbox:
+        assert removal.verified(outbox.document("r1", 2), SIGNER.key).leaves == b""
+    assert cut(ledger, NOON) == []
+
+
 def test_rows_that_are_torn_are_refused_and_none_are_nothing(ledger: Ledger) -> None:
     with pytest.raises(VerificationError, match="no whole number"), ledger.committing() as commit:
         notices.enqueue(commit, ["r1"], b"x" * 33, NOON, NOON)
@@ -408,7 +434,13 @@ def test_a_webhook_is_signed_as_standard_webhooks_are(
     assert headers["content-type"] == notices.TYPE
 
 
+def sleeps(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+    time.sleep(3)
+    handler.connection.close()
+
+
 FAILING = {
+    "sleeps": (sleeps, "not reached: "),
     "an error of theirs": (answers(500, b"who is u3?"), "status 500"),
     "not found": (answers(404), "status 404"),
     "somewhere else": (answers(302, location="http://127.0.0.1:1/"), "status 302"),

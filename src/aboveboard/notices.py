@@ -143,6 +143,8 @@ def _cut(outbox: Outbox, origin: str, release: str, signer: Signer, now: datetim
     every = outbox.removals(release)
     known = {leaf for one in every if one.number <= upto for leaf in removal.leaves_of(one.leaves)}
     new = [one for one in every if one.number > upto]
+    if not new:
+        return []  # somebody else made the list meanwhile
     leaves = sorted({leaf for one in new for leaf in removal.leaves_of(one.leaves)} - known)
     made: list[Cut] = []
     for first in range(0, max(len(leaves), 1), MOST):

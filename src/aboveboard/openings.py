@@ -107,6 +107,14 @@ def records(private: Path, subject: str | None = None) -> Iterator[Opening]:
         yield opening(row, known[row["account"]], before.get(row["leaf"]))
 
 
+def judged_at(private: Path, leaves: Sequence[bytes]) -> Iterator[tuple[bytes, Record]]:
+    """The records of some released rows, each with its leaf, as they can be judged again: words are said to be there."""
+    for row in _stream(private, "records", "WHERE leaf IN (SELECT unnest(?))", [list(leaves)]):
+        record = as_record({**row, "text": row["shape"]})
+        bare = record.main.content is None and not record.parts
+        yield bytes(row["leaf"]), replace(record, main=replace(record.main, content="words")) if bare else record
+
+
 def reduced(private: Path) -> Mapping[bytes, bytes]:
     """Of each row in which somebody who was erased had a part, by its leaf: the digest of its facts as they were."""
     return dict(_listed(private, REDUCED, "leaf, facts"))

@@ -1,4 +1,4 @@
-"""Checks what a platform hands out, with nothing but its files: a release, the proof of a record, a checkpoint, a receipt.
+"""Checks what a platform hands out, with nothing but its files: a release, a proof, a checkpoint, a receipt.
 
 Numbered steps, each of which says what it checked or raises VerificationError with its number and name; at the end stands
 what all of that does not prove. Needs no database, no engine and no trust in whoever made the files: where pyarrow is
@@ -31,6 +31,7 @@ from aboveboard.merkle import WIDTH
 from aboveboard.note import ED25519, VerifierKey
 from aboveboard.proof import Checkpoint, Entry, Inclusion, Seen, Trust
 from aboveboard.recordproof import RecordProof
+from aboveboard.statementproof import StatementProof
 
 BATCH = 16_384
 _BESIDE = ("README.md", "croissant.json", TOMBSTONES)
@@ -122,6 +123,10 @@ NOT_RECOMPUTED = (
 )
 WHOSE = "a row carries no id: that it is of the record and of the person it is said to be of is the platform's word"
 WITHDRAWN = "that the row was not withdrawn before the release was committed: tombstones.json of the release says"
+ATTESTED = (
+    "that what is stated is true: it is the platform's word, and the log shows only that it was said, and by when"
+)
+LATER = "that nothing was stated later that changes it"
 LATEST = "that this is the newest checkpoint: whoever shows it may hold back a newer one"
 STANDS = (
     "that no later release took the place of this one: give later ones (--later), or the log and its objects (--log)"
@@ -190,7 +195,7 @@ def verify(path: Path | str, known: Known | None = None, tell: Callable[[Step], 
 
 
 def kind_of(path: Path) -> str:
-    """``release``, ``record``, ``receipt``, ``checkpoint`` or ``capsule``; raises VerificationError for anything else."""
+    """``release``, ``record``, ``statement``, ``receipt``, ``checkpoint`` or ``capsule``; VerificationError for others."""
     if path.is_dir():
         if (path / "manifest.json").is_file():
             return "release"
@@ -207,7 +212,9 @@ def kind_of(path: Path) -> str:
     raise VerificationError("nothing here is known that could be verified", hint=_KINDS)
 
 
-_KINDS = "a release is a folder; a record's proof, a receipt, a certificate and a checkpoint are files"
+_KINDS = (
+    "a release is a folder; the proof of a record or a statement, a receipt, a certificate and a checkpoint are files"
+)
 
 
 def _kind_of_json(path: Path) -> str:
@@ -217,15 +224,17 @@ def _kind_of_json(path: Path) -> str:
     said = json.loads(path.read_bytes())
     for value in filter(lambda one: isinstance(one, str), said.values()):
         word = value.removeprefix("https://").removeprefix("aboveboard.dev/").removeprefix("aboveboard/")
-        for name, kind in _SIGNPOSTS:
+        for name, kind in _FORMATS.items():
             if word.startswith(name):
                 return kind
     raise VerificationError("nothing here is known that could be verified", hint=_KINDS)
 
 
-_SIGNPOSTS = (
-    ("record-proof/", "record"), ("receipt/", "receipt"), ("capsule/", "capsule"), ("certificate/", "certificate"),
-)  # fmt: skip
+_FORMATS = {
+    "record-proof/": "record", "statement-proof/": "statement", "receipt/": "receipt", "capsule/": "capsule",
+    "certificate/": "certificate",
+}  # fmt: skip
+
 
 # --- the statement of a release -----------------------------------------------------------------------------------
 
@@ -794,7 +803,7 @@ def _many(number: int, one: str, more: str = "") -> str:
     return f"{number:,} {one if number == 1 else more or f'{one}s'}"
 
 
-# --- a record, a checkpoint, a receipt ----------------------------------------------------------------------------
+# --- a record, a statement, a checkpoint, a receipt ----------------------------------------------------------------------------
 
 
 def _check_record(path: Path, known: Known, walk: _Walk) -> Report:
@@ -859,6 +868,50 @@ class _Record:
     def entry(self) -> str:
         if self.proof.inclusion.index != _count(self.said.log["index"]):
             raise VerificationError("the proof is of another entry than the statement names")
+        self.proof.inclusion.verify(self.proof.entry, self.trust)
+        return f"entry {self.proof.inclusion.index:,} of the log is this statement, logged at {self.proof.at}"
+
+
+def _check_statement(path: Path, known: Known, walk: _Walk) -> Report:
+    """Docs/formats/proof.md, "What is checked of a statement"."""
+    found = _Statement(path, known)
+    walk.take("form", found.form)
+    walk.take("statement", found.statement)
+    walk.take("checkpoint", found.checkpoint)
+    walk.take("entry", found.entry)
+    newest = _compare(walk, found.seen, found.proof.inclusion.checkpoint, found.trust.logs, known)
+    more = _not_proven(found.seen, known, (ATTESTED, LATER))
+    return Report("statement", found.name, tuple(walk.steps), more, found.seen, newest)
+
+
+class _Statement:
+    """The proof of a statement on its way through the steps."""
+
+    def __init__(self, path: Path, known: Known) -> None:
+        self.path, self.known = path, known
+        self.proof: StatementProof
+        self.trust: Trust
+        self.seen: Seen
+        self.name: str
+
+    def form(self) -> str:
+        self.proof = StatementProof.parse(self.path.read_bytes())
+        return "the proof is in its one form"
+
+    def statement(self) -> str:
+        said = self.proof.said()
+        about = [f"{one['name']} ({_hex(one['digest']['sha256'])})" for one in said["subject"]]
+        self.name = f"{self.proof.type} {about[0] if about else hashlib.sha256(self.proof.statement).hexdigest()}"
+        return f"a statement of the type {self.proof.type} about {', '.join(about) or 'no file'}"
+
+    def checkpoint(self) -> str:
+        self.trust = self.known.trust or _trust_of(self.proof.key)
+        self.seen = self.trust.verify(self.proof.inclusion.checkpoint)
+        if str(self.seen.log) != self.proof.key:
+            raise VerificationError("the key in the proof is not the one that signed")
+        return _signed(self.seen)
+
+    def entry(self) -> str:
         self.proof.inclusion.verify(self.proof.entry, self.trust)
         return f"entry {self.proof.inclusion.index:,} of the log is this statement, logged at {self.proof.at}"
 
@@ -1009,6 +1062,7 @@ def _check_capsule(path: Path, known: Known, walk: _Walk) -> Report:  # noqa: AR
 _CHECKS: Mapping[str, Callable[[Path, Known, _Walk], Report]] = {
     "release": _check_release,
     "record": _check_record,
+    "statement": _check_statement,
     "checkpoint": _check_checkpoint,
     "receipt": _check_receipt,
     "capsule": _check_capsule,

@@ -19,14 +19,17 @@ from aboveboard.errors import AboveboardError
 
 AS_JSON = "aboveboard.as_json"
 COMMANDS = {
+    "affected": "aboveboard.cli.lineage:affected",
     "capsule": "aboveboard.cli.capsule:capsule",
     "check-me": "aboveboard.cli.capsule:check_me",
     "choice": "aboveboard.cli.choice:choice",
     "demo": "aboveboard.cli.demo:demo",
     "doctor": "aboveboard.cli.workspace:doctor",
     "erase": "aboveboard.cli.erase:erase",
+    "downstream": "aboveboard.cli.lineage:downstream",
     "explain": "aboveboard.cli.explain:explain",
     "init": "aboveboard.cli.workspace:init",
+    "lineage": "aboveboard.cli.lineage:lineage",
     "log": "aboveboard.cli.log:log",
     "notices": "aboveboard.cli.notices:notices",
     "policy": "aboveboard.cli.policy:policy",
@@ -83,21 +86,24 @@ class Doors(click.Group):
 SUMMARIES = {
     "withdraw": "take out what a person, or a question, withdraws: a dry run first",
     "withdrawals": "what is open, what is late, and carry it out",
+    "affected": "which releases and models saw a person, a record or a release",
     "capsule": "what one person is told of a release",
     "check-me": "check your capsule against a release, offline",
     "choice": "record, show and import people's choices",
     "demo": "build a seeded platform and its first release, and look around",
     "doctor": "check a workspace: what is missing, what does not fit",
     "erase": "erase a person, after a dry run and a day",
+    "downstream": "everything developed in whole or in part from something",
     "explain": "the judgement of one record, in sentences",
     "init": "make a workspace",
+    "lineage": "orders, runs, checkpoints and models: what was trained on what",
     "log": "the signed log: prove, audit, witness",
     "notices": "tell recipients which rows they must not keep",
     "policy": "check, show, test and compare policies",
     "purge": "clear what must be gone, and look whether it is",
     "release": "build, list and show releases",
     "serve": "the portal of a workspace, on this machine",
-    "verify": "check a release, a record's proof, a checkpoint or a receipt",
+    "verify": "check a release, the proof of a record or a statement, a checkpoint, a receipt or a certificate",
 }
 
 

@@ -1,4 +1,4 @@
-"""``aboveboard verify``: check a release, a record's proof, a checkpoint or a receipt, and say what that does not prove.
+"""``aboveboard verify``: check a release, a proof, a checkpoint or a receipt, and say what that does not prove.
 
 Runs where only cryptography, rfc8785 and click are installed.
 """
@@ -42,7 +42,7 @@ def verify(
     path: Path, key: str | None, trust_file: Path | None, remember: Path | None, log_folder: Path | None,
     later: tuple[Path, ...], beside: tuple[Path, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Check PATH step by step: a release, a record's proof, a checkpoint, a receipt or a certificate. Exit 5 when it is false.
+    """Check PATH step by step: a release, a proof, a checkpoint, a receipt or a certificate. Exit 5 when it is false.
 
     Needs nothing but the files. Says at the end what all of it does not prove. Exit 3 where everything holds and a later
     release is known to have taken the place of this one.
@@ -128,8 +128,9 @@ def _tell(step: Step) -> None:
 
 
 _KINDS = {
-    "release": "the release", "record": "a record of the release", "checkpoint": "a checkpoint of the log",
-    "receipt": "the receipt", "certificate": "the certificate of the withdrawals that",
+    "release": "the release", "record": "a record of the release", "statement": "the statement",
+    "checkpoint": "a checkpoint of the log", "receipt": "the receipt",
+    "certificate": "the certificate of the withdrawals that",
 }  # fmt: skip
 
 

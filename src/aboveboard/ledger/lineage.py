@@ -96,6 +96,25 @@ class Lineage:
         found = self._all("SELECT alias, model, at FROM lineage_aliases ORDER BY number")
         return [Alias(one["alias"], one["model"], moment(one["at"])) for one in found]
 
+    def people(self, words: Iterable[str]) -> list[str]:
+        """Those of some words that are ids of people here: they must not stand in a statement."""
+        found = self._all(
+            "SELECT value FROM json_each(:words) WHERE value IN (SELECT subject FROM subject_keys)"
+            " OR value IN (SELECT subject FROM events)", words=json.dumps(sorted(set(words))),
+        )  # fmt: skip
+        return [str(one["value"]) for one in found]
+
+    def spoke(self, after: int) -> list[tuple[str, datetime]]:
+        """Who recorded anything behind a position, and when first; what only shows a notice is not counted."""
+        found = self._all("SELECT subject, min(recorded_at) AS at FROM events WHERE position > :after"
+                          " AND type <> 'notice_shown' GROUP BY subject ORDER BY subject", after=after)  # fmt: skip
+        return [(str(one["subject"]), moment(one["at"])) for one in found]
+
+    def speaker(self, position: int) -> str | None:
+        """Who recorded the event at a position; None where there is none."""
+        found = self._all("SELECT subject FROM events WHERE position = :position", position=position)
+        return str(found[0]["subject"]) if found else None
+
     def _nodes(self, where: str, **values: Any) -> list[Node]:
         found = self._all(f"SELECT * FROM lineage {where} ORDER BY at, id", **values)
         return [
