@@ -227,7 +227,7 @@ def test_a_method_of_somebody_else_is_listed_and_their_own_is_kept(ledger: Ledge
 
 
 def test_every_reason_is_tested() -> None:
-    elsewhere = {"value_unknown", "past_reversed", "external_id_taken", "external_id_conflict"}
+    elsewhere = {"subject_erased", "value_unknown", "past_reversed", "external_id_taken", "external_id_conflict"}
     assert set(REASONS) == {*ROWS, *COLUMNS_WITH, *elsewhere}
 
 

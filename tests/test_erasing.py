@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from aboveboard import (
     capsules,
@@ -32,7 +33,9 @@ from aboveboard import (
     suppression,
 )
 from aboveboard.choice import Event
+from aboveboard.cli import doors
 from aboveboard.errors import AboveboardError, LedgerError, ReleaseError, WorkspaceError
+from aboveboard.ledger import ChoiceMap, import_choices
 from aboveboard.reasons import BY_ID
 from aboveboard.verification import Known, verify
 from aboveboard.workspace import Workspace, open_workspace, read_job
@@ -134,6 +137,29 @@ def decided(private: Path) -> Counter[tuple[str | None, str]]:
 
 
 # --- asking, waiting, undoing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["ask erasure", "undo erasure"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_asking_and_undoing_are_whole_or_were_never_there(ws: Workspace, step: str, when: str) -> None:
+    def fail(moment: str, name: str) -> None:
+        if (moment, name) == (when, step):
+            raise OSError(28, "No space left on device", name)
+
+    token = disk.watcher.set(fail)
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            _ask_and_undo(ws)
+    finally:
+        disk.watcher.reset(token)
+    is_open = (step, when) in {("ask erasure", "after"), ("undo erasure", "before")}
+    assert len(ws.ledger.erasures()) == is_open
+    assert build(ws).governed.released == (90 if is_open else 100)
+
+
+def _ask_and_undo(ws: Workspace) -> None:
+    ask(ws)
+    erasing.undo(ws, WHO)
 
 
 def test_a_dry_run_says_what_it_touches_and_changes_nothing(ws: Workspace) -> None:
@@ -302,6 +328,22 @@ def test_a_handle_that_was_named_is_refused_in_any_spelling(ws: Workspace) -> No
     made = build(ws)
     assert made.governed.released == 90
     assert decided(made.private)[None, "subj.suppressed_identity"] == 9
+
+
+def test_the_platforms_list_does_not_bring_them_back_into_the_ledger(ws: Workspace) -> None:
+    """Also the list that was imported before: its external ids are no longer known."""
+    columns = {"external_id": "id", "subject": "who", "type": "'refused'", "effective_at": "'2024-05-01'"}
+    file, plan = ws.folder / "list.csv", ChoiceMap(columns=columns, zone="UTC")
+    file.write_text(f"id,who\n1,{WHO}\n2,u4\n")
+    assert import_choices(ws.ledger, file, plan, gone=ws.gone()).imported == 2
+    ask(ws)
+    assert not ws.gone().holds(WHO)  # until it is executed more may be said
+    erasing.execute_due(ws, clock=later)
+    again = import_choices(ws.ledger, file, plan, gone=ws.gone())
+    assert (again.imported, again.already, again.quarantined) == (0, 1, {"subject_erased": 1})
+    done = CliRunner().invoke(doors, ["choice", "record", WHO, "refused", "-w", str(ws.folder)])
+    assert (done.exit_code, "was erased here" in done.output) == (1, True)
+    assert found_in(ws.folder, "private", "ledger.db", "ledger.db-wal") == []
 
 
 @pytest.mark.parametrize("lose", [True, False], ids=["lost", "another one"])

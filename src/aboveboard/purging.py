@@ -17,7 +17,7 @@ from aboveboard import disk, intake, mainjob, openings, release, shredding
 from aboveboard.errors import ReleaseError
 from aboveboard.merkle import WIDTH
 from aboveboard.scanning import Found, Progress, Report, Sought, scan
-from aboveboard.suppression import NONE, Suppressions
+from aboveboard.suppression import Suppressions
 from aboveboard.workspace import Workspace
 
 REMOVED = "removed.bin"
@@ -72,7 +72,7 @@ def look(
 
     Raises WorkspaceError where the key of the list is lost: then nobody can look.
     """
-    wanted = _Wanted(ws, tuple(subjects), _gone(ws), frozenset(texts), every_row)
+    wanted = _Wanted(ws, tuple(subjects), ws.gone(), frozenset(texts), every_row)
     made = scan(list(paths) or _rooms(ws), wanted.of, progress)
     if not paths:
         made.found += [Found("leftover", str(folder)) for folder in leftovers(ws)]
@@ -179,11 +179,6 @@ def _partial(ws: Workspace) -> list[Path]:
     """Files that somebody was writing when they were killed, in parts that are published: nobody reads them."""
     folders = [path for path in ws.private.iterdir() if path.is_dir() and not path.name.startswith((".", "scratch"))]
     return sorted(file for folder in folders for pattern in _PARTIAL for file in folder.rglob(pattern))
-
-
-def _gone(ws: Workspace) -> Suppressions:
-    hashes = ws.ledger.gone()
-    return Suppressions(hashes, ws.suppressions().key) if hashes else NONE
 
 
 def _rooms(ws: Workspace) -> list[Path]:

@@ -185,6 +185,11 @@ class Workspace:
             )  # fmt: skip
         return Suppressions(frozenset(listed), keys.secret("suppression"))
 
+    def gone(self) -> Suppressions:
+        """Who was erased: of who only asked for it, something may still be here, and more may be said."""
+        hashes = self.ledger.gone()
+        return Suppressions(hashes, self.suppressions().key) if hashes else suppression.NONE
+
     @cached_property
     def sources(self) -> Mapping[str, Path]:
         """The maps of the platform's tables, by name."""

@@ -46,6 +46,14 @@ def _opened(workspace: str) -> Iterator[Workspace]:
         yield ws
 
 
+def _refuse_erased(ws: Workspace, subject: str) -> None:
+    """Raises LedgerError where nothing may be recorded any more: it would bring the identifier back."""
+    if ws.gone().holds(subject):
+        raise LedgerError(
+            "the person was erased here: nothing of theirs is taken", hint="nothing needs to be said any more"
+        )
+
+
 @contextmanager
 def _ledger(workspace: str) -> Iterator[Ledger]:
     with _opened(workspace) as ws:
@@ -125,6 +133,7 @@ def record(
     periods.zone(zone)
     _refuse_there(to)
     with _opened(workspace) as ws:
+        _refuse_erased(ws, subject)
         before = ws.ledger.head()
         event = _event(subject, type, ws.ledger.now(), zone, said)
         stored = ws.ledger.append(event, _asserted(ws, event, asserted, rp_id, said))
@@ -465,8 +474,8 @@ def import_(file: Path, map_file: Path, workspace: str, as_json: bool, **options
     from aboveboard.ledger import import_choices, read_map
 
     choice_map = read_map(map_file)
-    with _ledger(workspace) as ledger, _progress() as progress:
-        report = import_choices(ledger, file, choice_map, progress=progress, **options)
+    with _opened(workspace) as ws, _progress() as progress:
+        report = import_choices(ws.ledger, file, choice_map, gone=ws.gone(), progress=progress, **options)
     emit(_report_document(report), as_json, lambda: _report_prose(report))
     if report.quarantined:
         ask_exit(1)

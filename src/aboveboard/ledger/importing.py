@@ -25,6 +25,7 @@ from aboveboard.ledger.choice_map import COLUMNS, ChoiceMap
 from aboveboard.ledger.events import CONTENT, FIELDS, micros
 from aboveboard.ledger.flatten import quoted
 from aboveboard.ledger.ledger import Ledger
+from aboveboard.suppression import NONE, Suppressions
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,6 +39,7 @@ REASONS: Mapping[str, str] = {
     "unreadable": "the row has the wrong number of columns, or is no JSON object or no UTF-8",
     "subject_blank": "nobody is named",
     "subject_rounded": "the id is in scientific notation: a spreadsheet rounded it",
+    "subject_erased": "the person was erased here, and nothing of theirs comes back",
     "type_blank": "nothing says what was said",
     "type_unknown": "a word for the type that neither [types] nor the vocabulary knows",
     "category_unknown": "a category outside the vocabulary",
@@ -87,9 +89,10 @@ def import_choices(
     ids_verified: bool = False,
     known: Path | None = None,
     known_column: str = "subject",
+    gone: Suppressions = NONE,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImportReport:
-    """Import the choices in ``path``; ``progress`` hears of rows written and rows to write.
+    """Import the choices in ``path``; ``progress`` hears of rows written and rows to write, ``gone`` says who was erased.
 
     Idempotent by external id (or by content, where the map gives none): a broken-off import is simply run
     again. Raises SourceError where the whole file must be refused, LedgerError where the ledger cannot take
@@ -103,6 +106,7 @@ def import_choices(
         _state(con, path, choice_map)
         with _rows_unquoted(path):
             _refuse_rounded_ids(con, path, choice_map, ids_verified=ids_verified, has_known=known is not None)
+            _find_erased(con, gone)
             _judge(con, choice_map, ledger.now())
         head = _find_there(con, ledger)
         con.execute(_FATES.format(statement=_statement({name: name for name in _SAID})))
@@ -271,6 +275,13 @@ SELECT row, reason, coalesce(external_id, 'content:' || left({statement}, 32)) A
 """
 
 
+def _find_erased(con: Connection, gone: Suppressions) -> None:
+    """Make the table ``erased`` of the subjects of the file who were erased: an import brings nobody back."""
+    asked = con.execute("SELECT DISTINCT subject FROM stated WHERE subject IS NOT NULL").fetchall() if gone else []
+    found = [subject for (subject,) in asked if gone.holds(subject)]
+    con.execute("CREATE TABLE erased AS SELECT unnest(?::VARCHAR[]) AS subject", [found])
+
+
 def _judge(con: Connection, choice_map: ChoiceMap, now: datetime) -> None:
     """Make ``named_rows``: the fields as they will be stored, and the reason why a row will not be, or NULL.
 
@@ -360,6 +371,7 @@ def _reason(choice_map: ChoiceMap) -> str:
     tests = {
         "subject_blank": "subject IS NULL",
         "subject_rounded": r"regexp_full_match(subject, '[0-9]+([.,][0-9]+)?[eE][+]?[0-9]+')",
+        "subject_erased": "subject IN (SELECT subject FROM erased)",
         "refusal": "refusal IS NOT NULL",
         "scope_blank": f"s.type IN {tuple(sorted(GRANTS))} AND ({blank})",
         "effective_at_unreadable": f"NOT coalesce({_in_range('effective_at')}, false)",
