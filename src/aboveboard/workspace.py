@@ -50,7 +50,7 @@ _KEYS = {
     "engine": ("threads", "memory"),
     "log": ("origin", "trust"),
     "notices": ("wait_hours", "give_up_days", "timeout_seconds"),
-    "portal": ("contact", "authority"),
+    "portal": ("contact", "authority", "url"),
 }
 _TABLES = {
     "workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine", "recipients", "notices",
@@ -409,7 +409,8 @@ class Workspace:
 
     @property
     def told(self) -> Mapping[str, str]:
-        """What [portal] tells people: whom to write to (``contact``), and where to complain (``authority``)."""
+        """What [portal] tells people: whom to write to (``contact``), where to complain (``authority``), and the ``url`` at which
+        they reach it."""
         return {name: str(said) for name, said in self._table("portal").items()}
 
     @property
