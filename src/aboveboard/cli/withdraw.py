@@ -271,7 +271,8 @@ def _planned(plans: Sequence[Plan], digest: str, question: Question | None = Non
     lines += [
         "From the moment it is confirmed nothing new goes out.",
         f"Standing releases: {_RELEASES[does.releases]} by {plan.deadline:%Y-%m-%d %H:%M} UTC.",
-        f"Recipients: {_RECIPIENTS[does.recipients]}. Models that saw it: {_MODELS[does.models]}.",
+        f"Recipients ({', '.join(plan.recipients) or 'nobody received it'}) {_RECIPIENTS[does.recipients]}.",
+        f"Models that saw it ({', '.join(plan.models) or 'none is recorded'}) {_MODELS[does.models]}.",
         "Outside of it: copies that recipients keep, backups until they expire, models that are not retrained.",
         f"To carry it out: the same command with --confirm {digest[:16]}",
     ]

@@ -21,7 +21,7 @@ from aboveboard.manifest import Manifest, told
 from aboveboard.retraction import Question, parse
 from aboveboard.withdrawal.board import OPEN, Withdrawal, board
 from aboveboard.withdrawal.matching import matching
-from aboveboard.withdrawal.planning import MANY, Plan, Standing, concerned, every_release, standing, terms
+from aboveboard.withdrawal.planning import MANY, Plan, Standing, concerned, every_release, standing
 from aboveboard.workspace import Workspace
 
 OPEN_FOR = timedelta(days=7)
@@ -204,8 +204,8 @@ def _close(
     )
     ws.evidence.put(due.document)
     commit.log(due.entry(made.as_of))
-    if terms(ws, made.as_of).recipients == "notify":
-        notices.enqueue(commit, _line(ws, one.id), leaves, made.as_of, deadline or made.as_of)
+    # Whatever the policy says of recipients: which models are flagged rests on these lists too.
+    notices.enqueue(commit, _line(ws, one.id), leaves, made.as_of, deadline or made.as_of)
 
 
 def _digest(ws: Workspace, asked: Withdrawal) -> str:

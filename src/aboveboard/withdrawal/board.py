@@ -8,11 +8,11 @@ one that was judged behind it, or was looked at and nothing had to leave.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from aboveboard import writing
+from aboveboard import notices, writing
 from aboveboard.choice import RECORD_GONE, Event
 from aboveboard.policy import OnWithdrawal
 from aboveboard.retraction import Question, parse
@@ -55,6 +55,8 @@ class Withdrawal:
     does: OnWithdrawal
     releases: tuple[Release, ...]
     next_clean: tuple[str, datetime] | None = None
+    told: tuple[tuple[str, str, datetime | None], ...] = ()
+    """Who received a release that it touches: name, status of the notice, and when it was sent."""
 
     @property
     def is_open(self) -> bool:
@@ -78,8 +80,16 @@ class Withdrawal:
             ("intake stopped", self.received, "every judgement behind it hears it"),
             ("next release clean", clean[1] if clean else None, clean[0] if clean else ""),
             ("shards rewritten", self.closed_at, ", ".join(one.by for one in self.releases if one.by)),
-            ("closed for releases", self.closed_at, ""),
+            ("recipients notified", self.notified_at, ", ".join(f"{who}: {status}" for who, status, _ in self.told)),
+            ("closed for releases", self.closed_at if self.notified_at else None, ""),
         ]
+
+    @property
+    def notified_at(self) -> datetime | None:
+        """When the last of its recipients was told; where nobody received anything, when the last release was clean."""
+        sent = [at for _, _, at in self.told]
+        known = [at for at in sent if at is not None]
+        return max([*known, self.closed_at]) if self.closed_at is not None and len(known) == len(sent) else None
 
     def as_json(self, now: datetime) -> dict[str, Any]:
         return {
@@ -92,8 +102,8 @@ class Withdrawal:
             "overdue": self.is_overdue(now),
             "states": [{"state": name, "at": _iso(at), "shown_by": shown} for name, at, shown in self.states()],
             "releases": [one.as_json() for one in self.releases],
-            "models": self.does.models,
-            "recipients": self.does.recipients,
+            "does": {"models": self.does.models, "recipients": self.does.recipients, "releases": self.does.releases},
+            "recipients": [{"recipient": who, "status": status, "sent": _iso(at)} for who, status, at in self.told],
         }
 
 
@@ -122,8 +132,22 @@ def board(ws: Workspace, *, everything: bool = False, subject: str | None = None
     found = [_of_person(ws, event, of, releases) for event, of in touching.values()]
     questions = {number: (at, question) for number, at, question in _questions(ws)}
     found += [_of_asked(ws, number, *questions[number], of) for number, of in asked.items()]
-    chosen = found if everything else [one for one in found if one.is_open]
+    chosen = [_with_notices(ws, one) for one in found] if everything else [one for one in found if one.is_open]
     return sorted(chosen, key=lambda each: (each.received, each.number))
+
+
+def _with_notices(ws: Workspace, one: Withdrawal) -> Withdrawal:
+    """The withdrawal with what became of the notices to whoever received a release that took it out."""
+    at = ws.ledger.now()
+    left = {each.id for each in one.releases if each.by is not None}
+    with ws.ledger.outbox() as outbox:
+        received = {(each.release, each.recipient) for each in outbox.deliveries() if each.release in left}
+    found = {(each.list.release, each.recipient): each for each in notices.board(ws.ledger)}
+    told = []
+    for release, who in sorted(received):
+        notice = found.get((release, who))
+        told.append((who, "pending" if notice is None else notice.status(at), None if notice is None else notice.sent))
+    return replace(one, told=tuple(told))
 
 
 def _touching(ws: Workspace, one: Standing, upto: int | None, subject: str | None) -> list[Event]:

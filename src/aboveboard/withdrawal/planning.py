@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from aboveboard import choice, mainjob, release, vocabulary, writing
+from aboveboard import affected, choice, mainjob, release, vocabulary, writing
 from aboveboard.choice import Event, Facts, Snapshot
 from aboveboard.gate import Gate, Job
 from aboveboard.mainjob import Clock, Progress, now
@@ -27,6 +27,7 @@ from aboveboard.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aboveboard.affected import Affected
     from aboveboard.rewriting import Considered
 
 MANY = 0.001
@@ -102,6 +103,10 @@ class Plan:
     touched: tuple[Touched, ...]
     does: OnWithdrawal
     deadline: datetime
+    recipients: tuple[str, ...] = ()
+    """Who received one of these releases."""
+    models: tuple[str, ...] = ()
+    """Which models saw a row that leaves, as far as lineage is recorded."""
 
     @property
     def leaving(self) -> int:
@@ -127,8 +132,9 @@ class Plan:
             "releases": [one.as_json() for one in self.touched if one.leaving],
             "untouched": [one.release for one in self.touched if not one.leaving],
             "deadline": self.deadline.isoformat(),
-            "models": self.does.models,
-            "recipients": self.does.recipients,
+            "does": {"models": self.does.models, "recipients": self.does.recipients, "releases": self.does.releases},
+            "recipients": list(self.recipients),
+            "models": list(self.models),
         }
 
 
@@ -149,7 +155,15 @@ def plan(ws: Workspace, event: Event, *, clock: Clock = now, progress: Progress 
             touched.append(
                 _touched(one, does, after.leaving - before.leaving, after.rows, after.files - before.files, after.of)
             )
-    return Plan(said, tuple(touched), does, does.deadline.after(clock()))
+    reached = affected.by_subject(ws, event.subject)
+    return Plan(said, tuple(touched), does, does.deadline.after(clock()), *_reached(reached, touched))
+
+
+def _reached(found: Affected, touched: Iterable[Touched]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who received a release that something leaves, and which models saw it."""
+    left = {one.release for one in touched if one.leaving}
+    told = {who for name in left for who in found.recipients.get(name, ())}
+    return tuple(sorted(told)), tuple(sorted(one.model for one in found.models if one.saw.releases & left))
 
 
 def _supposing(gate: Gate, event: Event) -> Gate:
@@ -171,13 +185,14 @@ def plan_question(ws: Workspace, question: Question, *, clock: Clock = now, prog
 
     All standing releases for such a use are asked, those that were judged in the window of processing where it names one.
     """
-    does, touched = terms(ws, clock()), []
+    does, touched, rows = terms(ws, clock()), [], dict[str, bytes]()
     for one in concerned(question, standing(ws)):
         files = _files(one)
         leaves = [leaf for found in matching(ws, one, question, progress) for leaf, *_ in found]
-        hit = _files_of(ws, one, leaves)
+        hit, rows[one.id] = _files_of(ws, one, leaves), b"".join(leaves)
         touched.append(_touched(one, does, len(leaves), sum(files), len(hit), len(files)))
-    return Plan({"question": dict(question.document())}, tuple(touched), does, does.deadline.after(clock()))
+    reached = _reached(affected.by_rows(ws, rows), touched)
+    return Plan({"question": dict(question.document())}, tuple(touched), does, does.deadline.after(clock()), *reached)
 
 
 def concerned(question: Question, releases: Iterable[Standing]) -> list[Standing]:
