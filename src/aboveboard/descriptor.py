@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aboveboard import merkle
 from aboveboard.choice import Event, Facts
-from aboveboard.record import RESOLVED_COLUMNS, Part, Record
+from aboveboard.record import RESOLVED_COLUMNS, Part, Party, Record, Signal
 from aboveboard.redaction import BLANK
 
 RECORD_DOMAIN = b"aboveboard/record/v1\x00"
@@ -186,8 +186,70 @@ def fields(item: bytes) -> list[bytes]:
     return netstrings(inside(whole) or b"")
 
 
+def record_of(told: bytes, ordinal: int = 0, text: str | None = None) -> Record:
+    """The record whose facts these bytes are: what ``facts`` told, read again. Its words, if any, come from elsewhere, and
+    of the words of a part only whether there are any: an empty text.
+
+    Raises ValueError for any other bytes.
+    """
+    said = dict(zip(FACTS, netstrings(told), strict=True))
+    main = {name: _READ.get(name, _text)(said[name]) for name in _MAIN}
+    own = {name: _READ.get(name, _text)(value) for name, value in said.items() if name not in _MAIN}
+    parts = own.pop("parts")
+    return Record(
+        id=own.pop("record_id"),
+        ordinal=ordinal,
+        main=Part(kind="main", content=text, **main),
+        parts=parts,
+        **own,
+    )
+
+
+def _part_of(told: bytes) -> Part:
+    said = dict(zip((*_PART, "content"), fields(told), strict=True))
+    content = "" if said.pop("content") == b"1:1," else None
+    return Part(content=content, **{name: _READ.get(name, _text)(value) for name, value in said.items()})
+
+
+def _text(netstring: bytes) -> str | None:
+    held = inside(netstring)
+    return None if held is None else held.decode()
+
+
+def _number(netstring: bytes) -> int | None:
+    held = inside(netstring)
+    return None if held is None else int(held)
+
+
+def _time(netstring: bytes) -> datetime | None:
+    held = inside(netstring)
+    return None if held is None else _EPOCH + int(held) * _MICROSECOND
+
+
+def _pair(item: bytes) -> tuple[str | None, str | None]:
+    one, other = fields(item)
+    return _text(one), _text(other)
+
+
+def _items(one: Callable[[bytes], Any]) -> Callable[[bytes], Sequence[Any] | None]:
+    """How a list is read whose items are read like this."""
+
+    def read(netstring: bytes) -> Sequence[Any] | None:
+        held = inside(netstring)
+        return None if held is None else tuple(one(item) for item in netstrings(held))
+
+    return read
+
+
+_READ: Mapping[str, Callable[[bytes], Any]] = {
+    "created_at": _time, "collected_at": _time, "start": _number, "end": _number,
+    "categories": _items(_text), "labels": _items(_text), "parts": _items(_part_of),
+    "parties": _items(lambda item: Party(*_pair(item))), "signals": _items(lambda item: Signal(*_pair(item))),
+}  # fmt: skip
+"""How a field is read; every other is a text."""
 _HEAD = re.compile(rb"-|(0|[1-9][0-9]{0,9}):")
 _MAIN = ("categories", "labels", "audience_at", "audience_now", "parties", "signals", "source_state")
+_PART = ("kind", *_MAIN, "place", "start", "end")
 
 
 def _told(record: Record, name: str) -> Any:
@@ -202,8 +264,7 @@ def _told(record: Record, name: str) -> Any:
 
 def _part(part: Part) -> bytes:
     """A part without its words: of those only whether there are any."""
-    names = ("kind", *_MAIN, "place", "start", "end")
-    return net(b"".join(net(_field(part, name)) for name in names) + net(part.content is not None))
+    return net(b"".join(net(_field(part, name)) for name in _PART) + net(part.content is not None))
 
 
 def _field(part: Part, name: str) -> Any:
@@ -222,11 +283,14 @@ def _list(items: Iterable[Any] | None, told: Any) -> bytes | None:
 
 def shape(text: str) -> str:
     """A text without its words: a space for each blank code point, an x for every other."""
-    return _SAID.sub("x", _BLANK.sub(" ", text))
+    if text.isascii():  # nearly every text, and a hundred times as fast
+        return text.encode().translate(_SHAPES).decode()
+    return _SAID.sub(lambda said: "x" * len(said[0]), _BLANK.sub(" ", text))
 
 
 _BLANK = re.compile(f"[{re.escape(BLANK)}]")
-_SAID = re.compile(r"[^ ]")
+_SAID = re.compile(r"[^ ]+")
+_SHAPES = bytes(ord(" ") if chr(code) in BLANK else ord("x") for code in range(256))
 
 
 def as_mapping(descriptor: Descriptor) -> Mapping[str, Any]:

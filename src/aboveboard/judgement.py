@@ -246,6 +246,7 @@ class Judgement:
         rows = self._judge(session, place)
         tallies: Counter[tuple[str, str, str]] = Counter()
         _count(session.con, tallies)
+        commitments.find_company(session)
         writing.copy(session.con, _DECISIONS, private / "decisions", "decisions")
         masked = writing.lay(session, self.keys)
         file = f"{place:05d}.parquet"
@@ -424,9 +425,10 @@ SELECT * FROM all_relations
 WHERE source = {source} AND ordinal BETWEEN (SELECT min(ordinal) FROM staged) AND (SELECT max(ordinal) FROM staged)
 """
 """What is owed to others in one shard."""
-_DECISIONS = f"""
-SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at, r.subject, {commitments.OTHERS} AS shared
-FROM decisions AS d JOIN records AS r USING (ordinal)
+_DECISIONS = """
+SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at, r.subject, o.ordinal IS NOT NULL AS shared
+FROM decisions AS d JOIN (SELECT ordinal, collected_at, subject FROM records) AS r USING (ordinal)
+LEFT JOIN peopled AS o USING (ordinal)
 ORDER BY d.source, d.ordinal
 """
 _WRITTEN = """

@@ -6,6 +6,7 @@ folder reads it with nothing else. Nothing here is for the public.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -16,8 +17,7 @@ from aboveboard import descriptor
 from aboveboard.choice import Event, Facts, People
 from aboveboard.commitments import ACCOUNTS, OPENINGS
 from aboveboard.descriptor import Descriptor
-from aboveboard.errors import ReleaseError
-from aboveboard.judgement import as_record
+from aboveboard.errors import ReleaseError, VerificationError
 from aboveboard.record import Record
 
 if TYPE_CHECKING:
@@ -91,11 +91,17 @@ def records(private: Path, subject: str | None = None) -> Iterator[Opening]:
 
 
 def _opening(row: Mapping[str, Any], person: str) -> Opening:
-    record = as_record({**row, "text": row["shape"]})
+    if "facts" not in row:
+        raise ReleaseError("the openings are of an older form", hint="audit it with the version that built it")
+    try:
+        record = descriptor.record_of(row["facts"], row["ordinal"], row["shape"])
+    except ValueError:  # its message may quote a fact
+        raise VerificationError("the facts of a record cannot be read", hint="bring the openings back") from None
     described = Descriptor(
-        source=row["source"], record=row["record_id"], kind=row["kind"], row=row["leaf"].hex(),
+        source=record.source, record=record.id, kind=record.kind, row=row["leaf"].hex(),
         collected_under=row["policy_at_collection"], judged_under=row["policy_now"], clause=row["clause"],
-        facts=descriptor.facts_digest(record), person=person, created=record.created_at, collected=record.collected_at,
+        facts=hashlib.sha256(row["facts"]).hexdigest(), person=person,
+        created=record.created_at, collected=record.collected_at,
     )  # fmt: skip
     removed = tuple(row["removed"] or ())
     return Opening(record, described, row["leaf"], row["com"], row["shared"], row["outcome"], removed)
