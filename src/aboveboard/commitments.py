@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -317,46 +319,47 @@ def _bucket(folder: Path, prefix: int, rows: bytes) -> bytes:
 
 def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
     """The table ``stated``: for each account its rows and their root; and ``withheld``, the records that others may keep
-    out. Most people have one row: its leaf is the root, and Python never sees it."""
+    out."""
     files = writing.listed(private / OPENINGS / "records")
-    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, leaf, shared, com FROM {_read(files, _EMPTY)}")
-    con.execute(_LEAVES_OF_EACH)
-    con.execute(_STATED_ALONE)
-    asked = con.cursor()  # reads while the connection writes
-    found = asked.execute("SELECT subject, rows, leaves FROM leaves_of_each WHERE rows > 1")
-    for block in iter(lambda: found.fetchmany(BATCH), []):
-        con.register("_stated", _rooted(block))
+    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, shared, com FROM {_read(files, _EMPTY)}")
+    con.execute("CREATE TABLE stated (subject VARCHAR, rows BIGINT, records BLOB)")
+    reading = con.cursor()  # reads while the connection writes
+    each = _rooted(reading.sql(_OWN.format(files=_read(files, _EMPTY))))
+    for block in iter(lambda: list(islice(each, BATCH)), []):
+        con.register("_stated", _stated_table(block))
         con.execute("INSERT INTO stated SELECT * FROM _stated")
         con.unregister("_stated")
     decisions, (lo, hi) = writing.listed(private / "decisions"), masks(OWN)
     con.execute(_NONE_WITHHELD if decisions == "[]" else _WITHHELD.format(decisions=decisions, lo=lo, hi=hi))
 
 
-def _rooted(block: Sequence[tuple[str, int, Sequence[bytes]]]) -> pa.Table:
+def _rooted(found: duckdb.DuckDBPyRelation) -> Iterator[tuple[str, int, bytes]]:
+    """Each account with its rows and ``descriptor.records_root`` of them. Most people have one row or two: no tree is built,
+    and leaves are hashed where they stand (``merkle.leaf_hash``), because this is done once for every row."""
+    sha256 = hashlib.sha256
+    batches = found.to_arrow_reader(BATCH)
+    rows = chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in batches)
+    for account, own in groupby(rows, itemgetter(0)):
+        leaves = [sha256(b"\x00" + com).digest() for _, com in own]
+        root = (
+            leaves[0] if len(leaves) == 1 else merkle.node_hash(*leaves) if len(leaves) == 2 else merkle.root_of(leaves)
+        )
+        yield account, len(leaves), root
+
+
+def _stated_table(block: Sequence[tuple[str, int, bytes]]) -> pa.Table:
     import pyarrow as pa
 
-    roots = [merkle.node_hash(*leaves) if rows == 2 else merkle.root_of(leaves) for _, rows, leaves in block]
-    return pa.table({
-        "subject": pa.array([subject for subject, _, _ in block], pa.string()),
-        "rows": pa.array([rows for _, rows, _ in block], pa.int64()),
-        "records": pa.array(roots, pa.binary()),
-    })  # fmt: skip
+    schema = {"subject": pa.string(), "rows": pa.int64(), "records": pa.binary()}
+    return pa.table({n: pa.array(column, k) for (n, k), column in zip(schema.items(), zip(*block), strict=True)})  # noqa: B905
 
 
 def _read(files: str, empty: str) -> str:
     return f"read_parquet({files})" if files != "[]" else f"({empty})"
 
 
-_EMPTY = "SELECT ''::VARCHAR AS account, ''::BLOB AS leaf, FALSE AS shared, ''::BLOB AS com WHERE FALSE"
-_LEAVES_OF_EACH = """
-CREATE TABLE leaves_of_each AS
-SELECT account AS subject, count(*) AS rows, list(unhex(sha256('\x00'::BLOB || com)) ORDER BY com) AS leaves
-FROM openings WHERE NOT shared GROUP BY account
-"""
-"""``descriptor.records_root`` up to its leaves, which stand in the order of the commitments."""
-_STATED_ALONE = """
-CREATE TABLE stated AS SELECT subject, rows, leaves[1] AS records FROM leaves_of_each WHERE rows = 1
-"""
+_EMPTY = "SELECT ''::VARCHAR AS account, FALSE AS shared, ''::BLOB AS com WHERE FALSE"
+_OWN = "SELECT account, com FROM {files} WHERE NOT shared ORDER BY account, com"
 _NONE_WITHHELD = "CREATE TEMP TABLE withheld AS SELECT ''::VARCHAR AS subject, 0::BIGINT AS records WHERE FALSE"
 _WITHHELD = """
 CREATE TEMP TABLE withheld AS
@@ -378,15 +381,13 @@ def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> int:
 _INDEXED = """
 CREATE TABLE accounts AS
 SELECT
-  unhex({keyed}) AS place,
-  unhex(sha256('aboveboard/map-encrypt/v1\x00'::BLOB || release_key)) AS encrypting,
-  unhex(sha256('aboveboard/map-commit/v1\x00'::BLOB || release_key)) AS bound,
+  unhex({keyed}) AS place, release_key,
   coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person
 FROM read_parquet({accounts}) AS a
 LEFT JOIN stated AS s USING (subject)
 LEFT JOIN withheld AS w USING (subject)
 """
-"""``subjectmap.index_of`` and the keys of each row."""
+"""``subjectmap.index_of`` of everybody, with what their row states and the key that seals it."""
 
 
 def _strangers(con: duckdb.DuckDBPyConnection, key: bytes, release_salt: bytes, count: int) -> int:
@@ -403,17 +404,17 @@ def _strangers(con: duckdb.DuckDBPyConnection, key: bytes, release_salt: bytes, 
 def _rows(con: duckdb.DuckDBPyConnection) -> Iterator[bytes]:
     """Every row of the map, in its order."""
     pack, sealed, nothing = subjectmap.STATED.pack, subjectmap.sealed, merkle.EMPTY
-    found = con.execute(_ORDERED)
-    for block in iter(lambda: found.fetchmany(BATCH), []):
-        for place, encrypting, bound, rows, withheld, records, person, ready in block:
+    for batch in con.sql(_ORDERED).to_arrow_reader(BATCH):
+        columns = (batch[name].to_pylist() for name in ("place", "key", "rows", "withheld", "records", "person", "row"))
+        for place, key, rows, withheld, records, person, ready in zip(*columns, strict=True):
             if ready is not None:
                 yield ready
             else:
-                yield sealed(encrypting, bound, place, pack(rows, withheld, records or nothing, person))
+                yield sealed(key, place, pack(rows, withheld, records or nothing, person))
 
 
 _ORDERED = """
-SELECT *, NULL AS row FROM accounts
+SELECT * RENAME (release_key AS key), NULL::BLOB AS row FROM accounts
 UNION ALL BY NAME SELECT place, row FROM strangers
 ORDER BY place
 """
