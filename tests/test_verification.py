@@ -70,7 +70,7 @@ def public(original: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def record(platform: Path, original: Path) -> bytes:
     ws = open_workspace(platform)
-    return proving.prove(ws.engine, original, ws.private / original.name, "p7").data()
+    return proving.prove(original, ws.private / original.name, "p7").data()
 
 
 def failing(path: Path, known: Known | None = None) -> str:
@@ -654,11 +654,11 @@ def test_a_record_that_is_not_released_has_no_proof(platform: Path, original: Pa
     ws = open_workspace(platform)
     private = ws.private / original.name
     with pytest.raises(ReleaseError, match="no record `p1000`"):
-        proving.prove(ws.engine, original, private, "p1000")
+        proving.prove(original, private, "p1000")
     with pytest.raises(ReleaseError, match="no record `p7`"):
-        proving.prove(ws.engine, original, private, "p7", "messages")
+        proving.prove(original, private, "p7", "messages")
     with pytest.raises(ReleaseError, match="private part"):
-        proving.prove(ws.engine, original, private / "nowhere", "p7")
+        proving.prove(original, private / "nowhere", "p7")
 
 
 def test_making_a_proof_reads_few_hashes(public: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
