@@ -163,7 +163,7 @@ def paths(data: bytes) -> None:
 
 def whole(public: Path, count: int) -> dict[str, float]:
     """The steps of a release that grow with its rows, in CPU seconds a million rows."""
-    found = verification._Release(public, verification.Known())
+    found = verification.Release(public, verification.Known())
     found.statement()
     found.tombstones()
     timed = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aboveboard.cli.shared import emit, json_option, printable
+from aboveboard.cli.shared import ask_exit, emit, json_option, printable
 
 if TYPE_CHECKING:
     from aboveboard.proof import Trust
@@ -37,7 +37,8 @@ def verify(
 ) -> None:
     """Check PATH step by step: a release, a record's proof, a checkpoint or a receipt. Exit 5 when it is false.
 
-    Needs nothing but the files. Says at the end what all of it does not prove.
+    Needs nothing but the files. Says at the end what all of it does not prove. Exit 1 where a receipt could only be read,
+    because no key was given to check who signed it.
     """
     from aboveboard.verification import silent
     from aboveboard.verification import verify as check
@@ -55,6 +56,8 @@ def verify(
 
             disk.place(remember, report.newest)
     emit(report.as_json(), as_json, lambda: printable(_told(report)))
+    if report.unchecked:
+        ask_exit(1)
 
 
 def trusted(key: str | None, file: Path | None) -> Trust | None:
@@ -107,7 +110,8 @@ _KINDS = {
 
 
 def _told(report: Report) -> str:
-    lines = ["", f"Everything above holds: {_KINDS[report.kind]} `{report.name}`.", ""]
+    held = f"Everything above holds: {_KINDS[report.kind]} `{report.name}`."
+    lines = ["", f"NOT VERIFIED: {report.unchecked}." if report.unchecked else held, ""]
     if report.seen is not None:
         lines += [f"Cosigned by {', '.join(report.seen.cosigners) or 'nobody'}."]
     return "\n".join([*lines, "Not proven:", *(f"  - {one}" for one in report.not_proven)])
