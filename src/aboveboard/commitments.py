@@ -21,6 +21,7 @@ from aboveboard.errors import EngineError
 from aboveboard.plan import text, texts
 from aboveboard.reasons import OWN, masks
 from aboveboard.record import PART_FIELDS
+from aboveboard.suppression import ERASED, in_its_place
 from aboveboard.vocabulary import ROLES_WITHOUT_VETO
 
 if TYPE_CHECKING:
@@ -174,8 +175,24 @@ def commit(session: Session, file: Path) -> None:
     disk.settle(file)
     kept = file.parent.parent / WITHHELD / file.name
     lo, hi = masks(OWN)
-    writing.copy_rows(session.con, _OPENED_TOO.format(lo=lo, hi=hi), kept)
+    opened_too = _without(session, _OPENED_TOO.format(lo=lo, hi=hi))
+    writing.copy_rows(session.con, f"{opened_too} ORDER BY ordinal", kept)
     disk.settle(kept)
+
+
+def _without(session: Session, query: str) -> str:
+    """The records of a query; a hash stands for everybody in them who was erased, as it does after an erasure."""
+    if not session.erased:
+        return query
+    key = session.gate.snapshot.suppressions.key
+    places = {one: one if one.startswith(ERASED) else in_its_place(key, one) for one in session.erased}
+    cases = " ".join(f"WHEN {text(one)} THEN {text(place)}" for one, place in places.items())
+    party = f"struct_pack(subject := CASE x.subject {cases} ELSE x.subject END, role := x.role)"
+    parties = f"list_transform({{of}}, lambda x: CASE WHEN x IS NULL THEN NULL ELSE {party} END)"
+    fields = {name: parties.format(of="p.parties") if name == "parties" else _column("p", name) for name in PART_FIELDS}
+    part = ", ".join(f'"{name}" := {field}' for name, field in fields.items())
+    parts = f"list_transform(parts, lambda p: struct_pack({part}))"
+    return f"SELECT * REPLACE ({parties.format(of='parties')} AS parties, {parts} AS parts) FROM ({query})"
 
 
 def _run(session: Session, room: str) -> None:
@@ -326,7 +343,6 @@ JOIN records AS r USING (ordinal)
 JOIN situations AS s USING (ordinal)
 SEMI JOIN peopled USING (ordinal)
 WHERE d.outcome > 1 AND r.subject IS NOT NULL AND (d.reasons_lo & {{lo}}) = 0 AND (d.reasons_hi & {{hi}}) = 0
-ORDER BY r.ordinal
 """
 """The same of what stayed out, as far as it may have to be judged again."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aboveboard import descriptor, disk, intake, openings, writing
-from aboveboard.commitments import ACCOUNTS, OPENINGS
+from aboveboard.commitments import ACCOUNTS, OPENINGS, WITHHELD
 from aboveboard.engine import Engine
 from aboveboard.openings import ERASED, REDUCED
 from aboveboard.plan import text, texts
@@ -99,7 +99,7 @@ def shred(engine: Engine, private: Path, places: Mapping[str, str]) -> None:
             _rewrite(con, file, _PEOPLE.format(**_sql(places, opened)), "subject", names, "erase people")
         for file in _files(private / "index"):
             _unplace(con, file, opened)
-        for file in _files(opened / "records"):
+        for file in (*_files(opened / "records"), *_files(opened / WITHHELD)):
             _rewrite_records(con, file, places)
         for file in _files(private / "decisions"):
             _filter(con, file, f"NOT {_named('subject', names)}", "erase decisions")
