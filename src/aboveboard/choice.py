@@ -28,6 +28,8 @@ RECORD_TYPES = (
     "record_deleted", "record_removed", "record_restored", "record_withheld", "record_unwithheld", "record_edited",
 )  # fmt: skip
 """What may be said of one record, whose id is the value; the relate pass hears it, and no choice depends on it."""
+RECORD = "record:"
+"""Before the id of a record: how it is called where people are named, and whose events are those of nobody known."""
 ACCOUNT_TYPES = frozenset({"age_changed", "moved", *LIFTS, *RESTRICTS, "suppressed", "geo_scrubbed"})
 TYPES = (
     "given", "renewed", "refused", "withdrawn", "objected", "expired", "contract_bound", "notice_shown",

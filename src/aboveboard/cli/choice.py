@@ -115,8 +115,8 @@ def record(
     """Record what SUBJECT said or what happened to their account, and print the signed receipt.
 
     TYPE is one of given, renewed, refused, withdrawn, objected, expired, contract_bound, notice_shown,
-    age_changed, moved, deleted, restored, suppressed, or a word of a compliance stream (docs/formats/event.md). Where no receipt can be signed the choice is recorded all the
-    same; that ends with 1 only where --receipt asked for one.
+    age_changed, moved, deleted, restored, suppressed, or a word of a compliance stream (docs/formats/event.md). Where no
+    receipt can be signed the choice is recorded all the same; that ends with 1 only where --receipt asked for one.
     """
     from aboveboard.ledger import periods
 
