@@ -50,7 +50,8 @@ X_EVENTS: Sequence[tuple[dict[str, Any], list[tuple[str, str | None, str | None]
     ({"user_unprotect": {"user": {"id": "7"}, "event_at": T}}, [("unprotected", "7", None)]),
     ({"user_suspend": {"user": {"id": "7"}, "event_at": T}}, [("suspended", "7", None)]),
     ({"user_unsuspend": {"user": {"id": "7"}, "event_at": T}}, [("unsuspended", "7", None)]),
-    ({"user_withheld": {"user": {"id": "7"}, "withheld_in_countries": ["fr", "DE"], "event_at": T}}, [("withheld", "7", "DE FR")]),
+    ({"user_withheld": {"user": {"id": "7"}, "withheld_in_countries": ["fr", "DE"], "event_at": T}},
+     [("withheld", "7", "DE FR")]),
     ({"user_withheld": {"user": {"id": "7"}, "withheld_in_countries": ["XX"], "event_at": T}}, [("suspended", "7", "XX")]),
     ({"scrub_geo": {"user": {"id": "7"}, "up_to_tweet_id": "5", "event_at": T}}, [("geo_scrubbed", "7", "5")]),
     ({"user_profile_modification": {"user": {"id": "7"}, "profile_field": "name", "event_at": T}}, []),
@@ -60,8 +61,10 @@ NOTE = "https://m.example/notes/1"
 OTHER_EVENTS: Sequence[tuple[str, dict[str, Any], list[tuple[str, str | None, str | None]]]] = (
     ("atproto", {"kind": "account", "time_us": 1, "account": {"did": DID, "active": False, "status": "takendown", "time": T}},
      [("suspended", DID, None)]),
-    ("atproto", {"kind": "account", "account": {"did": DID, "active": False, "status": "deleted", "time": T}}, [("deleted", DID, None)]),
-    ("atproto", {"kind": "account", "account": {"did": DID, "active": False, "status": "asleep", "time": T}}, [("withheld", DID, None)]),
+    ("atproto", {"kind": "account", "account": {"did": DID, "active": False, "status": "deleted", "time": T}},
+     [("deleted", DID, None)]),
+    ("atproto", {"kind": "account", "account": {"did": DID, "active": False, "status": "asleep", "time": T}},
+     [("withheld", DID, None)]),
     ("atproto", {"$type": "com.atproto.sync.subscribeRepos#account", "did": DID, "seq": 4, "active": True, "time": T},
      [("restored", DID, None), ("unsuspended", DID, None), ("reactivated", DID, None), ("unwithheld", DID, None)]),
     ("atproto", {"$type": "#tombstone", "did": DID, "seq": 4, "time": T}, [("deleted", DID, None)]),
@@ -70,8 +73,10 @@ OTHER_EVENTS: Sequence[tuple[str, dict[str, Any], list[tuple[str, str | None, st
                  "commit": {"operation": "delete", "collection": "app.bsky.feed.post", "rkey": "3k"}},
      [("record_deleted", DID, f"at://{DID}/app.bsky.feed.post/3k")]),
     ("activitypub", {"type": "Delete", "id": "a1", "actor": HIM, "object": HIM, "published": T}, [("deleted", HIM, None)]),
-    ("activitypub", {"type": "Delete", "actor": HIM, "object": {"type": "Tombstone", "id": NOTE}}, [("record_deleted", HIM, NOTE)]),
-    ("activitypub", {"type": "Update", "actor": HIM, "object": {"type": "Note", "id": NOTE, "updated": T}}, [("record_edited", HIM, NOTE)]),
+    ("activitypub", {"type": "Delete", "actor": HIM, "object": {"type": "Tombstone", "id": NOTE}},
+     [("record_deleted", HIM, NOTE)]),
+    ("activitypub", {"type": "Update", "actor": HIM, "object": {"type": "Note", "id": NOTE, "updated": T}},
+     [("record_edited", HIM, NOTE)]),
     ("activitypub", {"type": "Update", "actor": HIM, "object": {"type": "Person", "id": HIM, "suspended": True}, "published": T},
      [("suspended", HIM, None)]),
     ("activitypub", {"type": "Undo", "actor": HIM, "object": {"type": "Announce", "id": NOTE}}, [("record_deleted", HIM, NOTE)]),
@@ -181,13 +186,16 @@ def test_the_same_file_twice_is_once(tmp_path: Path, ledger: Ledger, stream: Str
     first = import_stream(ledger, file, stream)
     head = ledger.head()
     again = import_stream(ledger, file, stream)
-    assert first.recorded == again.already and again.recorded == 0 and ledger.head() == head
+    assert first.recorded == again.already
+    assert again.recorded == 0
+    assert ledger.head() == head
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path, ledger: Ledger, stream: Stream) -> None:
     file = write(tmp_path / "f", [user("user_protect"), "{"], stream)
     dry = import_stream(ledger, file, stream, dry_run=True)
-    assert ledger.head() == 0 and replace(dry, dry_run=False) == import_stream(ledger, file, stream)
+    assert ledger.head() == 0
+    assert replace(dry, dry_run=False) == import_stream(ledger, file, stream)
 
 
 def test_a_changed_file_is_refused_whole(tmp_path: Path, ledger: Ledger, stream: Stream) -> None:
@@ -217,7 +225,8 @@ def test_what_nobody_signed_only_holds(tmp_path: Path, ledger: Ledger, stream: S
     with pytest.raises(SourceError, match="nobody vouches"):
         import_stream(ledger, file, stream)
     report = import_stream(ledger, file, stream, unverified=True)
-    assert report.recorded == 2 and [left.line for left in report.quarantined] == [3]
+    assert report.recorded == 2
+    assert [left.line for left in report.quarantined] == [3]
     facts = [Facts(subject="ann", state="active", protected=False)]
     assert standing(facts, ledger.events_of("ann"), None, NOW + timedelta(days=1)).protected is None
     # What comes again signed counts in full: what nobody verified is in the way of nothing.
@@ -230,7 +239,8 @@ def test_a_lifting_without_a_time_or_to_come_lifts_nothing(
     tmp_path: Path, ledger: Ledger, stream: Stream, at: str | None
 ) -> None:
     report = import_stream(ledger, write(tmp_path / "f", [user("user_unprotect", at=at)], stream), stream)
-    assert report.recorded == 0 and len(report.quarantined) == 1
+    assert report.recorded == 0
+    assert len(report.quarantined) == 1
 
 
 def test_another_event_under_a_known_id_is_left_out(tmp_path: Path, ledger: Ledger, stream: Stream) -> None:
@@ -257,7 +267,7 @@ def spoken(tmp_path: Path, stream: Stream, order: Sequence[dict[str, Any]]) -> l
     with Ledger.open(folder / "ledger.db", lambda: NOW + timedelta(seconds=next(ticks))) as ledger:
         for one in order:
             import_stream(ledger, write(folder / "f", [one], stream), stream)
-        names = {who for who in ledger.speakers(0, ledger.head())} | {f"record:{n}" for n in "12"}
+        names = set(ledger.speakers(0, ledger.head())) | {f"record:{n}" for n in "12"}
         return [event for name in sorted({*names, "ann", "bob"}) for event in ledger.events_of(name)]
 
 

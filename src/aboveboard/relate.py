@@ -51,10 +51,15 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
         for step in steps.read("relate"):
             make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
-        con.execute(f"CREATE TEMP VIEW resolved AS {resolved('staged', 'relations')}")
-        sets = label_sets(con, "resolved")
+        con.execute(f"CREATE TEMP VIEW owing AS {_owing('staged', 'relations')}")
+        # Not all of what is staged stays as it is; a list too many costs less than telling them apart.
+        sets = sorted({tuple(one) for view in ("staged", "owing") for one in label_sets(con, view)}, key=_in_words)
     position = people.position if people is not None else 0
-    return Related(tuple(sources), relations, tuple(tuple(labels) for labels in sets), position)
+    return Related(tuple(sources), relations, tuple(sets), position)
+
+
+def _in_words(labels: Sequence[str | None]) -> list[str]:
+    return [label or "" for label in labels]
 
 
 def _hear(con: duckdb.DuckDBPyConnection, people: choice.Snapshot) -> None:
@@ -92,10 +97,12 @@ def resolved(staged: str, relations: str | None) -> str:
     alone = f"SELECT\n  {_columns({name: text(word) for name, word in _ALONE.items()})}\nFROM {staged} AS s"
     if relations is None:
         return alone
-    return (
-        f"{alone}\nANTI JOIN {relations} AS r USING (source, ordinal)\nUNION ALL\n"
-        f"SELECT\n  {_columns(_RESOLVED)}\nFROM {staged} AS s\nJOIN {relations} AS r USING (source, ordinal)"
-    )
+    return f"{alone}\nANTI JOIN {relations} AS r USING (source, ordinal)\nUNION ALL\n{_owing(staged, relations)}"
+
+
+def _owing(staged: str, relations: str) -> str:
+    """The rows that owe something to others, resolved."""
+    return f"SELECT\n  {_columns(_RESOLVED)}\nFROM {staged} AS s\nJOIN {relations} AS r USING (source, ordinal)"
 
 
 def _columns(made: Mapping[str, str]) -> str:
