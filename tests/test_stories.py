@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import small
 from click.testing import CliRunner
 
+import small
 from aboveboard import mainjob
 from aboveboard.cli import doors
 from aboveboard.workspace import open_workspace, read_job
