@@ -1,4 +1,4 @@
-"""``aboveboard serve``: on loopback, with nobody's data for whoever is not signed in, and a sentence where something is missing."""
+"""``aboveboard serve``: on loopback, nobody's data without sign-in, and a sentence where something is missing."""
 
 from __future__ import annotations
 
