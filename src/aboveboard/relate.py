@@ -228,6 +228,7 @@ _RESOLVED = {
     "duplicate": "r.duplicate",
     "edition": "r.edition",
     "source_state": "r.source_state",
-    "parts": f"CASE WHEN len(s.parts) > 0 THEN list_transform(s.parts, lambda p: {_PART}) ELSE s.parts END",
+    "parts": "CASE WHEN len(s.parts) > 0 AND (r.quoted IS NOT NULL OR r.parent IS NOT NULL OR r.told IS NOT NULL)"
+    f" THEN list_transform(s.parts, lambda p: {_PART}) ELSE s.parts END",
 }
 """How each column that may depend on another record is resolved."""
