@@ -129,7 +129,7 @@ def related(
             staged = [_stage(name, path, scratch / name, strict_files, progress) for name, path in ws.sources.items()]
             if progress is not None:
                 progress("relating records", 0, None)
-            found = relate(staged, scratch, engine, ws.ledger.snapshot() if ws.has_ledger else None)
+            found = relate(staged, scratch, engine, ws.snapshot() if ws.has_ledger else None)
         yield found, engine
 
 
