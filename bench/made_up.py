@@ -17,6 +17,8 @@ from aboveboard.policy import Policy, parse, timeline
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aboveboard.suppression import Suppressions
+
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
 DECLARED = datetime(2021, 1, 1, tzinfo=UTC)
 """When training came into the policy: older posts are under a version that does not name it."""
@@ -186,6 +188,12 @@ class Kept:
 
     folder: Path
     position: int = 1
+
+    @property
+    def suppressions(self) -> Suppressions:
+        from aboveboard.suppression import NONE
+
+        return NONE
 
     def events_table(self) -> pa.Table:
         import pyarrow.parquet as pq
