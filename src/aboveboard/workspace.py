@@ -46,7 +46,7 @@ _KEYS = {
     "facts": ("path",),
     "engine": ("threads", "memory"),
     "log": ("origin", "trust"),
-    "portal": ("contact", "authority"),
+    "portal": ("contact", "authority", "url"),
 }
 _TABLES = {
     "workspace",
@@ -290,7 +290,8 @@ class Workspace:
 
     @property
     def told(self) -> Mapping[str, str]:
-        """What [portal] tells people: whom to write to (``contact``), and where to complain (``authority``)."""
+        """What [portal] tells people: whom to write to (``contact``), where to complain (``authority``), and the ``url`` at which
+        they reach it."""
         return {name: str(said) for name, said in self._table("portal").items()}
 
     @property

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from aboveboard.errors import AboveboardError
+
+if TYPE_CHECKING:
+    from aboveboard.portal.guard import Guard
+    from aboveboard.portal.signin.site import Site
+    from aboveboard.workspace import Workspace
 
 
 @click.command()
@@ -14,12 +22,13 @@ from aboveboard.errors import AboveboardError
     "workspace", default=".", envvar="ABOVEBOARD_WORKSPACE", type=click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--port", type=click.IntRange(0, 65_535), default=8470, show_default=True, help="0 takes a free one.")
-@click.option("--root-path", default="", metavar="PATH", help="The path under which a proxy passes requests on.")
-def serve(workspace: Path, port: int, root_path: str) -> None:
+@click.option("--root-path", metavar="PATH", help="The path of `[portal] url`, where a proxy does not pass it on.")
+def serve(workspace: Path, port: int, root_path: str | None) -> None:
     """Serve the portal of WORKSPACE on loopback until it is stopped.
 
-    Only the public pages are shown to whoever is not signed in. To show it to others, put a proxy with TLS in front of it,
-    or mount `aboveboard.portal.app` in your own application (docs/portal.md).
+    People sign in with passkeys, which `aboveboard member invite` lets them make. Without the extra `[passkeys]` only the
+    public pages are shown. To show it to others, put a proxy with TLS in front of it and say `[portal] url`, or mount
+    `aboveboard.portal.app` in your own application (docs/portal.md).
     """
     from aboveboard.portal.extra import needed
 
@@ -27,19 +36,40 @@ def serve(workspace: Path, port: int, root_path: str) -> None:
         import uvicorn
 
         from aboveboard.portal import published
-        from aboveboard.portal.serving import app
+    from aboveboard.cli.member import url_of
+    from aboveboard.portal.signin.site import site
     from aboveboard.workspace import open_workspace
 
     ws = open_workspace(workspace)
-    served = app(ws)
-    for release in published.releases(ws):
-        if release.items.file.stat().st_size:
-            click.echo(f"ready: {release.id}", err=True)
-    click.echo(f"The portal of {ws.name}: http://127.0.0.1:{port}{root_path}/ (stop with Ctrl-C)", err=True)
-    try:
-        uvicorn.run(
-            served, host="127.0.0.1", port=port, root_path=root_path, log_level="warning", access_log=False,
-            server_header=False,
+    with _listening(port) as listening:
+        where = site(url_of(ws, listening.getsockname()[1]) + ("" if ws.told.get("url") else root_path or ""))
+        served = _app(ws, where)
+        for release in published.releases(ws):
+            if release.items.file.stat().st_size:
+                click.echo(f"ready: {release.id}", err=True)
+        click.echo(f"The portal of {ws.name}: {where.url('/')} (stop with Ctrl-C)", err=True)
+        root = where.root if root_path is None else root_path
+        config = uvicorn.Config(
+            served, root_path=root, log_level="warning", access_log=False, server_header=False
         )  # fmt: skip
-    except SystemExit as error:  # uvicorn ends the process where the port is taken, having said so itself
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _app(ws: Workspace, where: Site) -> Guard:
+    """The portal with its own sign-in; the public pages alone where no passkey can be checked."""
+    from aboveboard.portal import serving
+
+    if find_spec("webauthn") is None:
+        click.echo("nobody can sign in: pip install 'aboveboard[passkeys]'", err=True)
+        return serving.app(ws)
+    from aboveboard.portal.signin import alone
+
+    return alone.app(ws, where)
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket on loopback; raises AboveboardError where the port is taken."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
         raise AboveboardError(f"the port {port} cannot be listened on", hint="name another with --port") from error

@@ -31,6 +31,8 @@ class Asked:
     form: Mapping[str, Sequence[str]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     gpc: bool = False
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    """Only the pages of the portal's own sign-in read it; who asks is ``principal``."""
 
     @property
     def subject(self) -> str:
@@ -61,9 +63,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Moved:
-    """Where the result of a POST is to be read: a path of the portal, with what happened in its query."""
+    """Where the result of a POST is to be read: a path of the portal, with what happened in its query. ``cookies``: whole
+    ``Set-Cookie`` values, which the portal's own sign-in alone gives."""
 
     to: str
+    cookies: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from aboveboard.errors import AboveboardError
 
 LIBRARIES = ("starlette", "jinja2", "uvicorn", "babel", "python_multipart")
+PASSKEYS = "webauthn"
 
 
 @contextmanager
 def needed() -> Iterator[None]:
-    """Imports in here need the extra ``[portal]``; raises AboveboardError with what to install."""
+    """Imports in here need the extra ``[portal]``, or ``[passkeys]``; raises AboveboardError with what to install."""
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in LIBRARIES:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in (*LIBRARIES, PASSKEYS):
             raise
+        extra = "passkeys" if missing == PASSKEYS else "portal"
         raise AboveboardError(
-            f"the portal needs `{error.name}`, which is not installed", hint="pip install 'aboveboard[portal]'"
+            f"the portal needs `{error.name}`, which is not installed", hint=f"pip install 'aboveboard[{extra}]'"
         ) from error

@@ -38,11 +38,14 @@ MOST = 1 << 20
 
 @dataclass(frozen=True)
 class Guard:
-    """An application with what stands before it. ``free`` are the paths that are never limited."""
+    """An application with what stands before it. ``free`` are the paths that are never limited; what begins with one of
+    ``tried`` is a try to sign in where it is sent, or opens an invitation, and is counted by ``tries``."""
 
     inside: App
     rate: Rate
     free: Callable[[str], bool]
+    tries: Rate | None = None
+    tried: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,15 +57,21 @@ class Guard:
         if _declared(scope) > MOST:
             return await _refuse(sent, 413, b"this is larger than anything that is sent here\n")
         if not self.free(_path(scope)):
-            left = self.rate.take(_network(scope))
-            sent = _with_rate(sent, self.rate, left)
+            rate = self._rate(scope)
+            left = rate.take(_network(scope))
+            sent = _with_rate(sent, rate, left)
             if left < 0:
-                return await _refuse(sent, 429, b"too many requests: come back in a minute\n", self.rate.window)
+                return await _refuse(sent, 429, b"too many requests: come back in a minute\n", rate.window)
         try:
             await self.inside(scope, _bounded(receive), sent)
         except TooLarge:
             await _refuse(sent, 413, b"this is larger than anything that is sent here\n")
         return None
+
+    def _rate(self, scope: Scope) -> Rate:
+        path = _path(scope)
+        trying = path.startswith(self.tried) and (scope["method"] == "POST" or path.startswith("/invite/"))
+        return self.tries if self.tries is not None and trying else self.rate
 
 
 class TooLarge(Exception):
@@ -76,6 +85,7 @@ class Rate:
     most: int = 600
     window: int = 60
     clock: Callable[[], float] = time.monotonic
+    name: str = "network"
     _seen: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
     _networks: int = 50_000
 
@@ -154,8 +164,8 @@ def _with_headers(send: Send) -> Send:
 def _with_rate(send: Send, rate: Rate, left: int) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            policy = f'"network";q={rate.most};w={rate.window}'
-            told = f'"network";r={max(left, 0)};t={rate.window}'
+            policy = f'"{rate.name}";q={rate.most};w={rate.window}'
+            told = f'"{rate.name}";r={max(left, 0)};t={rate.window}'
             message["headers"] = [
                 *message["headers"], (b"ratelimit-policy", policy.encode()), (b"ratelimit", told.encode()),
             ]  # fmt: skip

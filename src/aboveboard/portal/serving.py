@@ -1,8 +1,9 @@
 """The portal as an ASGI application: reads a request, calls a page, sends what it answers.
 
-Stand-alone or mounted under any path; URLs are made from ``root_path``, nothing needs a lifespan, and no cookie is set here:
-who asks comes through ``authenticate`` alone. A page is a plain function, run in a thread, because what it reads is on a
-disk. Whatever fails is answered with a sentence; neither it nor our log ever holds what a member wrote.
+Stand-alone or mounted under any path; URLs are made from ``root_path``, nothing needs a lifespan, and who asks comes through
+``authenticate`` alone. INVARIANT: no cookie is set but by the portal's own sign-in, which a mounted portal has not. A page is
+a plain function, run in a thread, because what it reads is on a disk. Whatever fails is answered with a sentence; neither it
+nor our log ever holds what a member wrote.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -43,16 +45,17 @@ def app(
     tenant: str = "",
     sign_in: str | None = None,
     rate: guard.Rate | None = None,
+    more: Sequence[Way] = (),
 ) -> guard.Guard:
     """The portal of one workspace, for ``Mount`` or a server.
 
     ``authenticate`` says who asks; without one, only the public pages are shown. A principal whose tenant is not ``tenant`` is
-    a stranger. ``sign_in`` is the URL of the host's sign-in page, which strangers are sent to. Raises WorkspaceError where
-    there is no workspace.
+    a stranger. ``sign_in`` is the URL of the host's sign-in page, which strangers are sent to; ``more`` are the pages of a
+    sign-in of the portal's own (:mod:`aboveboard.portal.signin.alone`). Raises WorkspaceError where there is no workspace.
     """
     ws = workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
-    portal = _Portal(Tenant(ws, tenant), authenticate, sign_in)
-    routes = [Route(way.path, portal.endpoint(way), methods=list(way.methods)) for way in ways.WAYS]
+    portal = _Portal(Tenant(ws, tenant), authenticate, sign_in, more)
+    routes = [Route(way.path, portal.endpoint(way), methods=list(way.methods)) for way in (*ways.WAYS, *more)]
     files = Mount("/static", StaticFiles(directory=rendering.STATIC))
     inside = Starlette(routes=[*routes, files], exception_handlers={HTTPException: portal.unknown, 500: portal.failed})
     return guard.Guard(inside, rate or guard.Rate(), ways.is_free)
@@ -61,8 +64,10 @@ def app(
 class _Portal:
     """One tenant with who authenticates: what every request is answered with."""
 
-    def __init__(self, tenant: Tenant, authenticate: Authenticate, sign_in: str | None) -> None:
-        self.tenant, self.authenticate, self.sign_in = tenant, authenticate, sign_in
+    def __init__(
+        self, tenant: Tenant, authenticate: Authenticate, sign_in: str | None, more: Sequence[Way] = ()
+    ) -> None:
+        self.tenant, self.authenticate, self.sign_in, self.more = tenant, authenticate, sign_in, more
 
     def endpoint(self, way: Way) -> Any:
         """The endpoint of a way, for the router."""
@@ -88,6 +93,7 @@ class _Portal:
         asked = Asked(
             self.tenant, principal, words, await run_in_threadpool(self.tenant.now), request.path_params,
             _many(request.query_params.multi_items()), form, files, request.headers.get("sec-gpc") == "1",
+            request.cookies,
         )  # fmt: skip
         return await run_in_threadpool(way.page, asked)
 
@@ -101,7 +107,10 @@ class _Portal:
         root = str(request.scope.get("root_path", ""))
         private = {"cache-control": guard.PRIVATE, "vary": "Accept, Accept-Language, Cookie, Sec-GPC"}
         if isinstance(answer, Moved):
-            return RedirectResponse(f"{root}{answer.to}", status_code=303, headers=private)
+            moved = RedirectResponse(f"{root}{answer.to}", status_code=303, headers=private)
+            for cookie in answer.cookies:
+                moved.headers.append("set-cookie", cookie)
+            return moved
         if isinstance(answer, Given):
             kept = {**private, "content-disposition": f'attachment; filename="{answer.name}"'}
             return StreamingResponse(_chunks(answer), media_type=answer.media, headers=kept)
@@ -121,10 +130,21 @@ class _Portal:
         path = guard._path(request.scope)
         return {
             "platform": self.tenant.title, "here": here, "title": words(title), "signed_in": principal is not None,
-            "sign_in": self.sign_in, "menu": ways.menu(roles), "stamp": rendering.stamp,
+            "sign_in": self._way_in(request), "sign_out": bool(self.more), "menu": ways.menu(roles, self.more),
+            "stamp": rendering.stamp,
             "twin": None if here == ways.WRONG.path else ("/index" if path in ("", "/") else path) + ".json",
             "query": request.url.query,
         }  # fmt: skip
+
+    def _way_in(self, request: Request) -> str | None:
+        """The sign-in page; our own is told where to lead back to."""
+        path = guard._path(request.scope)
+        if not self.sign_in or not self.more or path.startswith(("/sign-in", "/recover", "/invite", "/register")):
+            return self.sign_in
+        pages = {way.path for way in (*ways.WAYS, *self.more) if "GET" in way.methods}
+        above = path.rpartition("/")[0]
+        back = path if request.method == "GET" else next((one for one in (path, above) if one in pages), "/")
+        return self.sign_in if back in ("", "/") else f"{self.sign_in}?{urlencode({'next': back})}"
 
     def _wrong(self, request: Request, error: Exception, principal: Principal | None, words: Words) -> Response:
         """What is answered where there is no page: the same bytes whether something is not there or not theirs."""

@@ -76,10 +76,10 @@ def is_free(path: str) -> bool:
     return path.startswith(_FREE)
 
 
-def menu(roles: frozenset[str]) -> Mapping[str, Sequence[Way]]:
-    """What somebody with these roles finds in the menu, by group."""
+def menu(roles: frozenset[str], more: Sequence[Way] = ()) -> Mapping[str, Sequence[Way]]:
+    """What somebody with these roles finds in the menu, by group; ``more`` are pages that this portal has besides."""
     found: dict[str, list[Way]] = {}
-    for way in WAYS:
+    for way in (*WAYS, *more):
         if way.menu is not None and (not way.roles or not roles.isdisjoint(way.roles)):
             found.setdefault(way.menu, []).append(way)
     return found
