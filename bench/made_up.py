@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aboveboard.choice import Event, Facts, People, people
 from aboveboard.policy import Policy, parse, timeline
+from aboveboard.suppression import NONE, Suppressions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -188,6 +189,7 @@ class Kept:
 
     folder: Path
     position: int = 1
+    suppressions: Suppressions = NONE
 
     @property
     def suppressions(self) -> Suppressions:

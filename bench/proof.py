@@ -23,7 +23,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aboveboard import manifest, merkle, proving, verification
-from aboveboard.engine import Engine
 from aboveboard.log import Log
 from aboveboard.manifest import Governed, Manifest, Shard
 from aboveboard.note import Signer
@@ -120,7 +119,7 @@ def milliseconds(work: Callable[[int], object], times: int = TIMES) -> float:
 def measure(folder: Path, count: int, shards: int, entries: int) -> dict[str, float]:
     public, private = make(folder, count, shards, entries)
     trust, each = Trust((SIGNER.key,)), count // shards
-    place = [proving.find(Engine(threads=1), private, str(n * 7_919 % (each * shards))) for n in range(3)][-1]
+    place = [proving.find(private, str(n * 7_919 % (each * shards))) for n in range(3)][-1]
     proof = proving.proof_at(public, place)
     logged = Inclusion.parse((public / manifest.proof_name("release")).read_bytes())
     data, text = proof.data(), logged.data()
@@ -145,7 +144,7 @@ def measure(folder: Path, count: int, shards: int, entries: int) -> dict[str, fl
         "the path of a row made from its tiles, ms": milliseconds(path),
         "its row group read, ms": milliseconds(lambda n: proving.row_at(data_file, n * 104_729 % each), 10),
         "its place found in the private index, ms": milliseconds(
-            lambda n: proving.find(Engine(threads=1), private, str(n * 7_919 % (each * shards))), 10
+            lambda n: proving.find(private, str(n * 7_919 % (each * shards))), 10
         ),
         "the proof made from its place, all in, ms": milliseconds(lambda _: proving.proof_at(public, place), 10),
         "size of the proof, bytes": len(data),
@@ -164,7 +163,7 @@ def paths(data: bytes) -> None:
 
 def whole(public: Path, count: int) -> dict[str, float]:
     """The steps of a release that grow with its rows, in CPU seconds a million rows."""
-    found = verification._Release(public, verification.Known())
+    found = verification.Release(public, verification.Known())
     found.statement()
     found.tombstones()
     timed = {}

@@ -99,8 +99,8 @@ def judge(at: Setting, out: Path) -> Run:
 
 def source_order(at: Setting, out: Path) -> Run:
     """Judge, and write released rows and decisions in source order: the filter, without layout, hashes or scrubbing."""
+    from aboveboard import commitments, writing
     from aboveboard import judgement as judging
-    from aboveboard import writing
     from aboveboard.keys import read
 
     judgement = _judgement(at)
@@ -113,6 +113,7 @@ def source_order(at: Setting, out: Path) -> Run:
             session.run("write")
             released = "SELECT text, language, kind, parts FROM released ORDER BY ordinal"
             writing.copy_rows(session.con, released, out / f"data-{shard:05d}.parquet")
+            commitments.find_company(session)
             writing.copy_rows(session.con, judging._DECISIONS, out / f"decisions-{shard:05d}.parquet")
             rows += session.count("decisions")
         return rows

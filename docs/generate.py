@@ -86,7 +86,7 @@ and an error is one JSON object, `{"error": {"kind": ..., "sentence": ..., "hint
 | exit code | means |
 |---|---|
 | 0 | yes, done |
-| 1 | could not |
+| 1 | could not; also where a receipt was read and no key was given to check who signed it |
 | 2 | wrong usage |
 | 3 | the answer is no |
 | 4 | the policy is invalid |

@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 import small
-from aboveboard import capsule, capsules, checking, descriptor, mainjob, manifest, openings, subjectmap
+from aboveboard import capsule, capsules, checking, descriptor, keys, mainjob, manifest, openings, subjectmap
 from aboveboard.capsule import Capsule
 from aboveboard.choice import Event
 from aboveboard.cli import doors
@@ -292,6 +292,19 @@ def test_another_accounts_capsule_is_said_to_be_possible_and_refused_with_a_rece
     assert (done.exit_code, "of another account" in done.output) == (5, True)
     asked[1] = str(tmp_path / "u3")
     assert CliRunner().invoke(doors, [*asked, "--receipt", str(tmp_path / "u3.receipt")]).exit_code == 0
+
+
+def test_other_keys_than_those_of_the_release_are_named(own, tmp_path: Path) -> None:
+    ws, public, _ = own
+    somebody = next(iter(openings.accounts(ws.private / public.name))).subject
+    shutil.rmtree(ws.keys_folder)
+    keys.make(ws.keys_folder)
+    args = ["capsule", "make", somebody, public.name, "-w", str(ws.folder), "-o", str(tmp_path / "made")]
+    found = CliRunner().invoke(doors, args)
+    assert found.exit_code == 1, found.output
+    assert "laid out with other keys than those in keys/" in found.stderr
+    assert "index" in found.stderr
+    assert not (tmp_path / "made").exists()
 
 
 def audited(ws: Workspace, public: Path) -> list[str]:

@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from aboveboard import disk, succession
+import small
+from aboveboard import disk, keys, mainjob, succession
 from aboveboard.cli import doors
 from aboveboard.ledger import Ledger
 from aboveboard.log import Log
 from aboveboard.note import Signer, VerifierKey
 from aboveboard.proof import Entry, Inclusion, Trust
 from aboveboard.statement import Due
-from aboveboard.workspace import open_workspace
+from aboveboard.workspace import open_workspace, read_job
 
 HERE = Path(__file__).resolve().parent
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -207,7 +208,7 @@ def test_an_audit_computes_all_of_it_again(fresh: Path) -> None:
     path.write_bytes(b'{"n":4,"after":4}')
     assert "FALSE: entry 4: its statement" in ran("log", "audit", "-w", fresh, code=5).stdout
     assert document("log", "audit", "-w", fresh, code=5)["problems"]
-    assert "6 entries" in ran("doctor", "-w", fresh).stdout
+    assert "statements of 1 of 6 entries are lost or damaged" in ran("doctor", "-w", fresh, code=3).stdout
     (fresh / "log" / "tile" / "0" / "000.p" / "6").unlink()
     assert "is missing" in ran("doctor", "-w", fresh, code=3).stdout
     ran("log", "audit", "--log", fresh / "log", code=2)
@@ -341,3 +342,119 @@ def test_a_witness_and_an_audit_need_no_engine_and_no_database(fresh: Path, seco
             [sys.executable, "-c", BARE, *map(str, args)], env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+# --- a log that was lost ------------------------------------------------------------------------------------------
+
+
+def statements(folder: Path) -> list[Path]:
+    return [path for path in (folder / "log" / "objects").iterdir() if len(path.name) == 64]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.mark.parametrize("opened_meanwhile", [False, True])
+def test_a_lost_log_comes_back_whole(fresh: Path, tmp_path: Path, opened_meanwhile: bool) -> None:
+    logged(fresh, 3)
+    before = files(fresh / "log")
+    copy = Path(shutil.move(fresh / "log", tmp_path / "copy"))
+    if opened_meanwhile:
+        ran("log", "checkpoint", "-w", fresh)
+        assert "statements of 4 of 4 entries are lost or damaged" in ran("doctor", "-w", fresh, code=3).stdout
+    told = document("log", "restore", copy, "-w", fresh)
+    assert (told["statements"], told["missing"], told["size"]) == (4, [], 4)
+    assert {n: d for n, d in files(fresh / "log").items() if ".p/" not in n} == {
+        n: d for n, d in before.items() if ".p/" not in n
+    }
+    assert "4 entries under the checkpoint" in ran("doctor", "-w", fresh).stdout
+    assert document("log", "restore", copy, "-w", fresh)["statements"] == 0
+    assert ran("log", "audit", "-w", fresh)
+
+
+def test_what_an_older_copy_does_not_have_is_said(fresh: Path, tmp_path: Path) -> None:
+    logged(fresh, 2)
+    old = Path(shutil.copytree(fresh / "log", tmp_path / "old"))
+    logged(fresh, 2)
+    new = Path(shutil.move(fresh / "log", tmp_path / "new"))
+    told = document("log", "restore", old, "-w", fresh, code=1)
+    assert (told["statements"], told["missing"], told["size"]) == (3, [3, 4], 5)
+    assert "STILL MISSING: the statements of 2 entries (3, 4" in ran("log", "restore", old, "-w", fresh, code=1).stdout
+    damaged = next(path for path in statements(fresh) if path.read_bytes() == b'{"n":0,"after":1}')
+    damaged.write_bytes(b"{}")
+    assert document("log", "restore", new, "-w", fresh)["missing"] == []
+    assert damaged.read_bytes() == b'{"n":0,"after":1}'
+
+
+def test_cosignatures_come_back_with_the_checkpoint_they_stand_under(fresh: Path, tmp_path: Path) -> None:
+    logged(fresh, 2)
+    key = document("log", "key", "witness.example", tmp_path / "key")["key"]
+    watched = str(open_workspace(fresh).signer("log").key)
+    (fresh / "log.trust").write_text(f"log {watched}\nwitness w {key}\nquorum w\n")
+    settings = fresh / "aboveboard.toml"
+    settings.write_text(f'{settings.read_text()}\n[log]\ntrust = "log.trust"\n')
+    shown = [
+        "--key",
+        tmp_path / "key",
+        "--state",
+        tmp_path / "state",
+        "--watch",
+        watched,
+        "--to",
+        tmp_path / "cosigned",
+    ]
+    ran("log", "witness", fresh / "log", *shown)
+    ran("log", "checkpoint", "--cosigned", tmp_path / "cosigned", "-w", fresh)
+    copy = Path(shutil.move(fresh / "log", tmp_path / "copy"))
+    assert document("log", "restore", copy, "-w", fresh)["cosigned"] == ["witness.example"]
+    assert ran("log", "checkpoint", "-w", fresh).stdout.encode() == (copy / "checkpoint").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        ("statement", "STILL MISSING"),
+        ("signature", "does not hold"),
+        ("another", "signed by another key"),
+        ("ledger", "the ledger knows 2"),
+    ],
+)
+def test_nothing_of_a_copy_is_believed(fresh: Path, tmp_path: Path, harm: str, says: str) -> None:
+    logged(fresh, 1)
+    ledger = {path: path.read_bytes() for path in fresh.glob("ledger.db*")}
+    logged(fresh, 1)
+    copy = Path(shutil.move(fresh / "log", tmp_path / "copy"))
+    if harm == "statement":
+        [path] = [path for path in (copy / "objects").iterdir() if b'"n":0,"after":2' in path.read_bytes()]
+        path.write_bytes(path.read_bytes().replace(b":0", b":1"))
+    elif harm == "signature":
+        text = (copy / "checkpoint").read_bytes()
+        (copy / "checkpoint").write_bytes(text.replace(b"\n3\n", b"\n2\n"))
+    elif harm == "another":
+        shutil.rmtree(fresh / "keys")
+        (fresh / "recovery.key").unlink()
+        keys.make(fresh / "keys")
+    else:
+        for path in fresh.glob("ledger.db*"):
+            path.unlink()
+        for path, data in ledger.items():
+            path.write_bytes(data)
+    found = CliRunner().invoke(doors, ["log", "restore", str(copy), "-w", str(fresh)])
+    assert found.exit_code in (1, 5), found.output
+    assert says in found.output
+    if harm != "statement":
+        assert not (fresh / "log").exists()
+
+
+def test_a_release_gives_the_statements_it_stands_on(tmp_path: Path) -> None:
+    folder = small.make(tmp_path / "platform")
+    ws = open_workspace(folder)
+    made = mainjob.build(ws, read_job(folder / "job.toml"))
+    ws.ledger.close()
+    shutil.rmtree(folder / "log")
+    assert "log restore" in ran("release", "build", folder / "job.toml", "-w", folder, code=1).stderr
+    assert document("log", "restore", made.public, "-w", folder)["missing"] == []
+    ran("release", "build", folder / "job.toml", "-w", folder)
+    ran("log", "audit", "-w", folder)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import worlds
-from aboveboard import choice, commitments, descriptor, reasons, steps, subjectmap, suppression
+from aboveboard import choice, commitments, descriptor, reasons, redaction, steps, subjectmap, suppression
 from aboveboard.casefile import NO_KEY
 from aboveboard.choice import Event, Facts
 from aboveboard.engine import Engine
@@ -40,22 +40,32 @@ ODD = (
 )  # fmt: skip
 
 
-def told_by_sql(records: Sequence[Record]) -> list[tuple[str, bool]]:
+def told_by_sql(records: Sequence[Record]) -> list[tuple[bytes, bool]]:
     with Engine(threads=1).connect() as con:
         con.register("records", resolved_table([replace(r, ordinal=n) for n, r in enumerate(records)]))
-        con.execute("CREATE VIEW hashed AS SELECT ordinal FROM records")
-        [parts, *_] = steps.read("commit")
-        con.execute(f"CREATE TABLE parts_told AS {steps.fill(parts.sql, commitments._FRAGMENTS)}")
-        facts, others = commitments._facts(), commitments.OTHERS
-        joined = "records AS r LEFT JOIN parts_told AS t USING (ordinal)"
-        return con.execute(f"SELECT {facts}, {others} FROM {joined} ORDER BY r.ordinal").fetchall()
+        con.execute("CREATE VIEW situations AS SELECT * EXCLUDE (kind, source_state) FROM records")
+        con.execute(
+            "CREATE VIEW hashed AS SELECT *, ''::BLOB AS leaf, '' AS clause, '' AS policy_at_collection, '' AS policy_now,"
+            " NULL AS removed, 0 AS outcome FROM records"
+        )
+        for step in (*steps.read("company"), *steps.read("commit")[:3]):
+            con.execute(f"CREATE {step.kind} {step.name} AS {steps.fill(step.sql, commitments._FRAGMENTS)}")
+        return con.execute("SELECT encode(facts), shared FROM facts_told ORDER BY ordinal").fetchall()
 
 
 @pytest.mark.parametrize("seed", range(WORLDS))
 def test_facts_and_company_in_sql_are_those_of_the_readable_form(seed: int) -> None:
     records = [*worlds.make(seed).records, *ODD]
-    expected = [(descriptor.facts(record).decode(), has_others(record)) for record in records]
+    expected = [(descriptor.facts(record), has_others(record)) for record in records]
     assert told_by_sql(records) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b\tc\n", "\u3042\u3000\u3044 x", "caf\u00e9 \u00a0au lait", "\U0001f600 \u200b!", "\x1c\x85"]
+)
+def test_a_shape_keeps_length_and_blanks_and_nothing_else(text: str) -> None:
+    expected = "".join(" " if letter in redaction.BLANK else "x" for letter in text)
+    assert descriptor.shape(text) == expected
 
 
 def test_facts_that_differ_are_told_apart() -> None:

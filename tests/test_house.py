@@ -74,7 +74,7 @@ BREACHES = {
     "a hand that imports an act": ("ledger/ledger.py", "from aboveboard.release import Release"),
     "an arrow upwards": ("engine.py", "from aboveboard.workspace import Workspace"),
     "a hand that prints": ("relate.py", "import click"),
-    "a check that needs a database": ("verification.py", "import duckdb"),
+    "a check that needs a database": ("verification/release.py", "import duckdb"),
 }
 
 

@@ -259,15 +259,15 @@ def _rows(bucket: bytes) -> list[bytes]:
 
 
 def test_the_proof_of_a_record_and_what_left_has_none(divided: Any) -> None:
-    ws, first, second, _ = divided
+    _, first, second, _ = divided
     one, other = decisions(first.private), decisions(second.private)
     ids = dict(duckdb.sql(f"SELECT (source, ordinal), record_id FROM {writing.decided(first.private)}").fetchall())
     stays = next(row for row, (outcome, *_) in other.items() if outcome < 2)
     left = next(row for row, (outcome, *_) in one.items() if outcome < 2 and other[row][0] > 1)
-    made = proving.prove(ws.engine, second.public, second.private, ids[stays], stays[0])
+    made = proving.prove(second.public, second.private, ids[stays], stays[0])
     assert not proving.withdrawn(second.public, made)
     with pytest.raises(ReleaseError, match="no record"):
-        proving.prove(ws.engine, second.public, second.private, ids[left], left[0])
+        proving.prove(second.public, second.private, ids[left], left[0])
 
 
 def test_a_row_of_which_another_part_has_to_go_leaves_until_the_next_build(divided: Any, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def public(original: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def record(platform: Path, original: Path) -> bytes:
     ws = open_workspace(platform)
-    return proving.prove(ws.engine, original, ws.private / original.name, "p7").data()
+    return proving.prove(original, ws.private / original.name, "p7").data()
 
 
 def failing(path: Path, known: Known | None = None) -> str:
@@ -438,7 +438,7 @@ def test_a_release_in_no_log_fails(public: Path) -> None:
     said["predicate"]["log"] = None
     (public / "manifest.json").write_bytes(manifest.rfc8785.dumps(said))
     shutil.rmtree(public / "proof")
-    assert failing(public) == "7 checkpoint"
+    assert failing(public) == "1 statement"
     with pytest.raises(VerificationError, match="entered in no log"):
         verification.verify(public)
 
@@ -654,11 +654,11 @@ def test_a_record_that_is_not_released_has_no_proof(platform: Path, original: Pa
     ws = open_workspace(platform)
     private = ws.private / original.name
     with pytest.raises(ReleaseError, match="no record `p1000`"):
-        proving.prove(ws.engine, original, private, "p1000")
+        proving.prove(original, private, "p1000")
     with pytest.raises(ReleaseError, match="no record `p7`"):
-        proving.prove(ws.engine, original, private, "p7", "messages")
+        proving.prove(original, private, "p7", "messages")
     with pytest.raises(ReleaseError, match="private part"):
-        proving.prove(ws.engine, original, private / "nowhere", "p7")
+        proving.prove(original, private / "nowhere", "p7")
 
 
 def test_making_a_proof_reads_few_hashes(public: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -764,15 +764,19 @@ def test_a_receipt_is_handed_to_the_room_that_reads_receipts(
             raise VerificationError("the signature does not hold")
         return ["a receipt", "not checked: who signed it", "not proven: that it was heard"]
 
-    monkeypatch.setattr(verification, "_receipts", lambda: SimpleNamespace(check=check))
+    monkeypatch.setattr(verification.receipt, "_receipts", lambda: SimpleNamespace(check=check))
     report = verification.verify(tmp_path / "receipt")
     assert [(step.says, step.done) for step in report.steps] == [
         ("a receipt", True),
         ("not checked: who signed it", False),
     ]
     assert "that it was heard" in report.not_proven
+    assert (report.unchecked, report.as_json()["verified"]) == (verification.UNSIGNED, False)
+    said = run("verify", tmp_path / "receipt", code=1)
+    assert "NOT VERIFIED" in said
+    assert "Everything above holds" not in said
     assert failing(tmp_path / "receipt", Known(Trust((OTHER.key,)))) == "1 receipt"
-    assert asked == [(RECEIPT, None), (RECEIPT, OTHER.key)]
+    assert asked == [(RECEIPT, None), (RECEIPT, None), (RECEIPT, OTHER.key)]
 
 
 # --- the command --------------------------------------------------------------------------------------------------

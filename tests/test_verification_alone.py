@@ -45,7 +45,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = small.make(tmp_path_factory.mktemp("proven") / "platform")
     ws = open_workspace(folder)
     made = mainjob.build(ws, read_job(folder / "job.toml"))
-    (folder / "p7.json").write_bytes(proving.prove(ws.engine, made.public, made.private, "p7").data())
+    (folder / "p7.json").write_bytes(proving.prove(made.public, made.private, "p7").data())
     ws.ledger.close()
     return folder
 

@@ -22,6 +22,7 @@ from aboveboard.certificate import Certificate
 from aboveboard.choice import Event
 from aboveboard.cli import doors
 from aboveboard.errors import LedgerError, VerificationError
+from aboveboard.log import keys_of
 from aboveboard.retraction import Question
 from aboveboard.workspace import Workspace, open_workspace, read_job
 
@@ -430,7 +431,9 @@ def test_the_command_line_goes_through_a_dry_run(site: Path) -> None:
         "--receipt", site / "receipt.txt",
     )  # fmt: skip
     assert done["carried_out"][0]["removed"] == 9
-    assert "withdrawn" in ran("verify", site / "receipt.txt").stdout
+    key = keys_of(open_workspace(site).log_folder).receipt
+    assert "withdrawn" in ran("verify", site / "receipt.txt", "--key", key).stdout
+    assert "NOT VERIFIED" in ran("verify", site / "receipt.txt", code=1).stdout
     ran("withdrawals", "certificate", done["carried_out"][0]["superseded_by"], "--to", site / "c.json", "-w", site)
     assert (
         "took the place of no release"

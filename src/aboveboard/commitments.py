@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -155,11 +157,16 @@ def sit(session: Session, folder: Path) -> None:
     )
 
 
+def find_company(session: Session) -> None:
+    """After ``judge``: which records of the shard somebody else is in, as the table ``peopled``."""
+    _run(session, "company")
+
+
 def commit(session: Session, file: Path) -> None:
-    """After ``writing.lay``: write what opens the commitments of the shard's released rows."""
+    """After ``find_company`` and ``writing.lay``: write what opens the commitments of the shard's released rows."""
+    _run(session, "commit")
     session.load("shapes", _shapes(session.con))
-    for step in steps.read("commit"):
-        session.make(step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
+    session.load("committed", _committed(session.con))
     hashed, committed = (session.count(table) for table in ("hashed", "committed"))
     if hashed != committed:  # INVARIANT: no row goes out that nobody can open
         raise EngineError(f"{hashed} rows were laid and {committed} were committed to", hint="please report this")
@@ -171,14 +178,51 @@ def commit(session: Session, file: Path) -> None:
     disk.settle(kept)
 
 
+def _run(session: Session, room: str) -> None:
+    for step in steps.read(room):
+        session.make(step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
+
+
 def _shapes(con: duckdb.DuckDBPyConnection) -> pa.Table:
     """Of texts with other parts in them, only which letters are blank: enough to find the spans and judge again."""
     import pyarrow as pa
 
-    asked = "SELECT h.ordinal, r.text FROM hashed AS h JOIN records AS r USING (ordinal) WHERE len(r.parts) > 0"
+    asked = "SELECT ordinal, text FROM parts_told JOIN (SELECT ordinal, text FROM records) USING (ordinal)"
     rows = con.execute(asked).fetchall()
     shapes = [None if said is None else descriptor.shape(said) for _, said in rows]
     return pa.table({"ordinal": pa.array([at for at, _ in rows], pa.int64()), "shape": pa.array(shapes, pa.string())})
+
+
+def _committed(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The commitment to each row, and whether anybody else is in it. What it is made from comes some thousands of rows at a
+    time and never lies in a table."""
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        batches = [_hashed(batch) for batch in con.sql("SELECT * FROM described").to_arrow_reader(BATCH)]
+    except duckdb.Error as error:  # its message may quote a row
+        raise EngineError(
+            f"committing failed: {type(error).__name__}", hint="give [engine] more memory, or make room on the disk"
+        ) from None
+    schema = pa.schema({"ordinal": pa.int64(), "shared": pa.bool_(), "com": pa.binary()})
+    return pa.Table.from_batches(batches, schema)
+
+
+def _hashed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """``descriptor.commitment`` of each row. Hashed here because OpenSSL uses what the processor has for SHA-256 and
+    DuckDB does not: 4 ns a byte, which was a third of committing."""
+    import pyarrow as pa
+
+    sha256, domain = hashlib.sha256, descriptor.RECORD_DOMAIN
+    columns = (batch[name].cast(pa.binary()).to_pylist() for name in ("salted", "head", "facts", "tail"))
+    coms = [
+        sha256(domain + sha256(salted).digest() + head + sha256(facts).hexdigest().encode() + tail).digest()
+        for salted, head, facts, tail in zip(*columns, strict=True)
+    ]
+    return pa.record_batch(
+        [batch["ordinal"], batch["shared"], pa.array(coms, pa.binary())], ["ordinal", "shared", "com"]
+    )
 
 
 def _column(of: str, name: str) -> str:
@@ -199,13 +243,10 @@ def _net(expression: str, kind: str) -> str:
     return f"net({written.get(kind, '{}').format(expression)})"
 
 
-def _facts() -> str:
-    """``descriptor.facts`` of the row ``r`` of ``records``, with its row ``t`` of ``parts_told``."""
-    told = (PARTS if name == "parts" else _net(_column("r", name), kind) for name, kind in descriptor.FACTS.items())
-    return f"concat({', '.join(told)})"
-
-
-PARTS = "CASE WHEN r.parts IS NULL THEN '-' WHEN len(r.parts) = 0 THEN '0:,' ELSE net(t.told) END"
+HEAD = ("record_id", "source", "kind", "subject", "language", "created_at", "collected_at")
+"""The facts that begin a record's: hardly two records have them all in common. ``parts`` end them, and what stands between
+is told once for all records that share it (``steps/commit``)."""
+LIKE = tuple(name for name in descriptor.FACTS if name not in (*HEAD, "parts"))
 
 
 def _part() -> str:
@@ -249,33 +290,45 @@ def _others_in(of: str, kind: str) -> str:
 
 OTHERS = _others()
 """Whether a row ``r`` of ``records`` has other people in it."""
-_FRAGMENTS = {"facts": _facts(), "part": _part(), "others": OTHERS}
+_FRAGMENTS = {
+    "part": _part(),
+    "others": OTHERS,
+    "like": ", ".join(_net(_column("r", name), descriptor.FACTS[name]) for name in LIKE),
+    "like_columns": ", ".join(f'"{name}"' for name in LIKE),
+}
 _NO_WORDS = "CASE WHEN p.content IS NULL THEN NULL ELSE '' END"
 _BARE_FIELDS = {name: _NO_WORDS if name == "content" else _column("p", name) for name in PART_FIELDS}
 _BARE_PART = ", ".join(f'"{name}" := {field}' for name, field in _BARE_FIELDS.items())
-_COLUMNS = ", ".join(_column("r", name) for name in descriptor.FACTS if name != "parts")
+_LISTS = ("categories", "labels", "parties", "signals")
+"""Of a record, what ``situations`` has at hand: lists are slow to read from a file, and those of its parts the more."""
+_COLUMNS = ", ".join(_column("s" if name in _LISTS else "r", name) for name in descriptor.FACTS if name != "parts")
+_PARTS = f"list_transform(s.parts, lambda p: struct_pack({_BARE_PART})) AS parts"
 _OPENINGS = f"""
 SELECT
-  c.subject AS account, c.leaf, c.shared, c.com, d.clause, d.policy_at_collection, d.policy_now, d.removed, d.outcome,
+  h.subject AS account, h.leaf, c.shared, c.com, h.clause, h.policy_at_collection, h.policy_now, h.removed, h.outcome,
   r.ordinal, {_COLUMNS},
-  list_transform(r.parts, lambda p: struct_pack({_BARE_PART})) AS parts,
-  s.shape
-FROM committed AS c
-JOIN decisions AS d USING (ordinal)
+  {_PARTS},
+  w.shape
+FROM hashed AS h
+JOIN committed AS c USING (ordinal)
 JOIN records AS r USING (ordinal)
-LEFT JOIN shapes AS s USING (ordinal)
-ORDER BY c.ordinal
-"""
-_OPENED_TOO = f"""
-SELECT
-  r.subject AS account, r.ordinal, {_COLUMNS},
-  list_transform(r.parts, lambda p: struct_pack({_BARE_PART})) AS parts
-FROM decisions AS d
-JOIN records AS r USING (ordinal)
-WHERE d.outcome > 1 AND r.subject IS NOT NULL AND (d.reasons_lo & {{lo}}) = 0 AND (d.reasons_hi & {{hi}}) = 0 AND {OTHERS}
+JOIN situations AS s USING (ordinal)
+LEFT JOIN shapes AS w USING (ordinal)
 ORDER BY r.ordinal
 """
 """What an auditor needs to open a commitment and to judge again: facts, and of the words only their shape."""
+_OPENED_TOO = f"""
+SELECT
+  r.subject AS account, r.ordinal, {_COLUMNS},
+  {_PARTS}
+FROM decisions AS d
+JOIN records AS r USING (ordinal)
+JOIN situations AS s USING (ordinal)
+SEMI JOIN peopled USING (ordinal)
+WHERE d.outcome > 1 AND r.subject IS NOT NULL AND (d.reasons_lo & {{lo}}) = 0 AND (d.reasons_hi & {{hi}}) = 0
+ORDER BY r.ordinal
+"""
+"""The same of what stayed out, as far as it may have to be judged again."""
 
 
 # --- all of them --------------------------------------------------------------------------------------------------
@@ -325,46 +378,45 @@ def _bucket(folder: Path, prefix: int, rows: bytes) -> bytes:
 
 def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
     """The table ``stated``: for each account its rows and their root; and ``withheld``, the records that others may keep
-    out. Most people have one row: its leaf is the root, and Python never sees it."""
+    out."""
     opened = writing.opened(private) or f"({_EMPTY})"
     gone = private / OPENINGS / "erased.parquet"
-    shredded = (
-        f" UNION ALL SELECT NULL, leaf, shared, com FROM read_parquet({text(str(gone))})" if gone.is_file() else ""
-    )
-    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, leaf, shared, com FROM {opened}{shredded}")
-    con.execute(_LEAVES_OF_EACH)
-    con.execute(_STATED_ALONE)
-    asked = con.cursor()  # reads while the connection writes
-    found = asked.execute("SELECT subject, rows, leaves FROM leaves_of_each WHERE rows > 1")
-    for block in iter(lambda: found.fetchmany(BATCH), []):
-        con.register("_stated", _rooted(block))
+    shredded = f" UNION ALL SELECT NULL, shared, com FROM read_parquet({text(str(gone))})" if gone.is_file() else ""
+    con.execute(f"CREATE TEMP VIEW openings AS SELECT account, shared, com FROM {opened}{shredded}")
+    con.execute("CREATE TABLE stated (subject VARCHAR, rows BIGINT, records BLOB)")
+    reading = con.cursor()  # reads while the connection writes
+    each = _rooted(reading.sql(_OWN.format(opened=opened)))
+    for block in iter(lambda: list(islice(each, BATCH)), []):
+        con.register("_stated", _stated_table(block))
         con.execute("INSERT INTO stated SELECT * FROM _stated")
         con.unregister("_stated")
     decisions, (lo, hi) = writing.decided(private), masks(OWN)
     con.execute(_NONE_WITHHELD if decisions is None else _WITHHELD.format(decisions=decisions, lo=lo, hi=hi))
 
 
-def _rooted(block: Sequence[tuple[str, int, Sequence[bytes]]]) -> pa.Table:
+def _rooted(found: duckdb.DuckDBPyRelation) -> Iterator[tuple[str, int, bytes]]:
+    """Each account with its rows and ``descriptor.records_root`` of them. Most people have one row or two: no tree is built,
+    and leaves are hashed where they stand (``merkle.leaf_hash``), because this is done once for every row."""
+    sha256 = hashlib.sha256
+    batches = found.to_arrow_reader(BATCH)
+    rows = chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in batches)
+    for account, own in groupby(rows, itemgetter(0)):
+        leaves = [sha256(b"\x00" + com).digest() for _, com in own]
+        root = (
+            leaves[0] if len(leaves) == 1 else merkle.node_hash(*leaves) if len(leaves) == 2 else merkle.root_of(leaves)
+        )
+        yield account, len(leaves), root
+
+
+def _stated_table(block: Sequence[tuple[str, int, bytes]]) -> pa.Table:
     import pyarrow as pa
 
-    roots = [merkle.node_hash(*leaves) if rows == 2 else merkle.root_of(leaves) for _, rows, leaves in block]
-    return pa.table({
-        "subject": pa.array([subject for subject, _, _ in block], pa.string()),
-        "rows": pa.array([rows for _, rows, _ in block], pa.int64()),
-        "records": pa.array(roots, pa.binary()),
-    })  # fmt: skip
+    schema = {"subject": pa.string(), "rows": pa.int64(), "records": pa.binary()}
+    return pa.table({n: pa.array(column, k) for (n, k), column in zip(schema.items(), zip(*block), strict=True)})  # noqa: B905
 
 
-_EMPTY = "SELECT ''::VARCHAR AS account, ''::BLOB AS leaf, FALSE AS shared, ''::BLOB AS com WHERE FALSE"
-_LEAVES_OF_EACH = """
-CREATE TABLE leaves_of_each AS
-SELECT account AS subject, count(*) AS rows, list(unhex(sha256('\x00'::BLOB || com)) ORDER BY com) AS leaves
-FROM openings WHERE NOT shared AND account IS NOT NULL GROUP BY account
-"""
-"""``descriptor.records_root`` up to its leaves, which stand in the order of the commitments."""
-_STATED_ALONE = """
-CREATE TABLE stated AS SELECT subject, rows, leaves[1] AS records FROM leaves_of_each WHERE rows = 1
-"""
+_EMPTY = "SELECT ''::VARCHAR AS account, FALSE AS shared, ''::BLOB AS com WHERE FALSE"
+_OWN = "SELECT account, com FROM {opened} WHERE NOT shared AND account IS NOT NULL ORDER BY account, com"
 _NONE_WITHHELD = "CREATE TEMP TABLE withheld AS SELECT ''::VARCHAR AS subject, 0::BIGINT AS records WHERE FALSE"
 _WITHHELD = """
 CREATE TEMP TABLE withheld AS
@@ -386,15 +438,13 @@ def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> int:
 _INDEXED = """
 CREATE TABLE accounts AS
 SELECT
-  unhex({keyed}) AS place,
-  unhex(sha256('aboveboard/map-encrypt/v1\x00'::BLOB || row_key)) AS encrypting,
-  unhex(sha256('aboveboard/map-commit/v1\x00'::BLOB || row_key)) AS bound,
+  unhex({keyed}) AS place, row_key AS key,
   coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person
 FROM {accounts} AS a
 LEFT JOIN stated AS s USING (subject)
 LEFT JOIN withheld AS w USING (subject)
 """
-"""``subjectmap.index_of`` and the keys of each row."""
+"""``subjectmap.index_of`` of everybody, with what their row states and the key that seals it."""
 
 
 SaltOf = Callable[[bytes], bytes]
@@ -424,17 +474,17 @@ def _strangers(con: duckdb.DuckDBPyConnection, key: bytes, salt_of: SaltOf, numb
 def _rows(con: duckdb.DuckDBPyConnection) -> Iterator[bytes]:
     """Every row of the map, in its order."""
     pack, sealed, nothing = subjectmap.STATED.pack, subjectmap.sealed, merkle.EMPTY
-    found = con.execute(_ORDERED)
-    for block in iter(lambda: found.fetchmany(BATCH), []):
-        for place, encrypting, bound, rows, withheld, records, person, ready in block:
+    for batch in con.sql(_ORDERED).to_arrow_reader(BATCH):
+        columns = (batch[name].to_pylist() for name in ("place", "key", "rows", "withheld", "records", "person", "row"))
+        for place, key, rows, withheld, records, person, ready in zip(*columns, strict=True):
             if ready is not None:
                 yield ready
             else:
-                yield sealed(encrypting, bound, place, pack(rows, withheld, records or nothing, person))
+                yield sealed(key, place, pack(rows, withheld, records or nothing, person))
 
 
 _ORDERED = """
-SELECT *, NULL AS row FROM accounts
+SELECT *, NULL::BLOB AS row FROM accounts
 UNION ALL BY NAME SELECT place, row FROM strangers
 ORDER BY place
 """

@@ -222,11 +222,14 @@ def _list(items: Iterable[Any] | None, told: Any) -> bytes | None:
 
 def shape(text: str) -> str:
     """A text without its words: a space for each blank code point, an x for every other."""
-    return _SAID.sub("x", _BLANK.sub(" ", text))
+    if text.isascii():  # nearly every text, and a hundred times as fast
+        return text.encode().translate(_SHAPES).decode()
+    return _SAID.sub(lambda said: "x" * len(said[0]), _BLANK.sub(" ", text))
 
 
 _BLANK = re.compile(f"[{re.escape(BLANK)}]")
-_SAID = re.compile(r"[^ ]")
+_SAID = re.compile(r"[^ ]+")
+_SHAPES = bytes(ord(" ") if chr(code) in BLANK else ord("x") for code in range(256))
 
 
 def as_mapping(descriptor: Descriptor) -> Mapping[str, Any]:

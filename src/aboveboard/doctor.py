@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aboveboard import evidence, keys
+from aboveboard import evidence, keys, restoring
 from aboveboard.errors import AboveboardError, LogError, SourceError
-from aboveboard.log import Log
+from aboveboard.log import OBJECTS, Log
 from aboveboard.mainjob import leftovers
+from aboveboard.proof import Entry
 from aboveboard.release import unfinished
 from aboveboard.workspace import Workspace, read_job
 
@@ -124,9 +125,20 @@ def _log(ws: Workspace) -> str:
     reader.verify_edge()
     if ws.has_ledger:
         evidence.refuse_other(ws.ledger, reader)
+        _refuse_missing(ws)
     elif reader.at.size:
         raise LogError("the log has entries and the ledger is gone", file=ws.log_folder, hint="bring the ledger back")
     return f"{reader.at.size:,} entries under the checkpoint"
+
+
+def _refuse_missing(ws: Workspace) -> None:
+    """What no ledger has: without the statements that entries name, nothing can be proven and nothing is built."""
+    entries = [Entry.parse(one.data) for one in ws.ledger.entries()]
+    if lost := restoring.missing(ws.log_folder, entries):
+        raise LogError(
+            f"the statements of {len(lost):,} of {len(entries):,} entries are lost or damaged", file=ws.log_folder / OBJECTS,
+            hint="`aboveboard log restore COPY` takes them from a copy of log/",
+        )  # fmt: skip
 
 
 def _private(ws: Workspace) -> Finding:

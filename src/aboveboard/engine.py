@@ -137,7 +137,9 @@ class Session(AbstractContextManager["Session"]):
 
     def forget(self, but: Sequence[str] = ()) -> None:
         """Let go of what is known of the shard at hand, but for some of its steps."""
-        for step in (room for name in ("commit", "lay", "write", "shard") for room in reversed(steps.read(name))):
+        for step in (
+            room for name in ("commit", "lay", "write", "company", "shard") for room in reversed(steps.read(name))
+        ):
             if step.name not in but:
                 self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
 

@@ -292,6 +292,7 @@ class Judgement:
         rows = self._judge(session, place)
         tallies: Counter[tuple[str, str, str]] = Counter()
         _count(session.con, tallies)
+        commitments.find_company(session)
         writing.copy(session.con, _DECISIONS, private / "decisions", "decisions")
         masked = writing.lay(session, self.keys)
         file = f"{place:05d}.parquet"
@@ -493,11 +494,13 @@ JOIN (SELECT source, min(ordinal) AS first, max(ordinal) AS last FROM staged GRO
   ON r.source = s.source AND r.ordinal BETWEEN s.first AND s.last
 """
 """What is owed to others in the shards at hand."""
-_DECISIONS = f"""
+_DECISIONS = """
 SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at,
-  CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, {commitments.OTHERS} AS shared,
-  r.kind, r.categories
-FROM decisions AS d JOIN records AS r USING (ordinal)
+  CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, o.ordinal IS NOT NULL AS shared,
+  r.kind, s.categories
+FROM decisions AS d JOIN (SELECT ordinal, collected_at, subject, kind FROM records) AS r USING (ordinal)
+JOIN (SELECT ordinal, categories FROM situations) AS s USING (ordinal)
+LEFT JOIN peopled AS o USING (ordinal)
 ORDER BY d.source, d.ordinal
 """
 _WRITTEN = """

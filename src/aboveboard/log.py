@@ -241,13 +241,13 @@ class Log:
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def put(self, statement: bytes) -> str:
-        """Keep a statement under its hash, which is returned (SHA-256, hexadecimal). Twice is once."""
+        """Keep a statement under its hash, which is returned (SHA-256, hexadecimal). Twice is once; a damaged one is mended."""
         digest = hashlib.sha256(statement).hexdigest()
         path = self.folder / OBJECTS / digest
         disk.folders(path.parent)
         # A lock of its own: a statement may be kept while an append is prepared, which holds the other.
         with disk.locked(path.parent / LOCK):
-            if not path.exists():
+            if not path.is_file() or path.read_bytes() != statement:
                 with disk.step("log object"):
                     disk.place(path, statement)
         return digest
@@ -261,8 +261,9 @@ class Log:
             found = b""
         if hashlib.sha256(found).hexdigest() != digest:
             raise LogError(
-                "a statement of the log is lost or damaged", file=path, hint="bring it back from your backup"
-            )
+                "a statement of the log is lost or damaged", file=path,
+                hint="`aboveboard log restore COPY` takes it from a copy of log/, or from a release that came with it",
+            )  # fmt: skip
         return found
 
     def append(self, entries: Sequence[bytes], expected_size: int) -> range:
@@ -346,7 +347,8 @@ class Log:
         if (self.folder / "tile").exists():
             raise VerificationError(
                 "the log has tiles and no checkpoint", file=self.folder,
-                hint="bring the checkpoint back from your backup: a second log under one name would be a fork",
+                hint="bring the checkpoint back from your backup, or take log/ away and `aboveboard log restore COPY`: a second "
+                "log under one name would be a fork",
             )  # fmt: skip
         if not (self.folder / NEXT).exists():
             self._sign(Draft(range(0), Checkpoint(self.signer.name, 0, merkle.EMPTY)))

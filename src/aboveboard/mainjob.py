@@ -20,7 +20,7 @@ from typing import Any
 from aboveboard import auditing, disk, intake, openings, reading, release, rewriting, statement
 from aboveboard.choice import RECORD, RECORD_GONE
 from aboveboard.engine import Engine
-from aboveboard.errors import SourceError, WorkspaceError, unknown_term
+from aboveboard.errors import ReleaseError, SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
 from aboveboard.keys import KINDS, Keys
@@ -311,6 +311,21 @@ def auditor(
         undertakings=ws.undertakings(moment), listed=ws.listed(job, moment),
     )  # fmt: skip
     return auditing.Audit(public, private, gate, ws.keys.secret("index"), ws.engine, sample, progress)
+
+
+def keys_of(ws: Workspace, name: str) -> Keys:
+    """The keys of a workspace, if they are those that a release was laid out with; raises ReleaseError where they are not."""
+    entered = [entry for entry in ws.ledger.releases() if entry["id"] == name]
+    before = json.loads(str(entered[0]["keys"])) if entered else {}
+    other = [
+        key for key, kind in KINDS.items() if kind.lasting and before.get(key, "") not in ("", ws.keys.fingerprint(key))
+    ]
+    if other:
+        raise ReleaseError(
+            f"the release was laid out with other keys than those in keys/: {', '.join(other)}", folder=ws.keys_folder,
+            hint="bring the keys of that release back from your backup, or work in the workspace that built it",
+        )  # fmt: skip
+    return ws.keys
 
 
 def kept(ws: Workspace) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from struct import Struct
 
 from aboveboard.errors import VerificationError
 
@@ -68,8 +69,17 @@ def node_of(leaves: bytes | Sequence[bytes]) -> Node:
 
 
 def _above(level: bytes) -> bytes:
-    """The level above: one comprehension over slices, because this is what the time of a large tree goes into."""
-    return b"".join([sha256(b"\x01" + level[at : at + 64]).digest() for at in range(0, len(level) - 63, 64)])
+    """The level above. This is what the time of a large tree goes into: a hash that has seen the prefix is copied for each
+    pair, which spares making one and joining bytes (a seventh)."""
+    begun, found = sha256(b"\x01").copy, []
+    for (pair,) in _PAIR.iter_unpack(level[: len(level) // 64 * 64]):
+        node = begun()
+        node.update(pair)
+        found.append(node.digest())
+    return b"".join(found)
+
+
+_PAIR = Struct("64s")
 
 
 def _folded(peaks: Iterable[bytes]) -> bytes:

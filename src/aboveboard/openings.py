@@ -137,7 +137,7 @@ def opening(row: Mapping[str, Any], person: str, before: bytes | None = None) ->
     record = as_record({**row, "text": row["shape"]})
     digest = descriptor.facts_digest(record) if before is None else before.hex()
     described = Descriptor(
-        source=row["source"], record=row["record_id"], kind=row["kind"], row=row["leaf"].hex(),
+        source=record.source, record=record.id, kind=record.kind, row=row["leaf"].hex(),
         collected_under=row["policy_at_collection"], judged_under=row["policy_now"], clause=row["clause"],
         facts=digest, person=person, created=record.created_at, collected=record.collected_at,
     )  # fmt: skip

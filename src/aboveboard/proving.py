@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aboveboard import manifest, merkle, writing
+from aboveboard import manifest, merkle
 from aboveboard.errors import ReleaseError, VerificationError
 from aboveboard.merkle import WIDTH
 from aboveboard.proof import TILE, Entry, Inclusion
 from aboveboard.recordproof import RecordProof
-
-if TYPE_CHECKING:
-    from aboveboard.engine import Engine
-
-_RELEASED = "SELECT source, ordinal FROM {files} WHERE record_id = ? AND outcome < 2 ORDER BY source"
-_PLACE = """
-SELECT filename, file_row_number, leaf FROM read_parquet({files}, filename = true, file_row_number = true)
-WHERE source = ? AND ordinal = ?
-"""
+from aboveboard.writing import DECISIONS, LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +31,82 @@ class Place:
     leaf: bytes
 
 
-def prove(engine: Engine, public: Path, private: Path, record: str, source: str | None = None) -> RecordProof:
+def prove(public: Path, private: Path, record: str, source: str | None = None) -> RecordProof:
     """The proof that a record (its id) is in a release; ``private`` is the private part of that release.
 
     Raises ReleaseError where it is not in it or the folders do not hold together.
     """
-    return proof_at(public, find(engine, private, record, source))
+    return proof_at(public, find(private, record, source))
 
 
-def find(engine: Engine, private: Path, record: str, source: str | None = None) -> Place:
+def find(private: Path, record: str, source: str | None = None) -> Place:
     """Where the row of a record stands; raises ReleaseError where it is not released, or two sources have that id."""
-    decisions, index = writing.decided(private), writing.listed(private / "index")
-    if decisions is None or index == "[]":
+    decisions, index = (sorted((private / name).glob("*.parquet")) for name in ("decisions", "index"))
+    if not decisions or not index:
         raise ReleaseError("the private part of the release is not there", folder=private, hint="bring it back")
-    with engine.connect() as con:
-        found = con.execute(_RELEASED.format(files=decisions), [record]).fetchall()
-        named, ordinal = _only([row for row in found if source in (None, row[0])], record)
-        places = con.execute(_PLACE.format(files=index), [named, ordinal]).fetchall()
+    with _whole(private):
+        decided = [at for at in _released(private, record, decisions) if source in (None, at[0])]
+        named, ordinal = _only(sorted(decided), record)
+        standing = _rows_with("ordinal", ordinal, index, ("source", "leaf"))
+        places = [Place(int(file.stem), at, row["leaf"]) for (file, at), row in standing if row["source"] == named]
     if len(places) != 1:
         raise ReleaseError(f"the index of the release does not hold `{record}`", folder=private, hint="bring it back")
-    file, at, leaf = places[0]
-    return Place(int(Path(file).stem), at, bytes(leaf))
+    return places[0]
+
+
+def _released(private: Path, record: str, decisions: Sequence[Path]) -> Iterator[tuple[str, int]]:
+    """The source and ordinal of each row of that id that is released; where a rewriting decided anew, that counts."""
+    later = private / LATER / DECISIONS
+    outcomes: dict[tuple[str, int], int] = {}
+    for file in (*decisions, *([later] if later.is_file() else [])):  # INVARIANT: what was decided later comes last
+        for _, row in _rows_with("record_id", record, [file], ("source", "ordinal", "outcome")):
+            outcomes[row["source"], row["ordinal"]] = row["outcome"]
+    return (at for at, outcome in outcomes.items() if outcome < RELEASED)
+
+
+RELEASED = 2
+"""Outcomes below this one let a record out (``reasons.OUTCOMES``)."""
+
+
+@contextmanager
+def _whole(private: Path) -> Iterator[None]:
+    """A damaged table as an error that says so; what Arrow says may quote a value."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.lib.ArrowException, LookupError, ValueError) as error:
+        raise ReleaseError(
+            f"the private part of the release cannot be read: {type(error).__name__}", folder=private,
+            hint="bring it back",
+        ) from None  # fmt: skip
+
+
+def _rows_with(
+    column: str, value: str | int, files: Sequence[Path], others: Sequence[str]
+) -> Iterator[tuple[tuple[Path, int], Mapping[str, Any]]]:
+    """Where in which file a column has a value, with other columns there. Only row groups whose limits hold the value are
+    read, and of those the column; this is quicker than starting a database."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    for file in files:
+        with pq.ParquetFile(file) as data:
+            begin = 0
+            for group in range(data.num_row_groups):
+                if _may_hold(data.metadata.row_group(group), data.schema.names.index(column), value):
+                    found = pc.indices_nonzero(
+                        pc.equal(data.read_row_group(group, [column])[column], value)
+                    ).to_pylist()
+                    rows = data.read_row_group(group, [*others]).take(found).to_pylist() if found else []
+                    yield from (((file, begin + at), row) for at, row in zip(found, rows, strict=True))
+                begin += data.metadata.row_group(group).num_rows
+
+
+def _may_hold(group: Any, column: int, value: str | int) -> bool:
+    """Whether a column of a row group may hold a value, by its limits."""
+    limits = group.column(column).statistics
+    return limits is None or not limits.has_min_max or limits.min <= value <= limits.max
 
 
 def _only(found: Sequence[tuple[str, int]], record: str) -> tuple[str, int]:

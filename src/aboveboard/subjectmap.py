@@ -65,13 +65,14 @@ def index_of(key: bytes, subject: str) -> bytes:
 
 def seal(release_key: bytes, index: bytes, stated: Stated) -> bytes:
     """A row: index, commitment to the key, and what is stated, encrypted. The key is used for this row alone."""
-    return sealed(encryption_key(release_key), _bound(release_key), index, stated.pack())
+    return sealed(release_key, index, stated.pack())
 
 
-def sealed(key: bytes, bound: bytes, index: bytes, plain: bytes) -> bytes:
-    """The same from what was derived from the release key elsewhere: the encryption key and the commitment."""
+def sealed(release_key: bytes, index: bytes, plain: bytes) -> bytes:
+    """The same of what is packed already."""
     # INVARIANT: a nonce of zeros is sound because no key ever encrypts twice: it is of one account in one release.
-    return index + bound + bytes(_cipher()(key).encrypt(_ZEROS, plain, index))
+    cipher = _cipher()(encryption_key(release_key))
+    return index + _bound(release_key) + bytes(cipher.encrypt(_ZEROS, plain, index))
 
 
 @cache

@@ -52,14 +52,14 @@ def make(
     subject: str, release_id: str, to: Path | None, folders: Sequence[Path], workspace: str, as_json: bool
 ) -> None:
     """Make the capsule of SUBJECT (a stable account id) for RELEASE."""
-    from aboveboard import capsules
+    from aboveboard import capsules, mainjob
     from aboveboard.cli.release import published_named
     from aboveboard.errors import ReleaseError
     from aboveboard.workspace import open_workspace
 
     ws = open_workspace(workspace)
     public = published_named(workspace, folders, release_id)
-    made = capsules.make(public, ws.private / public.name, subject, ws.keys)
+    made = capsules.make(public, ws.private / public.name, subject, mainjob.keys_of(ws, public.name))
     file = to if to is not None else Path(f"{public.name}.capsule")
     if file.exists():
         raise ReleaseError("the file is already there", file=file, hint="name another with -o, or take it away first")

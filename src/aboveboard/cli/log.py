@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aboveboard.log import Audit
     from aboveboard.note import Signer
     from aboveboard.proof import Seen, Trust
+    from aboveboard.restoring import Restored
 
 to_option = click.option(
     "--to", type=click.Path(dir_okay=False, path_type=Path), help="Write it into this file instead of printing it."
@@ -177,6 +178,44 @@ def rotate(recovery: Path, workspace: str, as_json: bool) -> None:
     found = replace_log_key(Path(workspace), _signer(recovery), datetime.now(UTC))
     told = {"key": str(found.log), "before": [str(one) for one in found.before]}
     emit(told, as_json, lambda: f"The log is signed by {found.log}")
+
+
+@log.command()
+@click.argument("copy", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@workspace_option
+@json_option
+def restore(copy: Path, workspace: str, as_json: bool) -> None:
+    """Bring a lost log back from COPY: a copy of log/, or the folder of a release.
+
+    Entries come from the ledger; of the copy only statements of the right SHA-256 are taken, and cosignatures under a
+    checkpoint of ours. Run it once for each copy there is. Exit 1 where statements are still missing.
+    """
+    from aboveboard import restoring
+    from aboveboard.errors import LogError
+    from aboveboard.workspace import open_workspace
+
+    ws = open_workspace(workspace)
+    if not ws.has_ledger:
+        raise LogError(
+            "the ledger is gone too", hint="bring the newest ledger back first: it gives entries their places"
+        )
+    back = restoring.restore(ws.ledger, ws.log_folder, ws.signer("log"), ws.trust, copy)
+    told = {"statements": back.statements, "cosigned": list(back.cosigned), "missing": list(back.missing)}
+    emit({**told, "size": ws.log.head().size}, as_json, lambda: _restored(back, ws.log.head().size))
+    if back.missing:
+        ask_exit(1)
+
+
+def _restored(back: Restored, size: int) -> str:
+    lines = [f"{back.statements:,} statements taken from the copy; the log has {size:,} entries, as the ledger says."]
+    if back.cosigned:
+        lines.append(f"Cosigned by {', '.join(back.cosigned)}.")
+    if back.missing:
+        places = ", ".join(str(place) for place in back.missing[:10])
+        lines.append(
+            f"STILL MISSING: the statements of {len(back.missing):,} entries ({places}...). Look for a newer copy."
+        )
+    return "\n".join(lines)
 
 
 def _signer(path: Path) -> Signer:

@@ -223,7 +223,7 @@ def prove(
 
     ws, public = open_workspace(workspace), _named(_rooms(workspace, folders), release_id)
     with in_plain_words():
-        made = proving.prove(ws.engine, public, ws.private / release_id, record, source)
+        made = proving.prove(public, ws.private / release_id, record, source)
         gone, data = proving.withdrawn(public, made), made.data()
         if out is not None:
             disk.write(out, data)

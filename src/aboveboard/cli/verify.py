@@ -45,7 +45,8 @@ def verify(
     """Check PATH step by step: a release, a proof, a checkpoint, a receipt or a certificate. Exit 5 when it is false.
 
     Needs nothing but the files. Says at the end what all of it does not prove. Exit 3 where everything holds and a later
-    release is known to have taken the place of this one.
+    release is known to have taken the place of this one. Exit 1 where a receipt could only be read, because no key was
+    given to check who signed it.
     """
     from aboveboard.verification import silent
     from aboveboard.verification import verify as check
@@ -63,6 +64,8 @@ def verify(
 
             disk.place(remember, report.newest)
     emit(report.as_json(), as_json, lambda: printable(_told(report)))
+    if report.unchecked:
+        ask_exit(1)
     if report.superseded_by is not None:
         ask_exit(3)
 
@@ -135,7 +138,8 @@ _KINDS = {
 
 
 def _told(report: Report) -> str:
-    lines = ["", f"Everything above holds: {_KINDS[report.kind]} `{report.name}`.", ""]
+    held = f"Everything above holds: {_KINDS[report.kind]} `{report.name}`."
+    lines = ["", f"NOT VERIFIED: {report.unchecked}." if report.unchecked else held, ""]
     if report.superseded_by is not None:
         lines += [f"It was superseded: `{report.superseded_by}` took its place. Use that one.", ""]
     if report.seen is not None:

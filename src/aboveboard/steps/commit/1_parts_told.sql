@@ -4,7 +4,7 @@ FROM (
   SELECT ordinal, place, {{part}} AS told
   FROM (
     SELECT ordinal, unnest(parts) AS p, generate_subscripts(parts, 1) AS place
-    FROM records SEMI JOIN hashed USING (ordinal)
+    FROM situations SEMI JOIN hashed USING (ordinal)  -- has the lists at hand: they are slow to read from a file
     WHERE len(parts) > 0
   )
 )
