@@ -191,12 +191,6 @@ class Kept:
     position: int = 1
     suppressions: Suppressions = NONE
 
-    @property
-    def suppressions(self) -> Suppressions:
-        from aboveboard.suppression import NONE
-
-        return NONE
-
     def events_table(self) -> pa.Table:
         import pyarrow.parquet as pq
 
