@@ -35,6 +35,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/log.py
 	$(BIN)/python bench/proof.py
+	$(BIN)/python bench/portal.py
 
 screenshots: $(STAMP)
 	$(BIN)/python docs/screenshots.py

@@ -18,6 +18,8 @@ from aboveboard.suppression import NONE, Suppressions
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aboveboard.suppression import Suppressions
+
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
 DECLARED = datetime(2021, 1, 1, tzinfo=UTC)
 """When training came into the policy: older posts are under a version that does not name it."""

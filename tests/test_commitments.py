@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 import worlds
-from aboveboard import choice, commitments, descriptor, reasons, redaction, steps, subjectmap
+from aboveboard import choice, commitments, descriptor, reasons, redaction, steps, subjectmap, suppression
+from aboveboard.casefile import NO_KEY
 from aboveboard.choice import Event, Facts
 from aboveboard.engine import Engine
 from aboveboard.errors import VerificationError
@@ -209,6 +210,7 @@ def test_what_a_person_is_told_does_not_depend_on_what_others_chose(seed: int) -
             {s: said if s == subject else [*said, *_flip(s, gate)] for s, said in people.events.items()},
             {s: known if s == subject else [_other(one) for one in known] for s, known in people.facts.items()},
             people.position,
+            suppression.of(NO_KEY, [s for s in subjects if people.suppressions.holds(s) == (s == subject)]),
         )
         after = replace(gate, snapshot=flipped)
         assert told(after, world.records, subject) == told(gate, world.records, subject)

@@ -312,6 +312,9 @@ def made_by_hand() -> dict[str, statement.Due]:
         "policy.json": statement.policy("birdsite", version, "cc" * 32, "dd" * 32),
         "choice-epoch.json": statement.epoch(17, at, mapped.public(), manifest.told(mapped.accounts)),
         "intake.json": statement.intake("ee" * 32, manifest.told(3), at, at + timedelta(seconds=1), KEPT),
+        "erasure.json": statement.erasure(
+            datetime(2024, 1, 30, 9, tzinfo=UTC), datetime(2024, 1, 31, 9, 0, 5, tzinfo=UTC), 17, manifest.told(3), 3
+        ),
     }  # fmt: skip
 
 
@@ -333,7 +336,7 @@ def test_a_days_statements_have_the_fields_of_the_page(site: Path) -> None:
     ran("log", "epoch", "-w", site)
     ran("log", "intake", "-w", site)
     for name, due in made_by_hand().items():
-        if name != "policy.json":
+        if name not in ("policy.json", "erasure.json"):
             [found] = statements(site, due.type)
             said = json.loads(due.document)["predicate"]
             assert set(found) == set(said)

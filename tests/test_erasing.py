@@ -29,7 +29,6 @@ from aboveboard import (
     openings,
     release,
     shredding,
-    statement,
     suppression,
 )
 from aboveboard.choice import Event
@@ -498,10 +497,3 @@ def test_the_hashes_of_the_page_are_made_again() -> None:
     for named in ("u:42", "@Ann@Birds.example", "acct:ann@birds.example"):
         assert f"`{named}`" in page
         assert f"`{suppression.hashed(bytes(range(32)), named)}`" in page
-
-
-def test_the_statement_of_the_page_is_made_again() -> None:
-    page = (DOCS / "formats" / "statements.md").read_text("utf-8")
-    asked, done = datetime(2024, 1, 30, 9, tzinfo=UTC), datetime(2024, 1, 31, 9, 0, 5, tzinfo=UTC)
-    made = statement.erasure(asked, done, 17, {"below": 10}, 3)
-    assert page.partition("```json erasure.json\n")[2].partition("\n```")[0] == made.document.decode()

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,6 +31,9 @@ from aboveboard.lineage import Arrow, Checkpoint, Graph
 from aboveboard.log import audit
 from aboveboard.proof import Trust
 from aboveboard.workspace import Workspace, open_workspace, read_job
+
+if TYPE_CHECKING:
+    from tests.conftest import Built
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "formats" / "lineage.md"
@@ -335,6 +338,20 @@ def test_what_is_no_order_of_the_release(ws: Workspace, tmp_path: Path, why: str
     assert not list((ws.private / "lineage").iterdir())
 
 
+def test_an_order_over_rows_that_were_withdrawn_is_refused(ws: Workspace, tmp_path: Path) -> None:
+    first, second, *rest = rows(ws.folder)
+    with ws.ledger.committing() as commit:
+        notices.enqueue(commit, [name_of(ws.folder)], first["leaf"], NOON, NOON)
+    file = write_order(tmp_path / "o.parquet", [row["com"] for row in (first, *rest)])
+    with pytest.raises(LineageError, match="1 positions of the order are rows that were withdrawn"):
+        training.order(ws, name_of(ws.folder), [file], {})
+    tombstones = ws.folder / "releases" / name_of(ws.folder) / "tombstones.json"
+    tombstones.write_text(json.dumps({"tombstones": [second["leaf"].hex()]}))
+    with pytest.raises(LineageError, match="2 positions"):
+        training.order(ws, name_of(ws.folder), [write_order(file, [first["com"], second["com"]])], {})
+    assert training.order(ws, name_of(ws.folder), [write_order(file, [None, *(row["com"] for row in rest)])], {}).new
+
+
 def test_orders_of_nothing(ws: Workspace, tmp_path: Path) -> None:
     (tmp_path / "o.parquet").write_bytes(b"PAR1")
     with pytest.raises(LineageError, match="cannot be read"):
@@ -381,6 +398,26 @@ def test_without_an_order_it_is_by_release_and_that_is_said(ws: Workspace, tmp_p
     for file in (ws.private / "lineage").iterdir():
         file.unlink()  # an order that is gone tells nothing: everybody in the release may have been seen
     assert saw(affected.by_subject(ws, "u1"))["early"] == (0, False)
+
+
+def test_everybody_with_a_part_in_a_row_is_affected_whatever_their_role(birdsite: Built) -> None:
+    """Against the private tables read whole: people who only wrote what was quoted, or were mentioned, count too."""
+    private = birdsite.release.private
+    tables = {name: pa.concat_tables([pq.read_table(file) for file in sorted((private / name).glob("*.parquet"))])
+              for name in ("index", "people")}  # fmt: skip
+    opened = [
+        pq.read_table(file, columns=["account", "leaf"])
+        for file in (private / "openings" / "records").glob("*.parquet")
+    ]
+    theirs = {(row["leaf"], row["account"]) for row in pa.concat_tables(opened).to_pylist()}
+    leaf = {(row["source"], row["ordinal"]): row["leaf"] for row in tables["index"].to_pylist()}
+    parts: dict[str, set[bytes]] = {}
+    for row in tables["people"].to_pylist():
+        parts.setdefault(row["subject"], set()).add(leaf[row["source"], row["ordinal"]])
+    others = [who for who, held in sorted(parts.items()) if any((one, who) not in theirs for one in held)]
+    assert len(others) > 3
+    for who in others[:5]:
+        assert affected.by_subject(birdsite.ws, who).rows == {birdsite.release.id: len(parts[who])}
 
 
 def test_a_record_a_release_an_event_and_rows(ws: Workspace, tmp_path: Path) -> None:

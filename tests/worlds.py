@@ -82,7 +82,9 @@ def make(seed: int, records: int = 350, people: int = 60) -> World:
     if widened:
         events += [_told_or_asked(rng, subject, job, policy) for subject in subjects if _maybe(rng, 0.7)]
     regimes, licences = _regimes(rng), _licences(rng, job)
-    erased = _erased(random.Random(f"erased {seed}"), subjects)
+    drawn = random.Random(f"erased {seed}")
+    erased = _erased(drawn, subjects)
+    events += [event for subject in subjects for event in _asked_and_undone(drawn, subject)]
     named = [
         (e.subject, e.category) for e in events if e.type in choice.GRANTS and choice.is_explicit(e) and e.category
     ]
@@ -126,6 +128,18 @@ def _undertakings(rng: random.Random, job: Job) -> list[Embargo]:
 def _erased(rng: random.Random, subjects: Sequence[str]) -> Suppressions:
     """Now and then some people were erased, and of them only a hash is left. Drawn apart from everything else."""
     return suppression.of(casefile.NO_KEY, rng.sample(subjects, 2) if _maybe(rng, 0.2) else ())
+
+
+def _asked_and_undone(rng: random.Random, subject: str) -> list[Event]:
+    """Now and then somebody asked to be erased, and they or somebody else took it back, before or after."""
+    if not _maybe(rng, 0.03):
+        return []
+    asked, undone = rng.sample(EDGES, 2) if _maybe(rng, 0.9) else [EDGES[3]] * 2
+    return [
+        Event(subject=subject, type="suppressed", recorded_at=asked, effective_at=asked),
+        Event(subject=subject, type="unsuppressed", recorded_at=undone, effective_at=undone, verified=_maybe(rng, 0.6),
+              actor=rng.choice(["subject", "subject", "stranger"])),
+    ]  # fmt: skip
 
 
 def _maybe(rng: random.Random, share: float) -> bool:

@@ -33,6 +33,8 @@ RECORD_GONE = frozenset({"record_deleted", "record_removed", "record_withheld", 
 """Those after which the record, as it was released, may not be used."""
 WITHDRAWING = DENIES | RESTRICTS | RECORD_GONE | {"record_withdrawn", "suppressed", "contract_bound", "geo_scrubbed"}
 """What has to reach releases that were made before: a no of any sort, and what takes a person or a record away."""
+RECORD = "record:"
+"""Before the id of a record: how it is called where people are named, and whose events are those of nobody known."""
 ACCOUNT_TYPES = frozenset({"age_changed", "moved", *LIFTS, *RESTRICTS, "suppressed", "unsuppressed", "geo_scrubbed"})
 TYPES = (
     "given", "renewed", "refused", "withdrawn", "objected", "expired", "contract_bound", "notice_shown",

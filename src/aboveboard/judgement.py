@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import commitments, disk, intake, manifest, pool, reasons, steps, writing
+from aboveboard import choice, commitments, disk, intake, manifest, pool, reasons, steps, writing
 from aboveboard.engine import Engine, Session, erased_in, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
@@ -36,6 +36,8 @@ Progress = Callable[[int, int], None]
 """Told how many records of how many are judged."""
 
 
+LINKS = "links"
+"""The folder of the private part that says whose words stand in which record."""
 STAND_IN = 1 << 40
 """More than the rows of any source. An ordinal is never negative: the engine takes those numbers for cases."""
 APART = 1 << 42
@@ -176,6 +178,7 @@ class Judgement:
         for folder in (data, decisions, parts, index, people):
             folder.mkdir(parents=True, exist_ok=True)
         self._keep_quarantine(private / "quarantine")
+        self._keep_links(private / LINKS)
         salt = self._settle_accounts(private)
         tallies: Counter[tuple[str, str, str]] = Counter()
         masked: Counter[str] = Counter()
@@ -240,8 +243,12 @@ class Judgement:
             return [bytes(leaf) for (leaf,) in con.execute("SELECT leaf FROM written").fetchall()]
 
     def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
-        """Those of them that may not go out under a later gate, as they are: judged again, with ``decide`` itself."""
-        found: list[bytes] = []
+        """Those of them that may not go out under a later gate, as they are: judged again, with ``decide`` itself.
+
+        Of what was said of a record since the records were related, every row with its words leaves.
+        """
+        records = [one for one in subjects if one.startswith(choice.RECORD)]
+        found = self.involved(records, private) if records else []
         with self.engine.connect() as con:
             if _written(con, subjects, private):
                 for rows in self.records(con, chosen="(source, ordinal) IN (SELECT source, ordinal FROM written)"):
@@ -258,6 +265,14 @@ class Judgement:
                     kept = folder / f"{source.name}.parquet"
                     shutil.copyfile(source.quarantine, kept)
                     disk.settle(kept)
+
+    def _keep_links(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.engine.connect() as con, disk.step("links"):
+            self._relations(con)
+            writing.copy_rows(con, _LINKS, folder / "links.parquet")
+            disk.settle(folder / "links.parquet")
+            disk.settle(folder)
 
     def _laid(self, private: Path) -> Iterator[Laid]:
         """What came of each shard, once its decisions and its part are on the disk."""
@@ -492,9 +507,19 @@ _WRITTEN = """
 CREATE TEMP TABLE written AS
 SELECT i.source, i.ordinal, i.leaf, d.removed
 FROM read_parquet({index}) AS i
-SEMI JOIN (SELECT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))) AS p USING (source, ordinal)
+SEMI JOIN (
+  SELECT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest($people))
+  UNION
+  SELECT source, ordinal FROM read_parquet({decisions}) WHERE record_id IN (SELECT unnest($records))
+  UNION
+  SELECT source, ordinal FROM read_parquet({links}) WHERE origin IN (SELECT unnest($records))
+) AS p USING (source, ordinal)
 JOIN read_parquet({decisions}) AS d USING (source, ordinal)
 """
+_LINKS = """
+SELECT DISTINCT source, ordinal, unnest(origins) AS origin FROM all_relations ORDER BY source, ordinal, origin
+"""
+"""Whose words stand in a record, by the ids of the records they come from: what is said of one reaches the others."""
 _STANDING = "SELECT r.*, w.leaf, w.removed FROM {rows} AS r JOIN written AS w USING (source, ordinal)"
 
 
@@ -502,8 +527,9 @@ def _written(con: duckdb.DuckDBPyConnection, subjects: Sequence[str], private: P
     """Make the table ``written`` of the rows that these people have a part in; says whether anything was written."""
     if not any((private / "index").iterdir()):
         return False
-    files = {name: writing.listed(private / name) for name in ("index", "people", "decisions")}
-    con.execute(_WRITTEN.format(**files), [list(subjects)])
+    files = {name: writing.listed(private / name) for name in ("index", "people", "decisions", LINKS)}
+    records = [one.removeprefix(choice.RECORD) for one in subjects if one.startswith(choice.RECORD)]
+    con.execute(_WRITTEN.format(**files), {"people": list(subjects), "records": records})
     return True
 
 

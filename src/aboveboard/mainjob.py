@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aboveboard import auditing, disk, intake, openings, reading, release, rewriting, statement
-from aboveboard.choice import RECORD_GONE
+from aboveboard.choice import RECORD, RECORD_GONE
 from aboveboard.engine import Engine
 from aboveboard.errors import ReleaseError, SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
@@ -67,13 +67,21 @@ class Prepared:
         )  # fmt: skip
 
     def judge(self, gate: Gate) -> Judgement:
+        related = self._related(gate)
         if self.keys is None:
-            return Judgement(self.engine, self.related, gate, self.limit, self.sources)
+            return Judgement(self.engine, related, gate, self.limit, self.sources)
         most = bits_of(self.workspace.ledger.releases())
         return Judgement(
-            self.engine, self.related, gate, self.limit, self.sources, self.keys, most, self.workers,
+            self.engine, related, gate, self.limit, self.sources, self.keys, most, self.workers,
             self.workspace.ledger, self.workspace.private,
         )  # fmt: skip
+
+    def _related(self, gate: Gate) -> Related:
+        """The records as they stand at the gate's position: what was said of a record since they were related counts."""
+        known, asked = self.related.position, gate.snapshot.position
+        if not any(one.startswith(RECORD) for one in self.workspace.ledger.speakers(known, asked)):
+            return self.related
+        return relate(self.related.sources, self.related.relations.parent, self.engine, gate.snapshot)
 
     @property
     def judged(self) -> list[str]:
@@ -121,7 +129,7 @@ def related(
             staged = [_stage(name, path, scratch / name, strict_files, progress) for name, path in ws.sources.items()]
             if progress is not None:
                 progress("relating records", 0, None)
-            found = relate(staged, scratch, engine)
+            found = relate(staged, scratch, engine, ws.snapshot() if ws.has_ledger else None)
         yield found, engine
 
 

@@ -24,7 +24,7 @@ def rows(public: Path) -> Iterator[Mapping[str, Any]]:
 
     Raises ReleaseError for a folder whose files are not those of its statement.
     """
-    statement, gone = checked(public), _withdrawn(public)
+    statement, gone = checked(public), withdrawn(public)
     for name in _data_files(public, statement):
         for row in rows_of(public / name):
             if not gone or leaf(row) not in gone:
@@ -46,7 +46,7 @@ def rows_of(file: Path) -> Iterator[Mapping[str, Any]]:
         raise _damaged(file) from None
 
 
-def _withdrawn(public: Path) -> frozenset[bytes]:
+def withdrawn(public: Path) -> frozenset[bytes]:
     """The leaves of the rows that nobody may use any more."""
     try:
         said = json.loads((public / TOMBSTONES).read_bytes())["tombstones"]

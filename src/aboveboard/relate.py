@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aboveboard import copies, record, steps, vocabulary
-from aboveboard.engine import Engine, label_sets, make
-from aboveboard.plan import text
+from aboveboard import choice, copies, record, steps, vocabulary
+from aboveboard.engine import Engine, label_sets, make, people_tables
+from aboveboard.plan import BEGINNING, COUNTS_FROM, naive, text, texts
 from aboveboard.sources import Staged
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class Related:
     sources: tuple[Staged, ...]
     relations: Path
     sets: tuple[tuple[str | None, ...], ...]
+    position: int = 0
+    """Up to where the ledger was heard about records."""
 
     @property
     def rows(self) -> int:
@@ -39,17 +41,43 @@ class Related:
         return [(source, shard) for source in self.sources for shard in source.shards]
 
 
-def relate(sources: Sequence[Staged], folder: Path, engine: Engine) -> Related:
-    """Relate all records of these sources to each other; leaves ``relations.parquet`` in ``folder``."""
+def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choice.Snapshot | None = None) -> Related:
+    """Relate all records of these sources to each other, and to what the ledger says of records; leaves
+    ``relations.parquet`` in ``folder``."""
     relations = folder / "relations.parquet"
     with engine.connect() as con:
+        _hear(con, people or choice.people())
         _stage(con, [shard for source in sources for shard in source.shards])
         for step in steps.read("relate"):
             make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
-        con.execute(f"CREATE TEMP VIEW resolved AS {resolved('staged', 'relations')}")
-        sets = label_sets(con, "resolved")
-    return Related(tuple(sources), relations, tuple(tuple(labels) for labels in sets))
+        con.execute(f"CREATE TEMP VIEW owing AS {_owing('staged', 'relations')}")
+        # Not all of what is staged stays as it is; a list too many costs less than telling them apart.
+        sets = sorted({tuple(one) for view in ("staged", "owing") for one in label_sets(con, view)}, key=_in_words)
+    position = people.position if people is not None else 0
+    return Related(tuple(sources), relations, tuple(sets), position)
+
+
+def _in_words(labels: Sequence[str | None]) -> list[str]:
+    return [label or "" for label in labels]
+
+
+def _hear(con: duckdb.DuckDBPyConnection, people: choice.Snapshot) -> None:
+    """The tables ``record_events`` and ``geo_events``: what closes counts at once, what lifts only from its moment on."""
+    con.execute("SET VARIABLE beginning = ?", [naive(BEGINNING)])
+    con.register("_events", people_tables(people)[0])
+    lifts = texts(sorted(set(choice.RECORD_TYPES) & choice.OPENING))
+    moment = f"CASE WHEN type IN {lifts} THEN {COUNTS_FROM} ELSE least(effective_at, recorded_at) END"
+    heard = f"type NOT IN {lifts} OR (verified AND actor NOT IN {texts(sorted(choice.CLOSE_ONLY))})"
+    con.execute(
+        f"CREATE TEMP TABLE record_events AS SELECT value AS record_id, type, verified, {moment} AS since FROM _events"
+        f" WHERE type IN {texts(choice.RECORD_TYPES)} AND value IS NOT NULL AND ({heard})"
+    )
+    con.execute(
+        "CREATE TEMP TABLE geo_events AS SELECT subject, value AS upto, verified, effective_at AS since,"
+        " coalesce(regexp_full_match(value, '[1-9][0-9]*'), FALSE) AS digits FROM _events WHERE type = 'geo_scrubbed'"
+    )
+    con.unregister("_events")
 
 
 def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
@@ -69,10 +97,12 @@ def resolved(staged: str, relations: str | None) -> str:
     alone = f"SELECT\n  {_columns({name: text(word) for name, word in _ALONE.items()})}\nFROM {staged} AS s"
     if relations is None:
         return alone
-    return (
-        f"{alone}\nANTI JOIN {relations} AS r USING (source, ordinal)\nUNION ALL\n"
-        f"SELECT\n  {_columns(_RESOLVED)}\nFROM {staged} AS s\nJOIN {relations} AS r USING (source, ordinal)"
-    )
+    return f"{alone}\nANTI JOIN {relations} AS r USING (source, ordinal)\nUNION ALL\n{_owing(staged, relations)}"
+
+
+def _owing(staged: str, relations: str) -> str:
+    """The rows that owe something to others, resolved."""
+    return f"SELECT\n  {_columns(_RESOLVED)}\nFROM {staged} AS s\nJOIN {relations} AS r USING (source, ordinal)"
 
 
 def _columns(made: Mapping[str, str]) -> str:
@@ -112,6 +142,9 @@ def _quoting(name: str) -> str:
     that somebody unknown is in it."""
     own = f'p."{name}"'
     cases = []
+    if name == "source_state":  # what was said of its places
+        gone = f"r.told IS NOT NULL AND r.told.places <> 'there' AND ({_IS_PLACE})"
+        cases.append(f"WHEN {gone} THEN CASE WHEN {own} = 'deleted' OR r.told.places = 'deleted' THEN 'deleted' END")
     for kind, road in (("quote", "quoted"), ("parent_quote", "parent")):
         here = f"p.kind = {text(kind)} AND r.{road} IS NOT NULL"
         cases.append(f"WHEN {here} AND coalesce(r.{road}.found, FALSE) THEN {_taken(name, own, f'r.{road}')}")
@@ -132,6 +165,13 @@ def _taken(name: str, own: str, origin: str) -> str:
     if name in ("categories", "labels", "signals", "parties"):
         return _union(own, "TRUE", f"{origin}.{name}")
     return own
+
+
+_IS_PLACE = (
+    "coalesce(p.kind = 'geotag', TRUE) OR len(list_filter(p.categories, lambda label: label = 'user.location'"
+    " OR starts_with(label, 'user.location.'))) > 0"
+)
+"""Whether a part tells where its author was."""
 
 
 def _without(spaces: str, said: str) -> str:
@@ -159,8 +199,10 @@ _FRAGMENTS = {
     "most_authors": str(copies.MOST_AUTHORS),
     "certain": copies.CERTAIN,
     "possible": copies.POSSIBLE,
+    "is_place": _IS_PLACE,
 }
 _DERIVED = "(r.derived IS NOT NULL)"
+_TOLD = "(r.told IS NOT NULL)"
 _COPIED = "(r.copied IS NOT NULL)"
 _REPOSTED = "(s.kind = 'repost' AND r.quoted IS NOT NULL)"
 _PART = "struct_pack(" + ", ".join(f'"{name}" := {_quoting(name)}' for name in record.PART_FIELDS) + ")"
@@ -182,9 +224,11 @@ _RESOLVED = {
         _COPIED,
         "r.copied.parties",
     ),
+    "lifecycle": f"CASE WHEN {_TOLD} THEN r.told.lifecycle ELSE s.lifecycle END",
     "duplicate": "r.duplicate",
     "edition": "r.edition",
     "source_state": "r.source_state",
-    "parts": f"CASE WHEN len(s.parts) > 0 THEN list_transform(s.parts, lambda p: {_PART}) ELSE s.parts END",
+    "parts": "CASE WHEN len(s.parts) > 0 AND (r.quoted IS NOT NULL OR r.parent IS NOT NULL OR r.told IS NOT NULL)"
+    f" THEN list_transform(s.parts, lambda p: {_PART}) ELSE s.parts END",
 }
 """How each column that may depend on another record is resolved."""

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from aboveboard import commitments, descriptor, disk, manifest, merkle, openings, reasons, resealing, writing
+from aboveboard.choice import RECORD
 from aboveboard.commitments import OPENINGS, WITHHELD, SubjectKeys
 from aboveboard.engine import Engine
 from aboveboard.errors import ReleaseError
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+LINKS = "links"
+"""The folder of the private part that says whose words stand in which record (``judgement``)."""
 REMOVED = "removed.bin"
 """In the private part: the leaves of the rows of the release before that are not in this one, 32 bytes each, ascending."""
 BATCH = 8_192
@@ -107,13 +110,22 @@ def before(public: Path, private: Path) -> Before:
 
 
 def gone(engine: Engine, private: Path, records: Collection[str]) -> frozenset[bytes]:
-    """The leaves of the released rows of these records, by their ids, whatever the source."""
-    relation = writing.opened(private)
+    """The leaves of the released rows of these records, by their ids, whatever the source, and of those in which their
+    words stand (quotes, reposts, copies, what was derived from them)."""
+    relation, links = writing.opened(private), writing.listed(private / LINKS)
     if not records or relation is None:
         return frozenset()
+    carrying = "SELECT NULL AS source, NULL AS ordinal WHERE FALSE" if links == "[]" else _CARRYING.format(links=links)
     with engine.connect() as con:
-        asked = f"SELECT leaf FROM {relation} WHERE record_id IN (SELECT unnest(?))"
-        return frozenset(bytes(leaf) for (leaf,) in con.execute(asked, [sorted(records)]).fetchall())
+        found = con.execute(_GONE.format(opened=relation, carrying=carrying), {"records": sorted(records)}).fetchall()
+    return frozenset(bytes(leaf) for (leaf,) in found)
+
+
+_CARRYING = "SELECT source, ordinal FROM read_parquet({links}) WHERE origin IN (SELECT unnest($records))"
+_GONE = """
+SELECT leaf FROM {opened} WHERE record_id IN (SELECT unnest($records))
+UNION SELECT leaf FROM {opened} SEMI JOIN ({carrying}) USING (source, ordinal)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,11 +451,12 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             "people",
             "decisions",
             "quarantine",
+            LINKS,
             f"{OPENINGS}/records",
             f"{OPENINGS}/{WITHHELD}",
         ):
             (private / name).mkdir(parents=True)
-        for name in ("people", "decisions", "quarantine", f"{OPENINGS}/records", f"{OPENINGS}/{WITHHELD}"):
+        for name in ("people", "decisions", "quarantine", LINKS, f"{OPENINGS}/records", f"{OPENINGS}/{WITHHELD}"):
             for file in sorted((self.before.private / name).glob("*.parquet")):
                 disk.link(file, private / name / file.name)
             disk.settle(private / name)
@@ -586,7 +599,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             return []
         with self.engine.connect() as con:
             found = con.execute(_INVOLVED.format(index=index, people=people), [list(subjects)]).fetchall()
-        return [bytes(leaf) for (leaf,) in found]
+        return [*(bytes(leaf) for (leaf,) in found), *gone(self.engine, private, _of_records(subjects))]
 
     def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
         """Those of them that may not go out under a later gate, as they are."""
@@ -596,7 +609,13 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         with self.engine.connect() as con:
             con.execute(_ASKED.format(people=people), [list(subjects)])
             rows = _rows(con, f"SELECT * FROM {opened} SEMI JOIN asked USING (source, ordinal)")
-            return [bytes(row["leaf"]) for row in rows if _out(row, gate.decide(openings.judged(row)))]
+            out = [bytes(row["leaf"]) for row in rows if _out(row, gate.decide(openings.judged(row)))]
+        return [*out, *gone(self.engine, private, _of_records(subjects))]
+
+
+def _of_records(subjects: Sequence[str]) -> list[str]:
+    """The ids among those of whom something was said that are records and not people."""
+    return [one.removeprefix(RECORD) for one in subjects if one.startswith(RECORD)]
 
 
 # --- rows, one by one ---------------------------------------------------------------------------------------------

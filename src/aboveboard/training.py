@@ -17,18 +17,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import disk, lineage, release, writing
+from aboveboard import disk, lineage, reading, release, writing
 from aboveboard.errors import LineageError, unknown_term
 from aboveboard.ledger.lineage import Alias, State
 from aboveboard.lineage import Arrow, Graph, Node
 from aboveboard.mainjob import Clock, now
 from aboveboard.plan import text
 from aboveboard.proof import Entry
+from aboveboard.removal import leaves_of
 from aboveboard.statement import Due
 from aboveboard.statementproof import StatementProof
 from aboveboard.workspace import Workspace
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from aboveboard.ledger.releases import Commit
 
 ORDERS = "lineage"
@@ -366,7 +369,7 @@ def order(ws: Workspace, release_id: str, files: Sequence[Path], more: Line, *, 
     """Record the order in which rows of a release will be trained on, before they are. ``files``: Parquet with ``position``,
     ``shard``, ``step`` and ``com`` (the commitment of the row, 32 bytes; null where there is a hole).
 
-    Each file is kept. Raises LineageError where it is no order, or names a row that is not in the release.
+    Each file is kept. Raises LineageError where it is no order, or names a row that is not in the release or was withdrawn.
     """
     folder = ws.private / ORDERS
     with release.in_plain_words():
@@ -435,6 +438,8 @@ def _positions(ws: Workspace, release_id: str, taken: Sequence[tuple[Path, Path]
             con.execute(f"CREATE TEMP TABLE positions AS SELECT {asked} FROM read_parquet({listed})")
             [found] = con.execute(_COUNTED).fetchall()
             [(strangers,)] = con.execute(_STRANGERS.format(coms=coms)).fetchall()
+            con.register("gone", _gone(ws, release_id))
+            [(withdrawn,)] = con.execute(_WITHDRAWN.format(coms=coms)).fetchall()
         except duckdb.Error as error:
             raise LineageError(f"the order cannot be read: {type(error).__name__}",
                                hint=f"Parquet with the columns {', '.join(COLUMNS)}") from None  # fmt: skip
@@ -445,9 +450,27 @@ def _positions(ws: Workspace, release_id: str, taken: Sequence[tuple[Path, Path]
     if strangers:
         raise LineageError(f"{strangers:,} positions of the order are rows of no such release", release=release_id,
                            hint="what is not in the release may not be trained on")  # fmt: skip
+    if withdrawn:
+        raise LineageError(f"{withdrawn:,} positions of the order are rows that were withdrawn", release=release_id,
+                           hint="leave holes there; an order of a training long ago goes in by `lineage import`")  # fmt: skip
     return int(rows)
 
 
+def _gone(ws: Workspace, release_id: str) -> pa.Table:
+    """The leaves of the rows of a release that nobody may use any more: its tombstones, and what is in the outbox."""
+    import pyarrow as pa
+
+    [entry] = [one for one in ws.ledger.releases() if one["id"] == release_id]
+    public = ws.private.parent / str(entry["public"]) / release_id
+    leaves = set(reading.withdrawn(public)) if public.is_dir() else set()
+    with ws.ledger.outbox() as outbox:
+        leaves.update(leaf for one in outbox.removals(release_id) for leaf in leaves_of(one.leaves))
+    return pa.table({"leaf": pa.array(sorted(leaves), pa.binary())})
+
+
+_WITHDRAWN = """
+SELECT count(*) FROM positions WHERE com IN (SELECT com FROM read_parquet({coms}) SEMI JOIN gone USING (leaf))
+"""
 _COUNTED = """
 SELECT count(*), count(DISTINCT position),
   count(*) FILTER (position IS NULL OR shard IS NULL OR step IS NULL OR position < 0 OR shard < 0 OR step < 0

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from aboveboard.proof import Trust
     from aboveboard.retraction import Question
     from aboveboard.sources.facts import FactsTable
+    from aboveboard.streams import Stream
 
 FILE = "aboveboard.toml"
 _KEYS = {
@@ -54,7 +55,7 @@ _KEYS = {
 }
 _TABLES = {
     "workspace", "policy", "ledger", "log", "facts", "sources", "regions", "regime", "licence", "engine", "recipients", "notices",
-    "portal",
+    "portal", "streams",
 }  # fmt: skip
 
 
@@ -194,6 +195,13 @@ class Workspace:
     def sources(self) -> Mapping[str, Path]:
         """The maps of the platform's tables, by name."""
         return {name: self.folder / str(path) for name, path in self._table("sources").items()}
+
+    @cached_property
+    def streams(self) -> Mapping[str, Stream]:
+        """The compliance streams of this workspace, by name; their keys are read where they are used."""
+        from aboveboard.streams import stream
+
+        return {name: stream(name, table, self.folder) for name, table in self._table("streams").items()}
 
     @cached_property
     def regimes(self) -> Regimes:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +20,7 @@ import pytest
 
 pytest.importorskip("webauthn", reason="sign-in needs the extra [passkeys]")
 
+import httpx
 from click.testing import CliRunner
 from httpx import Response
 from starlette.testclient import TestClient
@@ -24,8 +30,10 @@ from tests.portal.authenticator import PRESENT, Authenticator
 from aboveboard import portal
 from aboveboard.cli import doors
 from aboveboard.portal import guard
+from aboveboard.portal.asking import Unfit
 from aboveboard.portal.principal import Principal
 from aboveboard.portal.signin import alone, ceremony, codes, pages, passkeys, sessions
+from aboveboard.portal.signin.entering import SignIn
 from aboveboard.portal.signin.site import site
 from aboveboard.portal.signin.store import Store, digest, store_of
 from aboveboard.portal.tenant import Tenant
@@ -766,6 +774,58 @@ def test_a_site_below_a_path_keeps_to_it(stand: Callable[..., Alone]) -> None:
     assert browser.client.get("/privacy/index.json").status_code == 200
 
 
+def test_of_many_who_come_with_one_invitation_one_gets_in(here: Alone) -> None:
+    """Each has asked before the first of them answers; all of them answer at once."""
+    code = here.invite("u1")
+    signin = SignIn(here.store, here.site, "here")
+    now = datetime.now(UTC)
+    answers = [here.device().create(_plain(signin.options_of_code(code, now))) for _ in range(8)]
+
+    def come(answer: str) -> bool:
+        try:
+            return bool(signin.register(answer, code, "", None, now))
+        except Unfit:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        came = list(pool.map(come, answers))
+    assert came.count(True) == 1
+    assert len(here.rows("passkeys")) == len(here.rows("sessions")) == 1
+
+
+def test_an_answer_that_is_sent_many_times_at_once_counts_once(here: Alone) -> None:
+    device = here.device()
+    here.browser().register(device, here.invite("u1"))
+    signin, now = SignIn(here.store, here.site, "here"), datetime.now(UTC)
+    answer = device.get(_plain(signin.options_to_enter(None, now)))
+
+    def come(answer: str) -> bool:
+        try:
+            return bool(signin.enter(answer, None, now))
+        except Unfit:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(come, [answer] * 8)).count(True) == 1
+
+
+def test_many_sign_in_at_once_and_nobody_waits_in_vain(here: Alone) -> None:
+    devices = [here.device() for _ in range(20)]
+    for number, device in enumerate(devices):
+        here.browser().register(device, here.invite(f"u{number}"))
+    signin, now = SignIn(here.store, here.site, "here"), datetime.now(UTC)
+
+    def come(device: Authenticator) -> str:
+        return signin.enter(device.get(_plain(signin.options_to_enter(None, now))), None, now)[0]
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(come, devices)) == [f"u{number}" for number in range(20)]
+
+
+def _plain(options: Any) -> Any:
+    return json.loads(json.dumps(options))
+
+
 # --- the file, and the command line ----------------------------------------------------------------------------------
 
 
@@ -824,3 +884,56 @@ def test_the_command_takes_the_url_of_the_settings(here: Alone) -> None:
     told = json.loads(run(here, "member", "invite", "u1", "--json").stdout)
     assert told["link"].startswith("https://privacy.example.org/p/invite/")
     assert run(here, "member", "invite", " ").exit_code == 1
+
+
+def test_the_server_signs_people_in(here: Alone) -> None:
+    """The very command, as a process: it says where it listens, and its invitations are for there."""
+    command = [sys.executable, "-m", "aboveboard", "serve", str(here.ws.folder), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        try:
+            [url] = re.findall(r"http://localhost:\d+", server.stderr.readline())
+            here.url = url
+            here.site = site(url)
+            with httpx.Client(
+                base_url=url.replace("localhost", "127.0.0.1"), headers={"host": url[7:]}, timeout=30
+            ) as client:
+                _wait(client)
+                browser = Browser(here, client)  # type: ignore[arg-type]
+                sent = browser.register(here.device(), here.invite("u1"))
+                assert sent.status_code == 303
+                assert "Secure" not in sent.headers["set-cookie"]  # without TLS a browser would not keep it
+                client.cookies.set("aboveboard", sent.cookies["aboveboard"])
+                assert browser.devices()["subject"] == "u1"
+        finally:
+            server.terminate()
+
+
+def _wait(client: httpx.Client) -> None:
+    for _ in range(300):
+        try:
+            client.get("/sign-in")
+        except httpx.ConnectError:
+            time.sleep(0.1)
+        else:
+            return
+
+
+def test_without_the_library_the_server_shows_public_pages_and_says_why(
+    here: Alone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from aboveboard.cli import serve
+
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    client = TestClient(serve._app(here.ws, here.site), base_url=HERE)
+    assert "aboveboard[passkeys]" in capsys.readouterr().err
+    assert client.get("/sign-in").status_code == 404
+    assert client.get("/").status_code == 401
+
+
+def test_a_port_that_is_taken_is_an_error_in_words(here: Alone) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        found = CliRunner().invoke(doors, ["serve", str(here.ws.folder), "--port", str(port)])
+    assert found.exit_code == 1
+    assert f"the port {port} cannot be listened on" in found.output

@@ -126,7 +126,7 @@ def test_from_an_invitation_to_a_key_that_was_lost(served: tuple[Workspace, Site
 
         devices.present(phone, False)
         laptop = devices.add("usb")
-        page.get_by_role("link", name="Sign-in and devices").click()
+        page.get_by_role("link", name="Devices").click()
         page.get_by_label("A name for it").fill("laptop")
         page.get_by_role("button", name="Make another passkey").click()
         expect(page.locator("#status")).to_contain_text("Another passkey is made.")

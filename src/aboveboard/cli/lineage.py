@@ -56,7 +56,8 @@ def order(
 ) -> None:  # fmt: skip
     """State in which order rows of RELEASE will be trained on, before they are; the log says when.
 
-    The order is kept (private): it tells later which models saw whom. Rows that are not in the release are refused.
+    The order is kept (private): it tells later which models saw whom. Refused are rows that are not in the
+    release, or were withdrawn.
     """
     from aboveboard import training
     from aboveboard.cli.release import published_named

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aboveboard.errors import LedgerError
 
-NEWEST = "0007"
+NEWEST = "0008"
 """The last migration; a ledger that says another one we do not know was written by a newer version."""
 
 _WAIT_MS = 30_000

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection, Engine
 
 from aboveboard.choice import Event, Facts, validate
+from aboveboard.compliance import Heard
 from aboveboard.errors import LedgerError
 from aboveboard.ledger import (
     assertions,
@@ -28,6 +30,7 @@ from aboveboard.ledger import (
     retirements,
     retractions,
     reviews,
+    streams,
     subjects,
 )
 from aboveboard.ledger import entries as logged
@@ -145,6 +148,26 @@ class Ledger:
                 columns = columns_of(_not_there(rows, self._known(connection, rows)))
             return len(self._add(connection, columns, keep_recorded_at)["position"])
 
+    def fates(self, stream: str, heard: Sequence[Heard]) -> list[str]:
+        """What would become of events of a compliance stream: each ``new``, ``already`` heard, or a ``conflict``."""
+        with database.reading(self._engine) as connection:
+            return streams.fates(connection, stream, heard)
+
+    def hear(self, stream: str, heard: Sequence[Heard]) -> list[str]:
+        """Record what is new among events of a compliance stream, in one transaction; returns what became of each."""
+        for one in heard:
+            for event in one.recorded:
+                _valid_row(event)
+        with database.writing(self._engine) as connection:
+            found = streams.fates(connection, stream, heard)
+            fresh = [one for one, fate in zip(heard, found, strict=True) if fate == "new"]
+            head = _last(connection)[0]
+            rows = [row_of(event) for one in fresh for event in one.recorded]
+            self._add(connection, columns_of(rows), keep_recorded_at=False)
+            firsts = accumulate((len(one.recorded) for one in fresh), initial=head + 1)
+            streams.remember(connection, stream, list(zip(fresh, firsts, strict=False)))
+        return found
+
     def stored(self, external_ids: Sequence[str]) -> pa.Table:
         """The events that carry one of these external ids, as :meth:`LedgerSnapshot.events_table` gives them."""
         with database.reading(self._engine) as connection:
@@ -211,7 +234,7 @@ class Ledger:
             return [one for one in releases.committed(connection) if one["id"] not in gone]
 
     def speakers(self, after: int, upto: int) -> list[str]:
-        """Who recorded anything behind ``after``, up to ``upto``."""
+        """Who recorded anything behind ``after``, up to ``upto``; a record of which something was said as ``record:ID``."""
         with database.reading(self._engine) as connection:
             return releases.speakers(connection, after, upto)
 

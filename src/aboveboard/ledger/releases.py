@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, insert, select
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, case, insert, select
 
+from aboveboard.choice import RECORD, RECORD_TYPES
 from aboveboard.ledger import entries, erasures, retirements, retractions
 from aboveboard.ledger.events import events
 from aboveboard.ledger.lineage import Lineage
@@ -32,11 +33,12 @@ releases = Table(
     Column("keys", Text(), nullable=False),
 )
 
+_speaker = case((events.c.type.in_(RECORD_TYPES), RECORD + events.c.value), else_=events.c.subject).label("subject")
 _speakers = (
-    select(events.c.subject)
+    select(_speaker)
     .distinct()
     .where(events.c.position > bindparam("after"), events.c.position <= bindparam("upto"))
-    .order_by(events.c.subject)
+    .order_by(_speaker)
 )
 _expiring = (
     select(events.c.subject)
@@ -125,7 +127,7 @@ def committed(connection: Connection) -> Sequence[Mapping[str, str | int]]:
 
 
 def speakers(connection: Connection, after: int, upto: int) -> list[str]:
-    """Who recorded something behind ``after``, up to ``upto``."""
+    """Who recorded something behind ``after``, up to ``upto``; a record of which something was said as ``record:ID``."""
     return [row.subject for row in connection.execute(_speakers, {"after": after, "upto": upto})]
 
 

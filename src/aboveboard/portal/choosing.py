@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aboveboard import vocabulary
@@ -27,6 +28,9 @@ GPC = ("third_party_sharing", "advertising")
 """What a browser that sends ``Sec-GPC: 1`` says no to: sale and sharing (CCPA 1798.120, 1798.135)."""
 GPC_METHOD = "gpc"
 METHOD = "portal"
+_LEAVES = vocabulary.leaves(vocabulary.PURPOSES)
+_job = lru_cache(maxsize=1024)(Job)
+"""Every page asks for the same few jobs, and a job looks its words up in the whole vocabulary."""
 _KINDS = {"user.employment": "employment", "user.biometric": "template", "user.authorization.biometric": "template",
           "user.communication": "message", "user.behavior": "like"}  # fmt: skip
 
@@ -119,7 +123,7 @@ def _of_version(version: PolicyVersion, upcoming: bool) -> Iterator[Switch]:
 
 
 def _leaves(purposes: Sequence[str]) -> Iterator[str]:
-    return (leaf for leaf in vocabulary.leaves(vocabulary.PURPOSES) if vocabulary.covered_by(purposes, leaf))
+    return (leaf for leaf in _LEAVES if vocabulary.covered_by(purposes, leaf))
 
 
 # --- what a choice does -------------------------------------------------------------------------------------------
@@ -141,7 +145,7 @@ def _judged(tenant: Tenant, who: Person, switch: Switch, now: datetime, collecte
     ws = tenant.ws
     asked = next((file.job for file in tenant.jobs if file.job.purpose == switch.purpose), None)
     uses = switch.clause.uses
-    job = Job(
+    job = _job(
         switch.purpose, _asked(switch.recipient), use=uses[0] if uses else None,
         regime=asked.regime if asked else "strict",
     )  # fmt: skip

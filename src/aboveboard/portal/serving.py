@@ -139,6 +139,8 @@ class _Portal:
     def _way_in(self, request: Request) -> str | None:
         """The sign-in page; our own is told where to lead back to."""
         path = guard._path(request.scope)
+        if self.more and path == "/sign-in" and request.method == "GET":
+            return None
         if not self.sign_in or not self.more or path.startswith(("/sign-in", "/recover", "/invite", "/register")):
             return self.sign_in
         pages = {way.path for way in (*ways.WAYS, *self.more) if "GET" in way.methods}

@@ -16,6 +16,7 @@ from aboveboard import notices, writing
 from aboveboard.choice import RECORD_GONE, Event
 from aboveboard.policy import OnWithdrawal
 from aboveboard.retraction import Question, parse
+from aboveboard.rewriting import LINKS
 from aboveboard.withdrawal.planning import Standing, covers, every_release, terms
 from aboveboard.workspace import Workspace
 
@@ -160,13 +161,15 @@ def _touching(ws: Workspace, one: Standing, upto: int | None, subject: str | Non
 
 
 def _records(ws: Workspace, one: Standing, ids: set[str]) -> set[str]:
-    """Those of these records, by their ids, that have a row in a release."""
-    relation = writing.opened(one.private)
+    """Those of these records, by their ids, that have a row in a release, or whose words stand in one."""
+    relation, links = writing.opened(one.private), writing.listed(one.private / LINKS)
     if not ids or relation is None:
         return set()
+    asked = f"SELECT record_id AS id FROM {relation} WHERE record_id IN (SELECT unnest($ids))"
+    if links != "[]":
+        asked += f" UNION SELECT origin FROM read_parquet({links}) WHERE origin IN (SELECT unnest($ids))"
     with ws.engine.connect() as con:
-        asked = f"SELECT DISTINCT record_id FROM {relation} WHERE record_id IN (SELECT unnest(?))"
-        return {id for (id,) in con.execute(asked, [sorted(ids)]).fetchall()}
+        return {id for (id,) in con.execute(asked, {"ids": sorted(ids)}).fetchall()}
 
 
 def _inside(ws: Workspace, one: Standing, subjects: set[str]) -> set[str]:

@@ -7,12 +7,14 @@ inside, as everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from aboveboard import record, suppression, writing
-from aboveboard.engine import label_sets
+from aboveboard.choice import Snapshot
+from aboveboard.engine import Engine, label_sets
 from aboveboard.gate import Gate
 from aboveboard.mainjob import Progress
 from aboveboard.plan import text
@@ -36,11 +38,8 @@ ROWS = 250_000
 class Opened:
     """The people of a release as it knew them, for an engine that takes them whole."""
 
-    standing: Standing
-
-    @property
-    def position(self) -> int:
-        return self.standing.position
+    private: Path
+    position: int
 
     def events_table(self) -> pa.Table:
         return self._table("events")
@@ -51,7 +50,7 @@ class Opened:
     def _table(self, name: str) -> pa.Table:
         import pyarrow.parquet as pq
 
-        return pq.read_table(self.standing.private / "openings" / f"{name}.parquet")
+        return pq.read_table(self.private / "openings" / f"{name}.parquet")
 
     @property
     def suppressions(self) -> Suppressions:
@@ -75,14 +74,25 @@ def matching(
         yield _named(ws, relation, question)
         return
     gate = Gate(
-        ws.policy, Opened(one), one.job, one.as_of, ws.regimes, ws.licences,
+        ws.policy, cast("Snapshot", Opened(one.private, one.position)), one.job, one.as_of, ws.regimes, ws.licences,
         undertakings=(*ws.undertakings(one.as_of), question.undertaking("asked")), listed=ws.listed(one.job, one.as_of),
     )  # fmt: skip
-    with ws.engine.connect() as con:
+    told = None if progress is None else lambda done, total: progress(f"looking through {one.id}", done, total)
+    yield from looked_through(ws.engine, one.private, gate, told)
+
+
+def looked_through(
+    engine: Engine, private: Path, gate: Gate, told: Callable[[int, int], None] | None = None
+) -> Iterator[list[tuple[bytes, str, str]]]:
+    """Leaf, source and record id of the rows of a release that this gate would not let out as they are, some at a time."""
+    relation = writing.opened(private)
+    if relation is None:
+        return
+    with engine.connect() as con:
         con.execute(f"CREATE TEMP VIEW opened AS SELECT * FROM {relation}")
         sets = label_sets(con, "opened")
         chunks = con.execute(_CHUNKS.format(rows=ROWS)).fetchall()
-    with ws.engine.sit(gate, sets, ()) as session:
+    with engine.sit(gate, sets, ()) as session:
         session.con.execute(f"CREATE TEMP VIEW opened AS SELECT * FROM {relation}")
         done, total = 0, sum(rows for *_, rows in chunks)
         for source, first, last, rows in chunks:
@@ -92,8 +102,8 @@ def matching(
             session.judge()
             yield session.con.execute(_DIFFERENT).fetchall()
             done += rows
-            if progress is not None:
-                progress(f"looking through {one.id}", done, total)
+            if told is not None:
+                told(done, total)
 
 
 def _named(ws: Workspace, relation: str, question: Question) -> list[tuple[bytes, str, str]]:

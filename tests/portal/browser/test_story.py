@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.portal.browser.conftest import Site
 
+import aboveboard
 from aboveboard import mainjob
 from aboveboard.workspace import read_job
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """A command that a page gives, as somebody types it."""
-    return subprocess.run(
-        [sys.executable, "-m", "aboveboard", *words], cwd=cwd, capture_output=True, text=True, check=False
-    )
+    env = {**os.environ, "PYTHONPATH": str(Path(aboveboard.__file__).resolve().parent.parent)}
+    typed = [sys.executable, "-m", "aboveboard", *words]
+    return subprocess.run(typed, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 def test_a_member_says_no_and_it_is_so(site: Site, tmp_path: Path) -> None:

@@ -46,12 +46,12 @@ class Pages:
             Way("/recover", "Recovery code", self.recover),
             Way("/register", "Invitation", self.register, methods=("POST",)),
             Way("/register/options", "Invitation", self.register_options, methods=("POST",)),
-            Way("/devices", "Sign-in and devices", self.devices, _ANYBODY, menu="member"),
-            Way("/devices", "Sign-in and devices", self.add, _ANYBODY, ("POST",)),
-            Way("/devices/options", "Sign-in and devices", self.add_options, _ANYBODY, ("POST",)),
-            Way("/devices/revoke", "Sign-in and devices", self.revoke, _ANYBODY, ("POST",)),
+            Way("/devices", "Devices", self.devices, _ANYBODY, menu="member"),
+            Way("/devices", "Devices", self.add, _ANYBODY, ("POST",)),
+            Way("/devices/options", "Devices", self.add_options, _ANYBODY, ("POST",)),
+            Way("/devices/revoke", "Devices", self.revoke, _ANYBODY, ("POST",)),
             Way("/devices/recovery", "Recovery code", self.recovery, _ANYBODY, ("POST",)),
-            Way("/devices/end", "Sign-in and devices", self.end, _ANYBODY, ("POST",)),
+            Way("/devices/end", "Devices", self.end, _ANYBODY, ("POST",)),
         )
 
     # --- coming in ------------------------------------------------------------------------------------------------

@@ -4,12 +4,15 @@
 -- been. Nothing follows for the first, nor from later rows to earlier ones.
 WITH alike_known AS (
   SELECT
-    a.words, r.source, r.ordinal, r.subject, r.collected_at, r.signals,
-    CASE WHEN r.lifecycle IN ('deleted', 'removed') OR e.edition IN ('superseded', 'deleted') THEN 'deleted'
-         WHEN r.lifecycle IN ('published', 'draft') AND (e.ordinal IS NULL OR e.edition = 'latest') THEN 'present' END AS state
+    a.words, r.record_id, r.source, r.ordinal, r.subject, r.collected_at, r.signals,
+    CASE WHEN r.lifecycle IN ('deleted', 'removed') OR e.edition = 'superseded' OR l.superseded
+           OR l.lifecycle IN ('deleted', 'removed') THEN 'deleted'
+         WHEN r.lifecycle IN ('published', 'draft') AND (e.ordinal IS NULL OR e.edition = 'latest')
+           AND (l.ordinal IS NULL OR l.lifecycle = r.lifecycle) THEN 'present' END AS state
   FROM alike AS a
   JOIN rows AS r USING (source, ordinal)
   LEFT JOIN editions AS e USING (source, ordinal)
+  LEFT JOIN told AS l USING (source, ordinal)
 ),
 earliest AS (
   SELECT words, min(collected_at) AS collected_at FROM alike_known GROUP BY words
@@ -28,7 +31,8 @@ authors AS (
     list_distinct(list(coalesce(subject, '')) FILTER (state IS DISTINCT FROM 'present' OR signals IS NULL OR len(signals) > 0))
       AS troubled,
     CASE WHEN bool_or(state = 'deleted') THEN 'deleted' WHEN bool_and(state IS NOT NULL) THEN 'present' END AS state,
-    CASE WHEN bool_or(signals IS NULL) THEN NULL ELSE list_distinct(flatten(list(signals))) END AS signals
+    CASE WHEN bool_or(signals IS NULL) THEN NULL ELSE list_distinct(flatten(list(signals))) END AS signals,
+    list(DISTINCT record_id) AS origins
   FROM firsts
   GROUP BY words
 ),
@@ -48,6 +52,7 @@ SELECT
          {'subject': CAST(NULL AS VARCHAR), 'role': '{{possible}}'})
        ELSE list_transform(list_sort(subjects), lambda s: {'subject': s, 'role': '{{possible}}'}) END AS parties,
   CASE WHEN certain THEN signals ELSE [] END AS signals,
-  CASE WHEN certain THEN state ELSE 'present' END AS state
+  CASE WHEN certain THEN state ELSE 'present' END AS state,
+  origins[1:{{most_authors}}] AS origins
 FROM others
 WHERE len(subjects) > 0 OR (unnamed AND (somebody OR NOT certain))

@@ -30,8 +30,9 @@ SELECT
        WHEN r.kind IN ('like', 'vote', 'follow', 'view') THEN list_append(j.categories, 'user.behavior')
        ELSE j.categories END AS categories,
   j.labels, j.signals, j.parties, j.rank_at, j.rank_now,
-  CASE WHEN r.lifecycle IN ('deleted', 'removed') OR e.edition IN ('superseded', 'deleted') OR c.state = 'deleted' THEN 'deleted'
-       WHEN r.lifecycle = 'published' AND (c.ordinal IS NULL OR c.state = 'present') AND r.integrity IN ('none', 'match') AND r.parts IS NOT NULL AND r.kind IS NOT NULL
+  CASE WHEN r.lifecycle IN ('deleted', 'removed') OR e.edition = 'superseded' OR c.state = 'deleted'
+         OR l.superseded OR l.lifecycle IN ('deleted', 'removed') THEN 'deleted'
+       WHEN r.lifecycle = 'published' AND (c.ordinal IS NULL OR c.state = 'present') AND (l.ordinal IS NULL OR l.lifecycle = 'published') AND r.integrity IN ('none', 'match') AND r.parts IS NOT NULL AND r.kind IS NOT NULL
          AND coalesce(d.duplicate, 'unique') <> 'conflict' AND (e.ordinal IS NULL OR e.edition = 'latest')
          AND (r.kind <> 'derived' OR len(r.derived_from) > 0) THEN 'present' END AS state
 FROM rows AS r
@@ -39,3 +40,9 @@ JOIN joined AS j USING (source, ordinal)
 LEFT JOIN repeats AS d USING (source, ordinal)
 LEFT JOIN editions AS e USING (source, ordinal)
 LEFT JOIN copies AS c USING (source, ordinal)
+LEFT JOIN told AS l USING (source, ordinal)
+UNION ALL BY NAME
+-- Of what is not here the ledger may know that it is gone.
+SELECT DISTINCT record_id, 'deleted' AS state
+FROM record_events AS e ANTI JOIN rows AS r USING (record_id)
+WHERE type IN ('record_deleted', 'record_removed') AND verified

@@ -4,12 +4,13 @@ WITH touched AS (
   UNION SELECT source, ordinal FROM editions
   UNION SELECT source, ordinal FROM inherited
   UNION SELECT source, ordinal FROM copies
+  UNION SELECT source, ordinal FROM told
   UNION SELECT source, ordinal FROM rows WHERE kind = 'derived'
 )
 SELECT
   t.source, t.ordinal,
   coalesce(d.duplicate, 'unique') AS duplicate,
-  CASE WHEN e.ordinal IS NULL THEN 'latest' ELSE e.edition END AS edition,
+  CASE WHEN l.superseded THEN 'superseded' WHEN e.ordinal IS NULL THEN 'latest' ELSE e.edition END AS edition,
   CASE WHEN c.state = 'deleted' THEN 'deleted'
        WHEN c.ordinal IS NOT NULL AND c.state IS NULL THEN NULL
        WHEN f.ordinal IS NOT NULL THEN f.state
@@ -19,12 +20,17 @@ SELECT
   CASE WHEN f.ordinal IS NOT NULL THEN f END AS derived,
   CASE WHEN q.ordinal IS NOT NULL THEN q END AS quoted,
   CASE WHEN p.ordinal IS NOT NULL THEN p END AS parent,
-  CASE WHEN c.ordinal IS NOT NULL THEN c END AS copied
+  CASE WHEN c.ordinal IS NOT NULL THEN c END AS copied,
+  CASE WHEN l.ordinal IS NOT NULL THEN l END AS told,
+  list_distinct(list_concat(coalesce(y.origins, []), coalesce(c.origins, []), [b.root])) AS origins
 FROM touched AS t
 JOIN rows AS r USING (source, ordinal)
 LEFT JOIN repeats AS d USING (source, ordinal)
 LEFT JOIN editions AS e USING (source, ordinal)
 LEFT JOIN copies AS c USING (source, ordinal)
+LEFT JOIN told AS l USING (source, ordinal)
+LEFT JOIN (SELECT source, ordinal, list(DISTINCT origin) AS origins FROM lines GROUP BY ALL) AS y USING (source, ordinal)
+LEFT JOIN roots AS b USING (source, ordinal)
 LEFT JOIN inherited AS f ON f.source = t.source AND f.ordinal = t.ordinal AND f.via = 'derived'
 LEFT JOIN inherited AS q ON q.source = t.source AND q.ordinal = t.ordinal AND q.via = 'quoted'
 LEFT JOIN inherited AS p ON p.source = t.source AND p.ordinal = t.ordinal AND p.via = 'parent'
