@@ -309,6 +309,15 @@ def doctor_is_fine(ws: Workspace) -> bool:
 # --- coming back --------------------------------------------------------------------------------------------------
 
 
+def test_among_what_stayed_out_because_of_them_they_are_not_named_any_more(ws: Workspace) -> None:
+    at = datetime.now(UTC)
+    ws.ledger.append(Event(subject=WHO, type="refused", recorded_at=at, effective_at=at))
+    withheld = f"private/{build(ws).id}/openings/withheld"
+    assert found_in(ws.folder, withheld)
+    erase(ws)
+    assert found_in(ws.folder, withheld) == []
+
+
 def test_they_do_not_come_back_with_the_sources_or_a_copy(ws: Workspace) -> None:
     erase(ws)
     made = build(ws)
