@@ -136,8 +136,9 @@ def _asked_and_undone(rng: random.Random, subject: str) -> list[Event]:
         return []
     asked, undone = rng.sample(EDGES, 2) if _maybe(rng, 0.9) else [EDGES[3]] * 2
     return [
-        Event(subject=subject, type="suppressed", recorded_at=asked, effective_at=asked),
+        Event(subject=subject, type="suppressed", recorded_at=asked, effective_at=asked, position=rng.randrange(10**6)),
         Event(subject=subject, type="unsuppressed", recorded_at=undone, effective_at=undone, verified=_maybe(rng, 0.6),
+              position=rng.randrange(10**6),
               actor=rng.choice(["subject", "subject", "stranger"])),
     ]  # fmt: skip
 
