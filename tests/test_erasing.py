@@ -30,6 +30,7 @@ from aboveboard import (
     release,
     shredding,
     suppression,
+    withdrawal,
 )
 from aboveboard.choice import Event
 from aboveboard.cli import doors
@@ -506,3 +507,69 @@ def test_the_hashes_of_the_page_are_made_again() -> None:
     for named in ("u:42", "@Ann@Birds.example", "acct:ann@birds.example"):
         assert f"`{named}`" in page
         assert f"`{suppression.hashed(bytes(range(32)), named)}`" in page
+
+
+# --- and the releases that stand ----------------------------------------------------------------------------------
+
+
+def _leaves(public: Path) -> set[bytes]:
+    tiles = [file.read_bytes() for file in (public / "rows").glob("*/0")]
+    return {tile[at : at + 32] for tile in tiles for at in range(0, len(tile), 32)}
+
+
+def _theirs(ws: Workspace, public: Path) -> set[bytes]:
+    return {one.leaf for one in openings.records(ws.private / public.name) if one.account == WHO}
+
+
+def _run(ws: Workspace) -> Path:
+    """Carry out what is open; the release that takes the place of the only one that stands."""
+    [carried] = withdrawal.carry_out(ws, clock=lambda: later(4))
+    assert carried.superseded_by is not None, carried
+    assert withdrawal.board(ws) == []
+    return ws.releases / carried.superseded_by
+
+
+def _holds(ws: Workspace, public: Path) -> None:
+    verify(public)
+    list(mainjob.auditor(ws, public).steps())
+    assert WHO not in {one.subject for one in openings.accounts(ws.private / public.name)}
+
+
+def test_their_rows_leave_the_standing_release_while_the_request_waits(ws: Workspace) -> None:
+    public, _ = only(ws)
+    theirs = _theirs(ws, public)
+    assert theirs
+    ask(ws)
+    after = _run(ws)
+    assert not theirs & _leaves(after)
+    assert len(_leaves(public) - _leaves(after)) >= len(theirs)
+    _holds(ws, after)
+    erasing.execute_due(ws, clock=later)
+    _holds(ws, after)
+    assert found_in(ws.folder, "private", "ledger.db", "log") == []
+
+
+def test_their_rows_leave_the_standing_release_after_it_was_executed(ws: Workspace) -> None:
+    public, _ = only(ws)
+    theirs, author = _theirs(ws, public), f"u{MENTIONING}"
+    erase(ws)
+    [open_one] = withdrawal.board(ws)
+    assert open_one.is_open
+    after = _run(ws)
+    assert not theirs & _leaves(after)
+    _holds(ws, after)
+    kept = [one for one in openings.records(ws.private / after.name) if one.account == author]
+    assert kept
+    checking.held(capsules.make(after, ws.private / after.name, author, ws.keys), after)
+
+
+def test_an_erasure_reaches_what_a_rewriting_wrote(ws: Workspace) -> None:
+    """A rewriting says anew what it says otherwise, in files of its own; whose those are is forgotten too."""
+    at = datetime.now(UTC)
+    withdrawal.withdraw(ws, Event(subject=WHO, type="withdrawn", recorded_at=at, effective_at=at))
+    after = _run(ws)
+    assert found_in(ws.folder, f"private/{after.name}/later")
+    erase(ws)
+    assert found_in(ws.folder, "private", "ledger.db", "log") == []
+    assert openings.shredded(ws.private / after.name) == []  # none of theirs was in it any more
+    _holds(ws, after)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from aboveboard import commitments, descriptor, disk, manifest, merkle, openings, reasons, resealing, writing
 from aboveboard.choice import RECORD
 from aboveboard.commitments import OPENINGS, WITHHELD, SubjectKeys
-from aboveboard.engine import Engine
+from aboveboard.engine import Engine, erased_in
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import THREE_YEARS, Decision, Gate
 from aboveboard.layout import Layout
@@ -202,6 +202,15 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         commitments.settle_known(con, self.gate.snapshot, "SELECT subject FROM was")
         con.execute(_CHANGED)
         con.execute(_HEARD.format(events=self._events_due(), facts=self._facts_due()))
+        self._who_was_erased()
+
+    def _who_was_erased(self) -> None:
+        """Put on ``heard`` everybody on the suppression list who has a part in a row: they need not be an account."""
+        people = writing.listed(self.before.private / "people")
+        if people != "[]":
+            named = f"(SELECT *, NULL::STRUCT(subject VARCHAR)[] AS parties, {_NO_PARTS} AS parts FROM read_parquet({people}))"
+            found = erased_in(self.con, named, self.gate.snapshot.suppressions)
+            self.con.execute("INSERT INTO heard SELECT unnest(?::VARCHAR[]) EXCEPT FROM heard", [found])
 
     def _events_due(self) -> str:
         return " OR ".join(map(self._came, ("expires_at", "effective_at")))
@@ -429,6 +438,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             resealing.keep_accounts(self.con, sealing, opened)
         with disk.step("later"):
             self._keep_later(private / LATER)
+            self._keep_reduced(opened)
         kinds, languages = Counter(self.before.counts["kinds"]), Counter(self.before.counts["languages"])
         shards = list(self._cut(public, private, kinds, languages, progress))
         mapped = resealing.reseal(
@@ -529,7 +539,8 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         """The table ``anew``: the commitment to each row that stays and is told otherwise."""
         con = self.con
         con.execute("CREATE TEMP TABLE anew (leaf BLOB, com BLOB)")
-        found = list(map(_coms, _blocks(con, _STAYED)))  # 64 bytes a row
+        kept = openings.reduced(self.before.private)
+        found = [_coms(block, kept) for block in _blocks(con, _STAYED)]  # 64 bytes a row
         for table in found:
             con.register("_anew", table)
             con.execute("INSERT INTO anew SELECT * FROM _anew")
@@ -554,6 +565,12 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             order = "leaf" if name != DECISIONS else "source, ordinal"
             writing.copy_rows(con, f"SELECT * FROM ({query}) ORDER BY {order}", folder / name)
             disk.settle(folder / name)
+
+    def _keep_reduced(self, opened: Path) -> None:
+        """What an erasure kept of the facts of other people's rows: without it nobody could open those any more."""
+        kept = self.before.opened / openings.REDUCED
+        if kept.is_file():
+            disk.link(kept, opened / openings.REDUCED)
 
     def _governed(
         self, shards: Sequence[Shard], mapped: manifest.Map, kinds: Counter[str], languages: Counter[str]
@@ -675,8 +692,8 @@ def _table(verdicts: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.table({name: pa.array([one[name] for one in verdicts], kind) for name, kind in schema.items()})
 
 
-def _coms(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """The commitments to rows as they are told now."""
+def _coms(rows: Sequence[Mapping[str, Any]], kept: Mapping[bytes, bytes]) -> pa.Table:
+    """The commitments to rows as they are told now; ``kept``: the digests of facts that an erasure reduced."""
     import pyarrow as pa
 
     coms = []
@@ -684,7 +701,7 @@ def _coms(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         said = dict(row)
         if row["ends"] is not None:
             said |= {"clause": row["cites"], "policy_at_collection": row["under_then"], "policy_now": row["under_now"]}
-        document = openings.opening(said, row["person"]).descriptor.document()
+        document = openings.opening(said, row["person"], kept.get(bytes(row["leaf"]))).descriptor.document()
         coms.append(descriptor.commitment(descriptor.salt_of(row["release_key"], row["leaf"]), document))
     return pa.table({"leaf": pa.array([row["leaf"] for row in rows], pa.binary()), "com": pa.array(coms, pa.binary())})
 
@@ -746,10 +763,13 @@ def _of_file(con: duckdb.DuckDBPyConnection, file: Path) -> str | None:
 
 
 _UNDECIDED = "(SELECT '' AS source, 0 AS ordinal, 0 AS outcome, 0 AS reasons_lo, 0 AS reasons_hi WHERE FALSE)"
+_NO_PARTS = "NULL::STRUCT(parties STRUCT(subject VARCHAR)[])[]"
 _CHANGED = """
 CREATE TEMP TABLE changed AS
 SELECT k.subject FROM known AS k LEFT JOIN was AS w USING (subject) WHERE w.person IS DISTINCT FROM k.person
+UNION SELECT subject FROM was ANTI JOIN known USING (subject)
 """
+"""Of whom something else is known; and who is no account any more, because they asked to be erased."""
 _HEARD = """
 CREATE TEMP TABLE heard AS
 SELECT subject FROM changed UNION SELECT subject FROM events WHERE {events} UNION SELECT subject FROM facts WHERE {facts}

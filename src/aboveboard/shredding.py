@@ -21,6 +21,7 @@ from aboveboard.engine import Engine
 from aboveboard.openings import ERASED, REDUCED
 from aboveboard.plan import text, texts
 from aboveboard.record import PART_FIELDS, PARTY
+from aboveboard.writing import DECISIONS, LATER, OPENED
 
 if TYPE_CHECKING:
     import duckdb
@@ -99,9 +100,9 @@ def shred(engine: Engine, private: Path, places: Mapping[str, str]) -> None:
             _rewrite(con, file, _PEOPLE.format(**_sql(places, opened)), "subject", names, "erase people")
         for file in _files(private / "index"):
             _unplace(con, file, opened)
-        for file in (*_files(opened / "records"), *_files(opened / WITHHELD)):
+        for file in [*_rows_of(private), *_files(opened / WITHHELD), *_there(private / LATER / OPENED)]:
             _rewrite_records(con, file, places)
-        for file in _files(private / "decisions"):
+        for file in [*_files(private / "decisions"), *_there(private / LATER / DECISIONS)]:
             _filter(con, file, f"NOT {_named('subject', names)}", "erase decisions")
         for file in _files(private / "quarantine"):
             _unname(con, file, names)
@@ -120,9 +121,9 @@ def remains(private: Path) -> Iterator[Path]:
 
 def _list_shredded(con: duckdb.DuckDBPyConnection, private: Path, names: Sequence[str]) -> None:
     """Put what opens the rows of these people on the list of what nothing opens any more."""
-    files = _files(private / OPENINGS / "records")
-    if _count(con, files, _own(names)):
-        new = f"SELECT leaf, com, shared FROM {_read(files)} WHERE {_own(names)}"
+    held = writing.opened(private)  # without what left by a rewriting: that is in no file of this release
+    if held is not None and _count_in(con, held, _own(names)):
+        new = f"SELECT leaf, com, shared FROM {held} WHERE {_own(names)}"
         _add(con, private / OPENINGS / ERASED, new, "erase list")
 
 
@@ -130,11 +131,11 @@ def _list_reduced(con: duckdb.DuckDBPyConnection, private: Path, names: Sequence
     """Keep, of the rows of others in which these people have a part, the digest of the facts as they were."""
     import pyarrow as pa
 
-    files = _files(private / OPENINGS / "records")
+    held = writing.opened(private)
     theirs = f"NOT {_own(names)} AND {_part_of(names)}"
-    if _count(con, files, theirs):
+    if held is not None and _count_in(con, held, theirs):
         kept = openings.reduced(private)
-        found = con.execute(f"SELECT DISTINCT account, leaf FROM {_read(files)} WHERE {theirs}").fetchall()
+        found = con.execute(f"SELECT DISTINCT account, leaf FROM {held} WHERE {theirs}").fetchall()
         leaves = {bytes(leaf) for _, leaf in found} - kept.keys()
         accounts = sorted({account for account, _ in found})
         told = [
@@ -172,7 +173,7 @@ FROM (SELECT *, leaf IN (SELECT leaf FROM {erased}) AS gone FROM {file})
 
 
 def _sql(places: Mapping[str, str], opened: Path) -> Mapping[str, str]:
-    files = _files(opened / "records")
+    files = _rows_of(opened.parent)
     records = (
         _read(files) if files else "(SELECT ''::VARCHAR AS source, 0 AS ordinal, ''::VARCHAR AS account WHERE FALSE)"
     )
@@ -290,13 +291,26 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet"))
 
 
+def _there(file: Path) -> list[Path]:
+    return [file] if file.is_file() else []
+
+
+def _rows_of(private: Path) -> list[Path]:
+    """The openings of released records, and of those that stayed out."""
+    return [*_files(private / OPENINGS / "records"), *_files(private / OPENINGS / WITHHELD)]
+
+
 def _read(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(text(str(file)) for file in files)}])"
+    return f"read_parquet([{', '.join(text(str(file)) for file in files)}], union_by_name = true)"
 
 
 def _count(con: duckdb.DuckDBPyConnection, files: Sequence[Path], where: str) -> int:
     there = [file for file in files if file.is_file()]
     if not there:
         return 0
-    [(count,)] = con.execute(f"SELECT count(*) FROM {_read(there)} WHERE {where}").fetchall()
+    return _count_in(con, _read(there), where)
+
+
+def _count_in(con: duckdb.DuckDBPyConnection, relation: str, where: str) -> int:
+    [(count,)] = con.execute(f"SELECT count(*) FROM {relation} WHERE {where}").fetchall()
     return int(count)

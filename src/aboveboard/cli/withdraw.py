@@ -85,6 +85,7 @@ def _by_person(
     from aboveboard import withdrawal
 
     if unverified:
+        _refuse_scope(said, objects)
         stored = [withdrawal.request(ws, subject, method="command line")]
         emit([_event(one) for one in stored], as_json, lambda: _requested(stored[0]))
         return
@@ -118,7 +119,7 @@ def _events(subject: str, said: Mapping[str, Any], objects: bool) -> list[Event]
         raise click.UsageError("a record is taken out whole: --record goes without --category")
     return [
         Event(
-            subject=subject, type="record_withdrawn" if record else kind, recorded_at=at, effective_at=at,
+            subject=subject, type=kind if record is None else "record_withdrawn", recorded_at=at, effective_at=at,
             category=category, purpose=purpose, recipient=recipient, method="command line", value=record,
         )
         for record in said["records"] or (None,)
@@ -126,6 +127,12 @@ def _events(subject: str, said: Mapping[str, Any], objects: bool) -> list[Event]
         for purpose in said["purposes"] or (None,)
         for recipient in said["recipients"] or (None,)
     ]  # fmt: skip
+
+
+def _refuse_scope(said: Mapping[str, Any], objects: bool) -> None:
+    named = [name for name in ("records", "categories", "recipients") if said[name]] + ["object"] * objects
+    if named or set(said["purposes"]) - {"train_ai_system"}:
+        raise click.UsageError("a request that nobody has verified is about all training and names nothing else")
 
 
 def _joined(plans: Sequence[Plan]) -> str:

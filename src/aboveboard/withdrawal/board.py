@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from aboveboard import notices, writing
+from aboveboard import notices, openings, writing
 from aboveboard.choice import RECORD_GONE, Event
 from aboveboard.policy import OnWithdrawal
 from aboveboard.retraction import Question, parse
 from aboveboard.rewriting import LINKS
+from aboveboard.suppression import ERASED
 from aboveboard.withdrawal.planning import Standing, covers, every_release, terms
 from aboveboard.workspace import Workspace
 
@@ -182,7 +183,14 @@ def _inside(ws: Workspace, one: Standing, subjects: set[str]) -> set[str]:
             f"SELECT DISTINCT subject FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))",
             [sorted(subjects)],
         )
-        return {name for (name,) in found.fetchall()}
+        return {name for (name,) in found.fetchall()} | _erased(one, subjects)
+
+
+def _erased(one: Standing, subjects: set[str]) -> set[str]:
+    """Those of these people who were erased, where a release holds rows that an erasure shredded: nobody knows whose any
+    more, so they concern each of them until the release is rewritten."""
+    gone = {subject for subject in subjects if subject.startswith(ERASED)}
+    return gone if gone and openings.shredded(one.private) else set()
 
 
 def _of_event(
