@@ -266,6 +266,10 @@ JOIN records AS r USING (ordinal)
 LEFT JOIN shapes AS s USING (ordinal)
 ORDER BY c.ordinal
 """
+_EVERYBODY = (
+    "list_concat(list_transform(r.parties, lambda p: p.subject),"
+    " flatten(list_transform(r.parts, lambda p: list_transform(p.parties, lambda q: q.subject))))"
+)
 _OPENED_TOO = f"""
 SELECT
   r.subject AS account, r.ordinal, {_COLUMNS},
@@ -273,9 +277,11 @@ SELECT
 FROM decisions AS d
 JOIN records AS r USING (ordinal)
 WHERE d.outcome > 1 AND r.subject IS NOT NULL AND (d.reasons_lo & {{lo}}) = 0 AND (d.reasons_hi & {{hi}}) = 0 AND {OTHERS}
+  AND NOT list_has_any({_EVERYBODY}, (SELECT coalesce(list(subject), []) FROM suppressed))
 ORDER BY r.ordinal
 """
-"""What an auditor needs to open a commitment and to judge again: facts, and of the words only their shape."""
+"""What an auditor needs to open a commitment and to judge again: facts, and of the words only their shape. Not where
+somebody who was erased has a part: nobody is to be named again who is on that list."""
 
 
 # --- all of them --------------------------------------------------------------------------------------------------
