@@ -225,6 +225,30 @@ def test_a_question_about_much_needs_two_people(site: Path) -> None:
         assert withdrawal.ask(ws, asked, plan, "bo").number == 1
         [held] = ws.ledger.retractions()
         assert (held.asked_by, held.confirmed_by) == ("ann", "bo")
+        with pytest.raises(LedgerError, match="is withdrawal q1 already"):
+            withdrawal.ask(ws, asked, plan, "cleo")
+
+
+def test_another_spelling_is_no_second_person(site: Path) -> None:
+    with at_work(site) as ws:
+        asked = everything(kinds=("post",))
+        plan = withdrawal.plan_question(ws, asked)
+        for spelt in ("ann", " ann ", "Ann"):
+            assert withdrawal.ask(ws, asked, plan, spelt).number is None
+
+
+def test_who_comes_second_has_not_failed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs at once: both find the same release open, and one of them is first."""
+    from aboveboard.withdrawal import acting
+
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        found = acting.board(ws)
+        [first] = withdrawal.carry_out(ws)
+        [stood] = [one for one in acting.every_release(ws) if one.id == first.release]
+        monkeypatch.setattr(acting, "board", lambda ws: found)
+        monkeypatch.setattr(acting, "standing", lambda ws: [stood])
+        assert withdrawal.carry_out(ws) == []
 
 
 def test_a_question_of_collection_binds_what_comes_later(site: Path) -> None:
@@ -449,6 +473,9 @@ def test_the_command_line_goes_through_a_dry_run(site: Path) -> None:
         (("--reference", "x", "--purpose", "nothing"), "unknown purpose"),
         (("u3", "--record", "p15", "--category", "user.content"), "whole"),
         (("u3", "--record", "p15"), "names none"),
+        (("u3", "--record", ""), "names none"),
+        (("u3", "--unverified", "--record", "posts/p15"), "about all training"),
+        (("u3", "--unverified", "--purpose", "advertising"), "about all training"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error(site: Path, words: tuple[str, ...], complaint: str) -> None:

@@ -82,7 +82,12 @@ def ask(ws: Workspace, question: Question, plan: Plan, by: str, *, progress: Pro
     """
     if not by.strip():
         raise LedgerError("nobody confirms this", hint="say who you are: --by NAME")
-    people = ws.ledger.propose(plan.digest, by)
+    entered = next((one for one in ws.ledger.retractions() if one.digest == plan.digest), None)
+    if entered is not None:
+        raise LedgerError(
+            f"this is withdrawal q{entered.number} already", hint="`aboveboard withdrawals` says where it stands"
+        )
+    people = ws.ledger.propose(plan.digest, " ".join(by.split()).casefold())
     if plan.share > MANY and len(people) < 2:
         return Asked(
             plan.digest, None, by, plan.leaving, f"a second person: {plan.share:.2%} of the released rows leave"
@@ -147,7 +152,13 @@ def carry_out(ws: Workspace, *, clock: Clock = now, progress: Progress | None = 
         release.finish(ws.ledger, ws.private.resolve(), ws.evidence)  # what was committed and not yet published
     open_ones = board(ws)
     touched = {each.id for one in open_ones for each in one.releases if each.state == OPEN}
-    return [_carry_out(ws, one, open_ones, clock, progress) for one in standing(ws) if one.id in touched]
+    done = (_carry_out(ws, one, open_ones, clock, progress) for one in standing(ws) if one.id in touched)
+    return [one for one in done if not (one.failed and _was_superseded(ws, one.release))]
+
+
+def _was_superseded(ws: Workspace, id: str) -> bool:
+    """Whether another run was first: then nothing failed, and what that one did not hear stands open still."""
+    return any(one["release"] == id for one in ws.ledger.retirements())
 
 
 def _carry_out(
