@@ -69,7 +69,7 @@ def pages(release: str) -> dict[str, str]:
     found = {}
     for way in ways.WAYS:
         if way.methods == ("GET",) and not any(
-            word in way.path for word in ("capsule", "export", "proof", "receipts", "robots")
+            word in way.path for word in ("capsule", "certificates", "export", "proof", "receipts", "robots")
         ):
             name = {"/": "overview", "/used/{release}/{number}": "item", "/policies/{version}": "policy",
                     "/releases/{release}": "release", "/policies/compare": "compare"}.get(way.path)  # fmt: skip

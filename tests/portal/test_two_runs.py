@@ -62,7 +62,9 @@ def seen(here: Platform) -> dict[str, str]:
     releases = published.releases(here.ws)
     found = {}
     for way in ways.MEMBERS:
-        if way.methods != ("GET",) or "capsule" in way.path or "proof" in way.path or "receipts" in way.path:
+        if way.methods != ("GET",) or any(
+            word in way.path for word in ("capsule", "proof", "receipts", "certificates")
+        ):
             continue
         for number in (str(n) for n in range(1, 11)) if "{number}" in way.path else ["1"]:
             path = way.path.format(release=releases[-1].id, number=number, kind="jsonl", position="1")

@@ -1,15 +1,16 @@
 """The read model of a release: what it holds of each person, item by item, in the order in which they read it.
 
-One SQLite file in the private part (mode 0600), made once from decisions and index. It is clustered by subject: a page
-reads one stretch of it, whatever the release holds of others. INVARIANT: of a record with other people in it the file holds
-that it is there and nothing else, neither outcome nor reason (docs/adr/0008): what is not in the file cannot be shown.
+One SQLite file in the private part (mode 0600), made once from decisions and index; of a release that was rewritten from what
+was decided last. It is clustered by subject: a page reads one stretch of it, whatever the release holds of others. INVARIANT:
+of a record with other people in it the file holds that it is there and nothing else, neither outcome nor reason
+(docs/adr/0008): what is not in the file cannot be shown.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,11 +21,12 @@ from aboveboard import disk, manifest, reasons, writing
 from aboveboard.errors import ReleaseError
 
 FILE = "items.db"
-SHAPE = 1
+SHAPE = 2
 """What ``PRAGMA user_version`` of a file says; one of another shape is made anew."""
 STATES = ("used", "unused", "shared")
 """In the release; out of it; or with other people in it, of which nothing is told."""
-_BATCH = 8_192
+BATCH = 8_192
+"""How many items are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,13 @@ class Items:
         while True:
             if wanted is None:
                 rows = self._rows(
-                    f"{_CHOSEN} WHERE subject = ? AND number > ? ORDER BY number LIMIT ?", (subject, last, _BATCH)
+                    f"{_CHOSEN} WHERE subject = ? AND number > ? ORDER BY number LIMIT ?", (subject, last, BATCH)
                 )
                 block: Sequence[Item] = [_item(row) for row in rows]
             else:
-                block = self.page(subject, wanted, last, _BATCH)
+                block = self.page(subject, wanted, last, BATCH)
             yield from block
-            if len(block) < _BATCH:
+            if len(block) < BATCH:
                 return
             last = block[-1].number
 
@@ -137,6 +139,11 @@ class Items:
         rows = self._rows(f"{_CHOSEN} WHERE subject = ? AND number = ?", (subject, number))
         return _item(rows[0]) if rows else None
 
+    def used(self, subject: str, records: Sequence[str]) -> Set[tuple[str, str]]:
+        """Source and id of those of these records (by their ids) that are a person's and in the release."""
+        asked = f"SELECT source, record FROM items WHERE subject = ? AND state = 0 AND record IN ({_places(records)})"
+        return set(self._rows(asked, (subject, *records)))
+
     def holders(self, record: str) -> Sequence[str]:
         """Whose a record of this id is: for the engineers' page, which says why before it shows anything."""
         return [str(subject) for (subject,) in self._rows("SELECT subject FROM holders WHERE record = ?", (record,))]
@@ -144,6 +151,10 @@ class Items:
     def _rows(self, query: str, values: Sequence[Any]) -> list[Any]:
         with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as con, _explained(self.file):
             return con.execute(query, values).fetchall()
+
+
+def _places(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 _CHOSEN = """SELECT number, source, record, kind, categories, collected_at, state, outcome, decisive, codes, removed, clause,
@@ -210,17 +221,21 @@ def _judged(public: Path, private: Path) -> Iterator[tuple[Any, ...]]:
     """A row for every decision, by person; of a shared one no more than that it is there."""
     import duckdb
 
-    decisions, index = writing.listed(private / "decisions"), writing.listed(private / "index")
-    if decisions == "[]":
+    decisions, index = writing.decided(private), writing.listed(private / "index")
+    if decisions is None:
         return
+    first = f"read_parquet({writing.listed(private / 'decisions')}, union_by_name = true)"
+    rewritten = (private / writing.LATER).is_dir()
     gone = json.loads((public / manifest.TOMBSTONES).read_bytes())["tombstones"]
     with duckdb.connect() as con:
         con.execute("CREATE TEMP TABLE gone AS SELECT unhex(unnest(?::VARCHAR[])) AS leaf", [gone])
-        held = {row[0] for row in con.execute(f"DESCRIBE SELECT * FROM read_parquet({decisions})").fetchall()}
-        known = {"kind": "d.kind", "categories": "d.categories"} if "kind" in held else _NOT_KEPT
+        held = {row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {first}").fetchall()}
+        known = (_ANEW if rewritten else _KEPT) if "kind" in held else _NOT_KEPT
         files = f"read_parquet({index}, filename = true, file_row_number = true)" if index != "[]" else _NO_ROWS
-        found = con.execute(_ITEMS.format(decisions=decisions, index=files, **known))
-        while block := found.fetchmany(_BATCH):
+        again = _AGAIN.format(first=first) if rewritten else ""
+        shared = "d.shared OR f.shared" if rewritten else "d.shared"
+        found = con.execute(_ITEMS.format(decisions=decisions, again=again, shared=shared, index=files, **known))
+        while block := found.fetchmany(BATCH):
             yield from map(_row, block)
 
 
@@ -251,6 +266,10 @@ def _explained(file: Path) -> Iterator[None]:
         ) from None  # fmt: skip
 
 
+_KEPT = {"kind": "d.kind", "categories": "d.categories"}
+_ANEW = {"kind": "f.kind", "categories": "f.categories"}
+"""What a record is, as it was read: a rewriting decides anew about records and reads none."""
+_AGAIN = "JOIN {first} AS f USING (source, ordinal)"
 _NOT_KEPT = {"kind": "NULL::VARCHAR", "categories": "NULL::VARCHAR[]"}
 _NO_ROWS = """(SELECT
   ''::VARCHAR AS source, 0::BIGINT AS ordinal, ''::BLOB AS leaf, '0'::VARCHAR AS filename, 0::BIGINT AS file_row_number
@@ -283,10 +302,11 @@ WITH placed AS (
 SELECT
   d.subject,
   row_number() OVER (PARTITION BY d.subject ORDER BY d.collected_at DESC NULLS LAST, d.source, d.record_id, d.ordinal),
-  d.source, d.record_id, {kind}, {categories}, epoch_us(d.collected_at), d.shared, d.outcome, d.decisive, d.reasons_lo,
+  d.source, d.record_id, {kind}, {categories}, epoch_us(d.collected_at), {shared}, d.outcome, d.decisive, d.reasons_lo,
   d.reasons_hi, d.part_reasons_lo, d.part_reasons_hi, d.removed, d.clause, d.policy_at_collection, d.policy_now,
   p.shard, p.place, p.leaf, g.leaf IS NOT NULL
-FROM read_parquet({decisions}) AS d
+FROM {decisions} AS d
+{again}
 LEFT JOIN placed AS p USING (source, ordinal)
 LEFT JOIN gone AS g ON g.leaf = p.leaf
 WHERE d.subject IS NOT NULL

@@ -29,6 +29,8 @@ class Published:
     position: int
     public: Path
     private: Path
+    superseded_by: str | None = None
+    """The release that took its place; None while it stands."""
 
     @property
     def said(self) -> Mapping[str, Any]:
@@ -62,20 +64,33 @@ class Published:
         """What every page says of a release."""
         return {
             "id": self.id, "as_of": self.as_of.isoformat(), "purpose": self.job["purpose"],
-            "recipient": self.job["recipient"], "model": self.job["model"] or None,
+            "recipient": self.job["recipient"], "model": self.job["model"] or None, "superseded_by": self.superseded_by,
         }  # fmt: skip
 
 
 def releases(ws: Workspace) -> Sequence[Published]:
     """The published releases, oldest first; those whose private part is not here are nobody's to be told from."""
-    found = []
+    found, later = [], {one["release"]: one["superseded_by"] for one in ws.ledger.retirements()}
     for entry in ws.ledger.releases():
         name = str(entry["id"])
         public, private = ws.folder / str(entry["public"]) / name, ws.private / name
         if (public / "manifest.json").is_file() and (private / "decisions").is_dir():
             moment = datetime.fromisoformat(str(entry["as_of"]))
-            found.append(Published(name, moment, int(entry["position"]), public, private))
+            found.append(Published(name, moment, int(entry["position"]), public, private, later.get(name)))
     return found
+
+
+def line(found: Sequence[Published], of: Published) -> Sequence[Published]:
+    """A release with those whose place it took and those that took its place, as far as they are here, oldest first."""
+    before = {one.superseded_by: one for one in found if one.superseded_by is not None}
+    after = {one.id: one for one in found}
+    first = of
+    while first.id in before:
+        first = before[first.id]
+    whole = [first]
+    while (later := after.get(whole[-1].superseded_by or "")) is not None:
+        whole.append(later)
+    return whole
 
 
 def _words(file: Any, places: Mapping[int | None, int]) -> Iterator[tuple[int, str | None]]:

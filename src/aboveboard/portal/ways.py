@@ -39,6 +39,8 @@ MEMBERS = (
     Way("/used/{release}/{number}/proof.json", "Proof", used.proof, _MEMBER),
     Way("/withdraw", "Withdraw", withdraw.show, _MEMBER, menu="member"),
     Way("/withdraw", "Withdraw", withdraw.stop, _MEMBER, ("POST",)),
+    Way("/withdraw/item", "Withdraw", withdraw.take_out, _MEMBER, ("POST",)),
+    Way("/withdraw/certificates/{release}", "Certificate", withdraw.certificate, _MEMBER),
     Way("/records", "My records", records.show, _MEMBER, menu="member"),
     Way("/records/receipts/{position}", "Receipt", records.receipt, _MEMBER),
     Way("/records/export", "Export", records.export, _MEMBER),

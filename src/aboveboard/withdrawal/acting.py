@@ -241,6 +241,13 @@ def certificate(ws: Workspace, id: str, to: Path) -> Mapping[str, Any]:
 
     Raises ReleaseError where the release took no other's place.
     """
+    found = certified(ws, id)
+    disk.place(to, found.data())
+    return found.said
+
+
+def certified(ws: Workspace, id: str) -> Certificate:
+    """The certificate of the withdrawals that a release carried out. Raises ReleaseError where it took no other's place."""
     ws.evidence.follow()
     for entry in ws.ledger.entries_of(statement.WITHDRAWAL):
         document = ws.evidence.log.statement(entry.digest)
@@ -248,8 +255,7 @@ def certificate(ws: Workspace, id: str, to: Path) -> Mapping[str, Any]:
         inclusion = ws.evidence.log.inclusion(entry.place, extra=entry.data, signed=signed)
         found = Certificate(document, str(ws.evidence.log.signer.key), inclusion, _entered(entry.data))
         if found.said["after"]["release"] == id:
-            disk.place(to, found.data())
-            return found.said
+            return found
     raise ReleaseError(
         f"`{id}` took the place of no release", hint="`aboveboard withdrawals --all` names those that did"
     )

@@ -7,7 +7,7 @@ one that was judged behind it, or was looked at and nothing had to leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -109,10 +109,17 @@ class Withdrawal:
         }
 
 
-def board(ws: Workspace, *, everything: bool = False, subject: str | None = None) -> list[Withdrawal]:
+Holds = Callable[[str, Event], bool]
+"""Whether a release (its id) holds what an event is about."""
+
+
+def board(
+    ws: Workspace, *, everything: bool = False, subject: str | None = None, holds: Holds | None = None
+) -> list[Withdrawal]:
     """The open withdrawals (``everything``: all that ever touched a release), oldest first.
 
-    ``subject``: only those of one person.
+    ``subject``: only those of one person. ``holds`` says in the place of the private index which releases an event touches: a
+    person may be told of less than is there.
     """
     releases = every_release(ws)
     retired = {str(one["release"]): one for one in ws.ledger.retirements()}
@@ -125,7 +132,7 @@ def board(ws: Workspace, *, everything: bool = False, subject: str | None = None
         if gone is not None and not everything:
             continue
         upto = None if after is None else after.position
-        for event in _touching(ws, one, upto, subject):
+        for event in _touching(ws, one, upto, subject, holds):
             touching.setdefault(event.position, (event, []))[1].append(_of_event(ws, one, event, after, seen))
         for number, at, question in _questions(ws) if subject is None else ():
             inside = one.as_of < at and (after is None or after.as_of >= at)
@@ -152,9 +159,13 @@ def _with_notices(ws: Workspace, one: Withdrawal) -> Withdrawal:
     return replace(one, told=tuple(told))
 
 
-def _touching(ws: Workspace, one: Standing, upto: int | None, subject: str | None) -> list[Event]:
+def _touching(
+    ws: Workspace, one: Standing, upto: int | None, subject: str | None, holds: Holds | None
+) -> list[Event]:  # fmt: skip
     """The events behind a release that are about its use, of people who have a part in one of its rows."""
     said = [e for e in ws.ledger.withdrawing(one.position, upto) if subject in (None, e.subject) and covers(e, one.job)]
+    if holds is not None:
+        return [event for event in said if holds(one.id, event)]
     of_records = [event for event in said if event.type in RECORD_GONE]
     records = _records(ws, one, {str(event.value) for event in of_records})
     inside = _inside(ws, one, {event.subject for event in said if event.type not in RECORD_GONE})

@@ -14,13 +14,19 @@ CHROMIUM = os.environ.get("ABOVEBOARD_CHROMIUM", "") or shutil.which("chromium")
 """Where the browser is; empty where there is none."""
 
 
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """The address under which an application is served until the context ends."""
-    import uvicorn
-
+def bound() -> socket.socket:
+    """A free port of this machine: whoever signs in with a passkey has to know the address first."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    return listening
+
+
+@contextmanager
+def served(app: Any, listening: socket.socket | None = None) -> Iterator[str]:
+    """The address under which an application is served until the context ends; on a port that is bound already, or any."""
+    import uvicorn
+
+    listening = listening or bound()
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

@@ -19,7 +19,7 @@ def every_page(site: Site) -> list[tuple[str, str | None, str]]:
     filled = {"release": release, "number": "1", "version": "2023-09-29", "position": "1", "kind": "csv"}
     found: list[tuple[str, str | None, str]] = []
     for way in ways.WAYS:
-        files = ("capsule", "export", "proof", "receipts", "robots")
+        files = ("capsule", "certificates", "export", "proof", "receipts", "robots")
         if way.methods == ("GET",) and not any(word in way.path for word in files):
             who = (site.subject, way.roles[0]) if way.roles else (None, "member")
             found.append((way.path.format(**filled), *who))

@@ -12,13 +12,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from aboveboard import reasons
+from aboveboard import reasons, withdrawal, writing
 from aboveboard.choice import DENIES
 from aboveboard.errors import AboveboardError
 from aboveboard.policy import OnWithdrawal
 from aboveboard.portal.asking import Asked, Given, Moved, NotThere, Page, Unfit
 from aboveboard.portal.looks import Look, LooksError
 from aboveboard.portal.published import Published
+from aboveboard.withdrawal import Withdrawal
 
 LEAST, MOST_WORDS = 10, 500
 """Characters of a purpose: "because" is none, and a page is too much."""
@@ -79,16 +80,18 @@ def _trace(asked: Asked, look: Look) -> list[dict[str, Any]]:
 def _decisions(release: Published, record: str) -> list[dict[str, Any]]:
     import duckdb
 
-    files = str(release.private / "decisions" / "*.parquet")
+    decisions = writing.decided(release.private)
+    if decisions is None:
+        return []
     with duckdb.connect() as con:
-        rows = con.execute(_DECIDED, [files, record]).fetchall()
+        rows = con.execute(_DECIDED.format(decisions=decisions), [record]).fetchall()
     return [_decision(row) for row in rows]
 
 
 _DECIDED = """
 SELECT source, record_id, outcome, decisive, reasons_lo, reasons_hi, part_reasons_lo, part_reasons_hi, removed, clause,
   policy_at_collection, policy_now, collected_at, shared
-FROM read_parquet(?, union_by_name = true) WHERE record_id = ? ORDER BY source, ordinal
+FROM {decisions} WHERE record_id = ? ORDER BY source, ordinal
 """
 
 
@@ -115,29 +118,32 @@ def _reason(reason: reasons.Reason) -> dict[str, Any]:
 
 
 def withdrawals(asked: Asked) -> Page:
-    """Every no that no release has heard yet, with its deadline, and how many were heard; by position, never by person."""
+    """Every withdrawal that a standing release has not heard, the overdue first; with ``?closed=1`` those that are done too.
+
+    By its number, never by person, and no record is named.
+    """
     version = asked.tenant.ws.policy.in_force(asked.now)
-    does = version.on_withdrawal if version else OnWithdrawal()
-    found = asked.tenant.releases()
-    heard = found[-1].position if found else 0
-    table = asked.tenant.ws.ledger.snapshot().events_table().select(["position", "type", "purpose", "recorded_at"])
-    rows = [row for row in table.to_pylist() if row["type"] in DENIES]
-    waiting = [_waiting(row, does, asked.now) for row in rows if row["position"] > heard]
+    does, closed = version.on_withdrawal if version else OnWithdrawal(), asked.one("closed") == "1"
+    found = sorted(
+        withdrawal.board(asked.tenant.ws, everything=closed),
+        key=lambda one: (not one.is_overdue(asked.now), not one.is_open, one.deadline, one.number),
+    )
     return Page(
         "withdrawals.html",
         {
-            "deadline": does.deadline.says, "heard": len(rows) - len(waiting), "waiting": waiting[:SHOWN],
-            "waiting_in_all": len(waiting), "late": sum(one["late"] for one in waiting),
-            "latest": found[-1].document() if found else None,
+            "deadline": does.deadline.says, "closed": closed, "open": sum(one.is_open for one in found),
+            "overdue": sum(one.is_overdue(asked.now) for one in found), "in_all": len(found),
+            "withdrawals": [_withdrawal(one, asked.now) for one in found[:SHOWN]],
         },
     )  # fmt: skip
 
 
-def _waiting(row: dict[str, Any], does: OnWithdrawal, now: datetime) -> dict[str, Any]:
-    recorded = row["recorded_at"].replace(tzinfo=UTC)
-    due = does.deadline.after(recorded)
-    return {"position": row["position"], "type": row["type"], "purpose": row["purpose"],
-            "recorded_at": recorded.isoformat(), "due": due.isoformat(), "late": due < now}  # fmt: skip
+def _withdrawal(one: Withdrawal, now: datetime) -> dict[str, Any]:
+    """What the board says of one, without whose it is; a single record is its person's, and its id is left out."""
+    told = one.as_json(now)
+    told.pop("subject")
+    kind = one.said.partition(":")[0]
+    return {**told, "said": one.said if one.subject is None or kind in DENIES else kind}
 
 
 # --- the audit log ------------------------------------------------------------------------------------------------

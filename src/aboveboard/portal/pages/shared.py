@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from aboveboard.choice import Event, explicit, fold, sensitive
+from aboveboard.choice import Event, explicit, fold, record_key, sensitive, takes_out
 from aboveboard.policy import PolicyVersion
 from aboveboard.portal import choosing
 from aboveboard.portal.asking import Asked, Moved, StepUp
@@ -17,6 +17,7 @@ from aboveboard.portal.published import Published
 
 FRESH = timedelta(minutes=15)
 """How long a proof of who asks counts as fresh, for widening, exports and keys."""
+TAKES_OUT = "record_withdrawn"
 DONE = ("off", "choices", "notice", "withdraw", "same")
 """What may have been done: words of the query that the status region knows."""
 
@@ -77,13 +78,23 @@ def event(one: Event) -> dict[str, Any]:
         "position": one.position, "type": one.type, "category": one.category, "purpose": one.purpose,
         "recipient": one.recipient, "recorded_at": one.recorded_at.isoformat(),
         "effective_at": one.effective_at.isoformat(), "method": one.method, "actor": one.actor,
-        "older": bool(one.past_from or one.past_to), "notice": one.notice, "language": one.language,
+        "record": one.value if one.type == TAKES_OUT else None, "older": bool(one.past_from or one.past_to),
+        "notice": one.notice, "language": one.language,
     }  # fmt: skip
+
+
+def taken_out(who: Person, item: Item) -> Event | None:
+    """The word by which a person took one item out, for good."""
+    named = record_key(item.source, item.record)
+    return next((event for event in who.events if event.type == TAKES_OUT and event.value == named), None)
 
 
 def denied(who: Person, release: Published, item: Item, now: datetime) -> bool:
     """Whether what they say today closes an item to what its release was built for."""
     job = release.job
+    one = taken_out(who, item)
+    if one is not None and takes_out(one, job["purpose"], job["recipient"]):
+        return True
     labels = item.categories or ("user",)
     said = explicit(who.events) if sensitive(labels) else who.events
     return any(fold(said, label, job["purpose"], job["recipient"], item.collected_at, now).denied for label in labels)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from aboveboard import reasons
@@ -19,12 +20,12 @@ from aboveboard.portal.asking import Asked, Given, NotThere, Page
 from aboveboard.portal.choosing import Person
 from aboveboard.portal.items import STATES, Item, Wanted
 from aboveboard.portal.pages import shared
-from aboveboard.portal.published import Published
+from aboveboard.portal.published import Published, line
 
 MOST = 25
 COLUMNS = (
     "number", "source", "record", "kind", "categories", "collected_at", "state", "outcome", "reason", "sentence", "clause",
-    "collected_under", "judged_under", "removed", "next",
+    "collected_under", "judged_under", "removed", "next", "left_with",
 )  # fmt: skip
 
 
@@ -34,6 +35,7 @@ def show(asked: Asked) -> Page:
     if not found:
         return Page("used.html", {"release": None, "releases": []})
     release, who, wanted = _release(asked), shared.who(asked), _wanted(asked)
+    now = line(found, release)[-1]
     held, after = release.items, _after(asked)
     page = held.page(who.subject, wanted, after, MOST)
     total = held.count(who.subject, wanted)
@@ -48,10 +50,11 @@ def show(asked: Asked) -> Page:
             "sources": [name for name, _ in held.tally(who.subject, wanted.state, "source")],
             "reasons": _reasons(held, who.subject, wanted.state),
             "total": total,
-            "items": [{**_told(asked, release, who, one), "words": words.get(one.number)} for one in page],
+            "items": [{**one, "words": words.get(one["number"])} for one in _every(asked, release, who, page)],
             "after": after,
             "next": page[-1].number if len(page) == MOST and _more(held, who.subject, wanted, page[-1]) else None,
             "latest": release.id == found[-1].id,
+            "stands": None if now.id == release.id else now.document(),
             "fixed_reasons": reasons.OTHER_PEOPLE,
         },
     )
@@ -65,8 +68,9 @@ def one(asked: Asked) -> Page:
     """One item of a release, with everything that is said of it and the commands that check it."""
     release, item = _named(asked)
     who = shared.who(asked)
-    words = release.words([item])
-    told = {**_told(asked, release, who, item), "words": words.get(item.number)}
+    [told] = _every(asked, release, who, [item])
+    told["words"] = release.words([item]).get(item.number)
+    word = shared.taken_out(who, item)
     codes = [] if item.state == "shared" else reasons.in_order(item.codes)
     return Page(
         "item.html",
@@ -74,6 +78,8 @@ def one(asked: Asked) -> Page:
             "release": release.document(), "item": told,
             "reasons": [_reason(code) for code in codes],
             "proof": item.state == "used", "other_people": reasons.OTHER_PEOPLE,
+            "taken_out": word and shared.event(word), "certificate": _certified(asked, told.get("left_with")),
+            "done": shared.done(asked),
         },
     )  # fmt: skip
 
@@ -105,7 +111,7 @@ def export(asked: Asked) -> Given:
     shared.fresh(asked)
     release, who = _release(asked), shared.who(asked)
     wanted = _wanted(asked) if asked.one("state") else None
-    found = (_told(asked, release, who, item) for item in release.items.all(who.subject, wanted))
+    found = _in_blocks(asked, release, who, release.items.all(who.subject, wanted))
     kind = asked.path["kind"]
     if kind not in ("jsonl", "csv"):
         raise NotThere
@@ -117,7 +123,37 @@ def export(asked: Asked) -> Given:
 # --- one item -----------------------------------------------------------------------------------------------------
 
 
-def _told(asked: Asked, release: Published, who: Person, item: Item) -> dict[str, Any]:
+def _in_blocks(asked: Asked, release: Published, who: Person, found: Iterator[Item]) -> Iterator[dict[str, Any]]:
+    while block := list(islice(found, items.BATCH)):
+        yield from _every(asked, release, who, block)
+
+
+def _every(asked: Asked, release: Published, who: Person, found: Sequence[Item]) -> list[dict[str, Any]]:
+    """Items of one release as their person may be told them, and with which release each left."""
+    left = _left(line(asked.tenant.releases(), release), who.subject, [one for one in found if one.state != "shared"])
+    return [_told(asked, release, who, one, left.get((one.source, one.record))) for one in found]
+
+
+def _left(whole: Sequence[Published], subject: str, found: Sequence[Item]) -> Mapping[tuple[str, str], str]:
+    """For each of these items that left a line of releases, the one that it left with: that is the first without it."""
+    if len(whole) < 2 or not found:
+        return {}
+    left: dict[tuple[str, str], str] = {}
+    before: Set[tuple[str, str]] = frozenset()
+    for one in whole:
+        now = one.items.used(subject, [item.record for item in found])
+        left |= dict.fromkeys(before - now, one.id)
+        before = now
+    return {item: name for item, name in left.items() if item not in before}
+
+
+def _certified(asked: Asked, release: str | None) -> str | None:
+    """The release whose certificate says that an item left, where there is one."""
+    found = asked.tenant.releases()
+    return release if any(one.superseded_by == release for one in found if release is not None) else None
+
+
+def _told(asked: Asked, release: Published, who: Person, item: Item, left: str | None) -> dict[str, Any]:
     """An item as its person may be told it."""
     known = {
         "number": item.number, "source": item.source, "record": item.record, "kind": item.kind,
@@ -131,6 +167,7 @@ def _told(asked: Asked, release: Published, who: Person, item: Item) -> dict[str
     clause = next((c for c in version.clauses if c.id == item.clause), None) if version else None
     return {
         **known,
+        "left_with": left,
         "outcome": item.outcome,
         "reason": reason and reason.code, "sentence": reason and reason.sentence, "remedy": reason and reason.remedy,
         "law": (reason and reason.law) or None,
@@ -140,7 +177,7 @@ def _told(asked: Asked, release: Published, who: Person, item: Item) -> dict[str
         "removed": item.removed,
         "purpose": release.job["purpose"], "model": release.job["model"] or None,
         "receipt": _receipt(release, who, item),
-        "next": _next(asked, release, who, item),
+        "next": "left" if left and item.state == "used" else _next(asked, release, who, item),
     }  # fmt: skip
 
 
@@ -158,7 +195,10 @@ def _receipt(release: Published, who: Person, item: Item) -> int | None:
 
 
 def _next(asked: Asked, release: Published, who: Person, item: Item) -> str:
-    """What becomes of it: ``withdrawn`` while the release was written, ``leaves`` with the next one, or ``stays`` as it is."""
+    """What becomes of it: ``withdrawn`` while the release was written, ``leaves`` with the next one, or ``stays`` as it is.
+
+    One that left already, because another release took the place of this one, is ``left``.
+    """
     if item.state != "used":
         return "stays"
     if item.withdrawn:
@@ -182,9 +222,10 @@ def _reasons(held: items.Items, subject: str, state: str) -> list[dict[str, Any]
 
 
 def _release(asked: Asked) -> Published:
-    """The release of the path or query, or the newest."""
+    """The release of the path or query, or the newest that stands."""
     found, name = asked.tenant.releases(), asked.path.get("release") or asked.one("release")
-    for release in found if name is not None else found[-1:]:
+    standing = [one for one in found if one.superseded_by is None]
+    for release in found if name is not None else (standing or found)[-1:]:
         if name in (None, release.id):
             return release
     raise NotThere

@@ -1,23 +1,29 @@
-"""M5, Withdraw or object: one button a purpose and one for everything, no reason asked, and what becomes of it, followed.
+"""M5, Withdraw or object: one button a purpose and one for everything, one item alone, no reason asked, and what becomes of it.
 
-What is said is true today: it counts at once, leaves the next release by the policy's deadline, and what went out before is
-listed. Rewriting releases and retraining models is the withdrawal's own work; this page follows what the ledger and the
-releases show of it.
+Each no is followed as `aboveboard.withdrawal` works it out, from the moment it counts to the certificate of the release that
+took another's place. INVARIANT: what is followed are a person's items that have nobody else in them, as the read model has
+them: whether a shared one was ever in would tell what somebody else chose (docs/adr/0020).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from aboveboard import affected, choice, withdrawal
 from aboveboard.choice import DENIES, Event
 from aboveboard.policy import OnWithdrawal
 from aboveboard.portal import choosing
-from aboveboard.portal.asking import Asked, Moved, Page, Unfit
+from aboveboard.portal.asking import Asked, Given, Moved, NotThere, Page, Unfit
+from aboveboard.portal.choosing import Person
+from aboveboard.portal.items import Item, Wanted
 from aboveboard.portal.pages import shared
 from aboveboard.portal.published import Published
+from aboveboard.withdrawal import Withdrawal
 
 EVERYTHING = "everything"
+_FOLLOWED = DENIES | {shared.TAKES_OUT}
 
 
 def show(asked: Asked) -> Page:
@@ -26,7 +32,9 @@ def show(asked: Asked) -> Page:
     version = asked.tenant.ws.policy.in_force(asked.now)
     does = version.on_withdrawal if version else OnWithdrawal()
     found = asked.tenant.releases()
-    said = [event for event in reversed(who.events) if event.type in DENIES]
+    known = {one.id: one for one in found}
+    board = _board(asked)
+    said = [event for event in reversed(who.events) if event.type in _FOLLOWED]
     held = {release.id: release.items.counts(who.subject)["used"] for release in found}
     return Page(
         "withdraw.html",
@@ -37,8 +45,9 @@ def show(asked: Asked) -> Page:
             "everything": all(choosing.is_off(who, purpose, asked.now) for purpose in choosing.EVERYTHING),
             "does": {"deadline": does.deadline.says, "releases": does.releases, "models": does.models,
                      "recipients": does.recipients},
-            "timeline": [_followed(event, does, found, held, asked) for event in said],
+            "timeline": [_followed(event, board.get(event.position), known, asked.now) for event in said],
             "delivered": [{**one.document(), "items": held[one.id]} for one in reversed(found) if held[one.id]],
+            "models": _models(asked, found, who),
             "done": shared.done(asked),
         },
     )  # fmt: skip
@@ -54,24 +63,122 @@ def stop(asked: Asked) -> Moved:
     return shared.recorded(asked, "/withdraw", events, "withdraw")
 
 
+def take_out(asked: Asked) -> Moved:
+    """Take one item out, for good and for every purpose. It is this person's own, or it is not there."""
+    name, number = asked.said("release"), asked.said("number") or ""
+    release = next((one for one in asked.tenant.releases() if one.id == name), None)
+    fits = number.isascii() and number.isdigit() and len(number) < 12
+    item = release.items.one(asked.subject, int(number)) if release is not None and fits else None
+    if release is None or item is None:
+        raise NotThere
+    known = shared.taken_out(shared.who(asked), item)
+    event = Event(
+        subject=asked.subject, type=shared.TAKES_OUT, recorded_at=asked.now, effective_at=asked.now,
+        method=choosing.METHOD, language=asked.words.tag, value=choice.record_key(item.source, item.record),
+    )  # fmt: skip
+    return shared.recorded(asked, f"/used/{release.id}/{item.number}", [] if known else [event], "withdraw")
+
+
+def certificate(asked: Asked) -> Given:
+    """The certificate of a release that took the place of one with items of this person; it names nobody."""
+    name = asked.path["release"]
+    found = [one for one in asked.tenant.releases() if one.superseded_by == name]
+    if not any(one.items.counts(asked.subject)["used"] for one in found):
+        raise NotThere
+    made = withdrawal.certified(asked.tenant.ws, name)
+    return Given(f"{name}.certificate.json", "application/json", [made.data()])
+
+
 def _purposes(asked: Asked) -> Sequence[str]:
     """The purposes that somebody can say no to, as the policies name them."""
     found = choosing.switches(asked.tenant.ws.policy, asked.now)
     return list(dict.fromkeys(one.purpose for one in found if not one.fixed))
 
 
-def _followed(
-    event: Event, does: OnWithdrawal, found: Sequence[Published], held: dict[str, int], asked: Asked
-) -> dict[str, Any]:
-    """Where one no stands: recorded, counted from, out of the next release, and what went out before it."""
-    after = next((release for release in found if release.position >= event.position), None)
-    before = [release for release in found if release.position < event.position and held[release.id]]
-    due = does.deadline.after(event.recorded_at)
-    late = after is None and bool(before) and due < asked.now
+# --- what became of it --------------------------------------------------------------------------------------------
+
+
+def _board(asked: Asked) -> Mapping[int, Withdrawal]:
+    """The withdrawals of this person that touched a release with an item of theirs alone, by their position in the ledger."""
+    found = {one.id: one for one in asked.tenant.releases()}
+
+    def holds(release: str, event: Event) -> bool:
+        return release in found and _held(found[release], event) > 0
+
+    every = withdrawal.board(asked.tenant.ws, everything=True, subject=asked.subject, holds=holds)
+    return {int(one.number.removeprefix("e")): one for one in every}
+
+
+def _held(release: Published, event: Event) -> int:
+    """How many of the items that an event is about are in a release: one, or whatever its person has there."""
+    if event.type != shared.TAKES_OUT:
+        return release.items.counts(event.subject)["used"]
+    source, _, record = (event.value or "").partition("/")
+    return int((source, record) in release.items.used(event.subject, [record]))
+
+
+def _followed(event: Event, one: Withdrawal | None, known: Mapping[str, Published], now: datetime) -> dict[str, Any]:
+    """Where one no stands, state by state, and in which releases it found something."""
+    if one is None:
+        return {
+            **shared.event(event),
+            "state": "nothing_out",
+            "due": None,
+            "states": [],
+            "releases": [],
+            "recipients": [],
+        }
+    told = one.as_json(now)
     return {
         **shared.event(event),
-        "due": due.isoformat(),
-        "state": "heard" if after else "late" if late else "waiting" if before else "nothing_out",
-        "heard_by": after.document() if after else None,
-        "went_out": [{**release.document(), "items": held[release.id]} for release in before],
+        "due": told["deadline"],
+        "state": _state(one, now),
+        "states": [{"state": name, "at": at and at.isoformat()} for name, at, _ in one.states()],
+        "releases": [
+            {**known[each.id].document(), "items": _held(known[each.id], event), **each.as_json()}
+            for each in one.releases
+        ],
+        "recipients": told["recipients"],
     }
+
+
+def _state(one: Withdrawal, now: datetime) -> str:
+    """Where it stands, in one word; ``kept`` where the policy leaves releases as they are."""
+    if one.is_open:
+        return "overdue" if one.is_overdue(now) else "open"
+    if any(each.state == "kept" for each in one.releases):
+        return "kept"
+    return "closed" if one.notified_at is not None else "telling"
+
+
+# --- which models saw it ------------------------------------------------------------------------------------------
+
+
+def _models(asked: Asked, found: Sequence[Published], who: Person) -> list[dict[str, Any]]:
+    """The models that saw items of theirs, and whether one saw what was taken out since: then it is flagged, where the
+    policy marks or retrains models. By the rows that have nobody else in them, and no others."""
+    ws, used, gone = asked.tenant.ws, dict[str, bytes](), dict[str, bytes]()
+    for release in found:
+        leaves = list(_leaves(asked, release, who))
+        used[release.id] = b"".join(leaf for leaf, _ in leaves)
+        gone[release.id] = b"".join(leaf for leaf, out in leaves if out)
+    saw = affected.by_rows(ws, {name: each for name, each in used.items() if each}).models
+    out = {one.model for one in affected.by_rows(ws, {name: each for name, each in gone.items() if each}).models}
+    version = ws.policy.in_force(asked.now)
+    marks = version is not None and version.on_withdrawal.models != "none"
+    return [
+        {"model": one.model, "releases": sorted(one.saw.releases), "exact": one.saw.exact, "state": one.state,
+         "saw_withdrawn": one.model in out, "flagged": marks and one.state == "in use" and one.model in out}
+        for one in saw
+    ]  # fmt: skip
+
+
+def _leaves(asked: Asked, release: Published, who: Person) -> Iterator[tuple[bytes, bool]]:
+    """The leaf of each item that is in a release, and whether it was withdrawn since."""
+    for item in release.items.all(who.subject, Wanted("used")):
+        if item.leaf is not None:
+            yield item.leaf, _out(asked, release, who, item)
+
+
+def _out(asked: Asked, release: Published, who: Person, item: Item) -> bool:
+    return item.withdrawn or shared.denied(who, release, item, asked.now)
