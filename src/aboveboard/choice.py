@@ -230,6 +230,12 @@ def record_key(source: str, record_id: str) -> str:
     return f"{source}/{record_id}"
 
 
+def named_by(event: Event) -> tuple[str, str]:
+    """The record that an event takes out, as ``record_key`` gives it: with its source, and where nobody knows the source."""
+    value = event.value or ""
+    return value, record_key("", value.partition("/")[2])
+
+
 def takes_out(event: Event, purpose: str, recipient: str) -> bool:
     """Whether an event takes one record of its subject out of this use. It is for good: no later yes brings it back."""
     if event.type != "record_withdrawn":

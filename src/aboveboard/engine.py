@@ -196,10 +196,12 @@ class Session(AbstractContextManager["Session"]):
         self.make("records_taken", _TAKEN.format(as_of=moment(self.gate.as_of)))
         listed = self.gate.listed
         if isinstance(listed, frozenset):
-            self.load("records_listed", _rows([{"source": s, "record_id": r} for s, r in listed], _LISTED))
+            self.load("names_listed", _rows([{"source": s, "record_id": r} for s, r in listed], _LISTED))
         else:
             named: Listed = listed  # type: ignore[assignment]
-            self.make("records_listed", named.query())
+            self.make("names_listed", named.query())
+        # A record whose source nobody knows may be one of them.
+        self.make("records_listed", "FROM names_listed UNION SELECT '' AS source, record_id FROM names_listed")
         return any(self.count(table) for table in ("records_taken", "records_listed"))
 
     def _taken_scopes(self) -> Iterator[Row]:
@@ -428,12 +430,15 @@ _SMALL: Mapping[str, Mapping[str, str]] = {
 _TAKEN_SCOPES = {"purpose": "VARCHAR", "recipient": "VARCHAR"}
 _LISTED = {"source": "VARCHAR", "record_id": "VARCHAR"}
 _TAKEN = """
-SELECT e.subject, e.value AS record, CASE WHEN bool_or(e.verified) THEN 2 ELSE 1 END AS taken_out
-FROM events AS e
-JOIN taken_scopes AS s
-  ON s.purpose IS NOT DISTINCT FROM e.purpose AND s.recipient IS NOT DISTINCT FROM e.recipient
-WHERE e.type = 'record_withdrawn' AND e.recorded_at <= {as_of}
-GROUP BY e.subject, e.value
+SELECT subject, record, CASE WHEN bool_or(verified) THEN 2 ELSE 1 END AS taken_out
+FROM (
+  SELECT e.subject, e.verified, unnest([e.value, substr(e.value, instr(e.value, '/'))]) AS record
+  FROM events AS e
+  JOIN taken_scopes AS s
+    ON s.purpose IS NOT DISTINCT FROM e.purpose AND s.recipient IS NOT DISTINCT FROM e.recipient
+  WHERE e.type = 'record_withdrawn' AND e.recorded_at <= {as_of}
+)
+GROUP BY subject, record
 """
 """``choice.takes_out`` for everybody."""
 _ELSEWHERE = {"scope_id": "INTEGER", "set_id": "INTEGER"}

@@ -178,6 +178,12 @@ class Gate:
         known = (*self.policy.embargoes, *self.undertakings)
         return tuple(e for e in known if e.concerns(self.job.purpose, self.job.recipient))
 
+    def names_one(self, record: Record) -> bool:
+        """Whether an undertaking names this record; where nobody knows its source, one of that id in any."""
+        if record.source or not isinstance(self.listed, frozenset):
+            return (record.source, record.id) in self.listed
+        return any(named == record.id for _, named in self.listed)
+
     def decide(self, record: Record) -> Decision:
         """The judgement of one record; see :func:`decide`."""
         return decide(record, self)
@@ -594,8 +600,8 @@ class _Account:
         job, self._taken = gate.job, dict[str, bool]()
         for event in self.events:
             if event.recorded_at <= gate.as_of and choice.takes_out(event, job.purpose, job.recipient):
-                record = event.value or ""
-                self._taken[record] = event.verified or self._taken.get(record, False)
+                for record in choice.named_by(event):
+                    self._taken[record] = event.verified or self._taken.get(record, False)
 
     def took_out(self, record: Record) -> bool | None:
         """Whether the subject took this record out of such a use; None where nobody has verified that they did."""
@@ -732,7 +738,7 @@ class _Case:
                 record.kind, record.origin, record.source, record.language, record.licence, record.upstream,
                 record.lifecycle, record.integrity, record.duplicate, record.edition,
                 record.subject is not None, record.parts is not None,
-                (record.source, record.id) in gate.listed, self.primary.account.took_out(record),
+                gate.names_one(record), self.primary.account.took_out(record),
             )
         )  # fmt: skip
 

@@ -19,7 +19,8 @@ COLUMNS = ("source", "record_id")
 
 @dataclass(frozen=True)
 class Listed:
-    """Every record that one of some lists names: ``(source, record_id) in listed``, and a query for an engine."""
+    """Every record that one of some lists names: ``(source, record_id) in listed``, and a query for an engine. A record whose
+    source nobody knows (an empty one) is named where one of that id is."""
 
     files: tuple[Path, ...]
 
@@ -36,7 +37,8 @@ class Listed:
         import pyarrow.parquet as pq
 
         tables = [pq.read_table(file, columns=list(COLUMNS)) for file in self.files]
-        return frozenset(pair for one in tables for pair in zip(*(one[c].to_pylist() for c in COLUMNS), strict=True))
+        named = {pair for one in tables for pair in zip(*(one[c].to_pylist() for c in COLUMNS), strict=True)}
+        return frozenset(named | {("", id) for _, id in named})
 
 
 def listed(folder: Path, digests: Iterable[str]) -> Listed | frozenset[tuple[str, str]]:
