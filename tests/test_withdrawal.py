@@ -237,6 +237,30 @@ def test_another_spelling_is_no_second_person(site: Path) -> None:
             assert withdrawal.ask(ws, asked, plan, spelt).number is None
 
 
+@pytest.mark.parametrize("room", ["releases", "private"])
+def test_a_release_that_cannot_be_rewritten_is_not_passed_over(site: Path, room: str) -> None:
+    [public] = (site / "releases").iterdir()
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        (site / room / public.name).rename(site / "elsewhere")
+        assert [one.is_open for one in withdrawal.board(ws)] == [True]
+    assert "is not here" in ran("withdrawals", "run", "-w", site, code=1).stdout
+    (site / "elsewhere").rename(site / room / public.name)
+    ran("withdrawals", "run", "-w", site)
+    assert "No withdrawal is open" in ran("withdrawals", "-w", site).stdout
+
+
+def test_a_policy_that_keeps_releases_keeps_no_erased_person(site: Path) -> None:
+    file = site / "policies" / "small" / "2020-01-01" / "policy.toml"
+    file.write_text(file.read_text() + '[on_withdrawal]\nreleases = "keep"\n')
+    dry = document("withdraw", "u4", "-w", site)
+    assert "kept as they are" in ran("withdraw", "u4", "-w", site, "--confirm", dry["digest"]).stdout
+    with at_work(site) as ws:
+        assert withdrawal.board(ws) == []
+        ws.ledger.append(said("u3", "suppressed"))
+        assert [one.subject for one in withdrawal.board(ws)] == ["u3"]
+
+
 def test_who_comes_second_has_not_failed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs at once: both find the same release open, and one of them is first."""
     from aboveboard.withdrawal import acting

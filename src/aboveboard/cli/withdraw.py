@@ -311,9 +311,9 @@ def _recorded(
     if carried:
         lines.append(_carried_words(carried))
     elif any(one.leaving for one in plans):
-        lines.append(
-            f"Standing releases are rewritten by {plans[0].deadline:%Y-%m-%d %H:%M} UTC: `aboveboard withdrawals run`."
-        )
+        by = f"are rewritten by {plans[0].deadline:%Y-%m-%d %H:%M} UTC: `aboveboard withdrawals run`."
+        keeps = plans[0].does.releases == "keep"
+        lines.append(f"Standing releases {_RELEASES['keep'] + '.' if keeps else by}")
     lines.append(f"The signed receipt: {to}" if to is not None else receipts[0].decode())
     return "\n".join(lines)
 

@@ -152,8 +152,13 @@ def carry_out(ws: Workspace, *, clock: Clock = now, progress: Progress | None = 
         release.finish(ws.ledger, ws.private.resolve(), ws.evidence)  # what was committed and not yet published
     open_ones = board(ws)
     touched = {each.id for one in open_ones for each in one.releases if each.state == OPEN}
-    done = (_carry_out(ws, one, open_ones, clock, progress) for one in standing(ws) if one.id in touched)
+    here = [one for one in standing(ws) if one.id in touched]
+    done = [_carry_out(ws, one, open_ones, clock, progress) for one in here]
+    done += [Carried(id, failed=_AWAY) for id in sorted(touched - {one.id for one in here})]
     return [one for one in done if not (one.failed and _was_superseded(ws, one.release))]
+
+
+_AWAY = "its public or its private part is not here (bring both back from your backup: nothing can leave it until then)"
 
 
 def _was_superseded(ws: Workspace, id: str) -> bool:

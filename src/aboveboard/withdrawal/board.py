@@ -18,7 +18,7 @@ from aboveboard.policy import OnWithdrawal
 from aboveboard.retraction import Question, parse
 from aboveboard.rewriting import LINKS
 from aboveboard.suppression import ERASED
-from aboveboard.withdrawal.planning import Standing, covers, every_release, terms
+from aboveboard.withdrawal.planning import Standing, covers, remembered, terms
 from aboveboard.workspace import Workspace
 
 OPEN, KEPT, DONE = "open", "kept", "done"
@@ -121,7 +121,7 @@ def board(
     ``subject``: only those of one person. ``holds`` says in the place of the private index which releases an event touches: a
     person may be told of less than is there.
     """
-    releases = every_release(ws)
+    releases = remembered(ws)
     retired = {str(one["release"]): one for one in ws.ledger.retirements()}
     touching: dict[int, tuple[Event, list[Release]]] = {}
     asked: dict[int, list[Release]] = {}
@@ -166,6 +166,8 @@ def _touching(
     said = [e for e in ws.ledger.withdrawing(one.position, upto) if subject in (None, e.subject) and covers(e, one.job)]
     if holds is not None:
         return [event for event in said if holds(one.id, event)]
+    if not one.private.is_dir():
+        return said  # INVARIANT: what nobody can look up counts as inside
     of_records = [event for event in said if event.type in RECORD_GONE]
     records = _records(ws, one, {str(event.value) for event in of_records})
     inside = _inside(ws, one, {event.subject for event in said if event.type not in RECORD_GONE})
@@ -208,7 +210,9 @@ def _of_event(
     ws: Workspace, one: Standing, event: Event, after: Standing | None, seen: Sequence[Mapping[str, Any]]
 ) -> Release:
     looked = [r["at"] for r in seen if r["release"] == one.id and r["position"] >= event.position]
-    return _state(ws, one, event.recorded_at, after, looked)
+    state = _state(ws, one, event.recorded_at, after, looked)
+    # What a no does is the policy's to say; an erasure is owed whatever it says (GDPR art. 17).
+    return replace(state, state=OPEN) if state.state == KEPT and event.type == "suppressed" else state
 
 
 def _of_question(

@@ -263,6 +263,12 @@ def every_release(ws: Workspace) -> list[Standing]:
     return [one for one in _standing(ws, ws.ledger.releases()) if one.private.is_dir()]
 
 
+def remembered(ws: Workspace) -> list[Standing]:
+    """Every release of which the private or the public part is here, standing or not, oldest first."""
+    found = _standing(ws, ws.ledger.releases())
+    return [one for one in found if one.private.is_dir() or (one.public / "manifest.json").is_file()]
+
+
 def _standing(ws: Workspace, entries: Iterable[Mapping[str, str | int]]) -> Iterator[Standing]:
     for entry in entries:
         public, private = release.places(entry, ws.private)
