@@ -48,7 +48,7 @@ def test_only_public_pages_without_sign_in(platform: Made) -> None:
         finally:
             served.terminate()
         said = served.communicate(timeout=60)[1]
-    assert f"http://127.0.0.1:{port}/" in said
+    assert f"http://localhost:{port}/" in said  # the name that passkeys belong to
     assert "GET" not in said  # nobody's visits are written down
 
 
