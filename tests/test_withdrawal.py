@@ -336,6 +336,7 @@ def test_an_unverified_request_holds_training_for_seven_days(site: Path) -> None
         with pytest.raises(LedgerError, match="a request for this account is open"):
             withdrawal.request(ws, "u3", method="form")
         withdrawal.request(ws, "u4", method="form")
+        assert withdrawal.board(ws, everything=True) == []  # what stands is left as it is
         later = [
             mainjob.build(ws, read_job(site / "job.toml"), clock=lambda late=late: start + late)
             for late in (DAY, 8 * DAY)

@@ -163,7 +163,9 @@ def _touching(
     ws: Workspace, one: Standing, upto: int | None, subject: str | None, holds: Holds | None
 ) -> list[Event]:  # fmt: skip
     """The events behind a release that are about its use, of people who have a part in one of its rows."""
-    said = [e for e in ws.ledger.withdrawing(one.position, upto) if subject in (None, e.subject) and covers(e, one.job)]
+    # What nobody has verified keeps new use off, and takes nothing out of what stands: a stranger could ask it of anybody.
+    heard = [event for event in ws.ledger.withdrawing(one.position, upto) if event.verified]
+    said = [event for event in heard if subject in (None, event.subject) and covers(event, one.job)]
     if holds is not None:
         return [event for event in said if holds(one.id, event)]
     if not one.private.is_dir():

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.portal.browser.conftest import Site
 
+from aboveboard import withdrawal
+from aboveboard.choice import Event, record_key
 from aboveboard.portal import published, ways
+from aboveboard.portal.items import Item, Wanted
 
 DRESSES = [("light", "en"), ("dark", "en"), ("light", "ar-XB"), ("dark", "ar-XB")]
 
 
+def rewritten(site: Site) -> tuple[str, list[Item]]:
+    """Takes one item out and writes the release again, so that there is something to follow; the release before, what left."""
+    [before] = published.releases(site.ws)
+    item, *_ = before.items.page(site.subject, Wanted("used"))
+    now, named = datetime.now(UTC), record_key(item.source, item.record)
+    taken = Event(subject=site.subject, type="record_withdrawn", recorded_at=now, effective_at=now, value=named)
+    withdrawal.withdraw(site.ws, taken)
+    [carried] = withdrawal.carry_out(site.ws)
+    assert carried.superseded_by
+    after = published.releases(site.ws)[-1].items.all(site.subject)
+    return before.id, [one for one in after if (one.source, one.record) == (item.source, item.record)]
+
+
 def every_page(site: Site) -> list[tuple[str, str | None, str]]:
     """Every page as ``(path, subject, roles)``: a member's, an engineer's, a stranger's."""
+    first, left = rewritten(site)
     release = published.releases(site.ws)[-1].id
     filled = {"release": release, "number": "1", "version": "2023-09-29", "position": "1", "kind": "csv"}
     found: list[tuple[str, str | None, str]] = []
@@ -23,8 +41,18 @@ def every_page(site: Site) -> list[tuple[str, str | None, str]]:
         if way.methods == ("GET",) and not any(word in way.path for word in files):
             who = (site.subject, way.roles[0]) if way.roles else (None, "member")
             found.append((way.path.format(**filled), *who))
-    more = ["/used?state=unused", "/used?state=shared", "/policies/compare", "/nothing", "/?done=off&position=1"]
-    return [*found, *((path, site.subject, "member") for path in more), ("/", None, "member")]
+    gone, *_ = (f"/used/{release}/{one.number}" for one in left)
+    more = [
+        gone,
+        f"/used?release={first}",
+        "/used?state=unused",
+        "/used?state=shared",
+        "/policies/compare",
+        "/nothing",
+        "/?done=off&position=1",
+    ]
+    return [*found, *((path, site.subject, "member") for path in more), ("/", None, "member"),
+            ("/withdrawals?closed=1", site.subject, "privacy_engineer")]  # fmt: skip
 
 
 def axe() -> str:
