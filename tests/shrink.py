@@ -70,8 +70,12 @@ def _smaller_gates(gate: Gate) -> Iterator[Gate]:
     people: Any = gate.snapshot
     events = [event for rows in people.events.values() for event in rows]
     facts = [row for rows in people.facts.values() for row in rows]
-    yield from (replace(gate, snapshot=choice.people(some, facts)) for some in _without_one(events))
-    yield from (replace(gate, snapshot=choice.people(events, some)) for some in _without_one(facts))
+    yield from (
+        replace(gate, snapshot=choice.people(some, facts, gate.snapshot.suppressions)) for some in _without_one(events)
+    )
+    yield from (
+        replace(gate, snapshot=choice.people(events, some, gate.snapshot.suppressions)) for some in _without_one(facts)
+    )
     yield from (replace(gate, policy=policy) for policy in _smaller_policies(gate.policy))
     for name in gate.licences:
         yield replace(gate, licences={key: one for key, one in gate.licences.items() if key != name})
@@ -86,7 +90,7 @@ def _smaller_gates(gate: Gate) -> Iterator[Gate]:
             subject=event.subject, type=event.type, recorded_at=event.recorded_at, effective_at=event.recorded_at
         )
         for one in _harmless(event, plain, ("subject", "type", "recorded_at", "value")):
-            yield replace(gate, snapshot=choice.people(_with(events, place, one), facts))
+            yield replace(gate, snapshot=choice.people(_with(events, place, one), facts, gate.snapshot.suppressions))
 
 
 def _smaller_policies(policy: Policy) -> Iterator[Policy]:

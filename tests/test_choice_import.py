@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aboveboard.choice import TYPES, Event, fold
+from aboveboard import suppression
+from aboveboard.choice import RECORD_TYPES, TYPES, Event, fold
 from aboveboard.cli.choice import choice
 from aboveboard.errors import AboveboardError, LedgerError, SourceError, VocabularyError, WorkspaceError
 from aboveboard.ledger import ImportReport, Ledger, import_choices, periods, read_map
@@ -512,7 +513,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
         raise WorkspaceError("the workspace has no keys")  # a choice is recorded all the same
 
     def opened(_folder: str) -> Any:
-        return SimpleNamespace(ledger=Ledger.open(tmp_path / "ledger.db", lambda: NOW), receipt=unsigned)
+        ledger = Ledger.open(tmp_path / "ledger.db", lambda: NOW)
+        return SimpleNamespace(ledger=ledger, receipt=unsigned, gone=lambda: suppression.NONE)
 
     monkeypatch.setattr("aboveboard.workspace.open_workspace", opened)
     return lambda *words: CliRunner().invoke(choice, [str(word) for word in words])
@@ -540,7 +542,7 @@ def test_record_prints_a_receipt(run: Callable[..., Result]) -> None:
 
 
 def test_every_type_prints_as_a_sentence(run: Callable[..., Result]) -> None:
-    values = {"age_changed": "adult", "moved": "DE"}
+    values = {"age_changed": "adult", "moved": "DE", "record_withdrawn": "posts/1", **dict.fromkeys(RECORD_TYPES, "1")}
     for type in TYPES:
         extra = ("--value", values[type]) if type in values else ()
         assert run("record", "u1", type, *extra).exit_code == 0

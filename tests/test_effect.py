@@ -516,7 +516,7 @@ def test_what_was_made_of_several_peoples_records_is_not_told(tmp_path: Path) ->
     prepared = ready(tmp_path, gate(policy(SERVICE, TRAIN), [], "ann", "bob"), rows)
     made = effect.effect(prepared, "a", "b", CLAIMING, subject="ann", purposes=[GENERATIVE])
     assert (made.untold, the_cell(made, "author").tally.older) == (1, 1)
-    assert "1 records were made of several people's" in effecttext.sentences(made)
+    assert "1 record was made of several people's" in effecttext.sentences(made)
 
 
 # --- the command ------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ THEN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def _with(gate: Gate, events: list[Event], facts: list[Facts]) -> Gate:
-    return replace(gate, snapshot=choice.people(events, facts))
+    return replace(gate, snapshot=choice.people(events, facts, gate.snapshot.suppressions))
 
 
 def _others_flipped(gate: Gate, me: str) -> Gate:

@@ -21,7 +21,7 @@ from aboveboard.gate import Decision
 from aboveboard.plan import Plan
 
 flatten = import_module("aboveboard.ledger.flatten")  # the package hands on a function of the same name
-SEEDS = range(60)
+SEEDS = range(160)
 RECORDS = 200
 
 

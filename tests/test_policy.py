@@ -451,7 +451,9 @@ def _tables(page: str) -> dict[str, set[str]]:
 
 def test_the_page_names_every_key() -> None:
     source = Path(policy_module.__file__).read_text("utf-8")
-    nested = [set(re.findall(r'"(\w+)"', keys)) for keys in re.findall(r"refuse_unknown\(\{(.*?)\}\)", source)]
+    nested = [
+        set(re.findall(r'"(\w+)"', keys)) for keys in re.findall(r"refuse_unknown\(\{(.*?)\}\)", source, re.DOTALL)
+    ]
     known = [policy_module._VERSION_KEYS, policy_module._CLAUSE_KEYS, *nested]
     tables = _tables(PAGE.read_text("utf-8"))
     headings = [

@@ -34,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 KILLS = 50 if os.environ.get("CI") else 8
 
 WRITES = (
-    "staging", "quarantine", "accounts", "decisions", "openings", "part", "people", "data", "index", "rows", "subjects",
+    "staging", "quarantine", "links", "accounts", "decisions", "openings", "part", "people", "data", "index", "rows", "subjects",
     "first-seen", "salt", "commit", "log object", "README.md", "croissant.json", "tombstones.json", "manifest.json",
     "exact-counts.json", "entry", "log entries", "log tile", "log next", "log checkpoint", "proof", "publish private",
     "publish public",

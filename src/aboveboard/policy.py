@@ -673,9 +673,8 @@ def _commitment(row: _Table, zone: ZoneInfo) -> Commitment:
 
 
 def _embargo(row: _Table, zone: ZoneInfo) -> Embargo:
-    row.refuse_unknown(
-        {"id", "purposes", "regions", "collected_from", "collected_to", "source", "recipients", "kinds", "categories"}
-    )
+    row.refuse_unknown({"id", "purposes", "regions", "collected_from", "collected_to", "source", "recipients", "kinds",
+                        "categories"})  # fmt: skip
     return Embargo(
         id=row.text("id"),
         purposes=row.some("purposes", vocabulary.purpose),

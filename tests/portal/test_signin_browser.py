@@ -7,7 +7,6 @@ protocol (WebAuthn domain): internal, resident keys, the person verified and alw
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -24,13 +23,13 @@ pytest.importorskip("playwright", reason="a browser needs playwright")
 import uvicorn
 from playwright import sync_api
 from tests import small
+from tests.portal.browser.served import CHROMIUM, browsing
 
 from aboveboard.portal.signin import alone, codes
 from aboveboard.portal.signin.site import Site, site
 from aboveboard.portal.signin.store import store_of
 from aboveboard.workspace import Workspace, open_workspace
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 if not CHROMIUM and not os.environ.get("CI"):
     pytest.skip("no Chromium on this machine: apt-get install chromium", allow_module_level=True)
 
@@ -58,14 +57,12 @@ def served(tmp_path: Path) -> Iterator[tuple[Workspace, Site]]:
 @contextmanager
 def browser(**settings: Any) -> Iterator[Any]:
     """A page of a fresh browser, and what it complains of: a policy that is broken shows in its console."""
-    with sync_api.sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with browsing() as chromium:
         page = chromium.new_context(**settings).new_page()
         page.complaints = []
         page.on("console", lambda told: page.complaints.append(told.text) if _bad(told) else None)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         yield page
-        chromium.close()
 
 
 def _bad(told: Any) -> bool:

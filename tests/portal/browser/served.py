@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 CHROMIUM = os.environ.get("ABOVEBOARD_CHROMIUM", "") or shutil.which("chromium") or ""
@@ -38,14 +40,21 @@ def served(app: Any, listening: socket.socket | None = None) -> Iterator[str]:
         listening.close()
 
 
+@cache
+def playing() -> Any:
+    """What drives browsers, started once: a process can have no two of it."""
+    from playwright.sync_api import sync_playwright
+
+    started = sync_playwright().start()
+    atexit.register(started.stop)
+    return started
+
+
 @contextmanager
 def browsing() -> Iterator[Any]:
     """A browser without a window. In a container it has no sandbox of its own: it sees our pages only."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = playing().chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    try:
+        yield browser
+    finally:
+        browser.close()

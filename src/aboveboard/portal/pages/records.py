@@ -19,6 +19,7 @@ def show(asked: Asked) -> Page:
         {
             "events": [shared.event(event) for event in reversed(events)],
             "looks": _looks(asked),
+            "key": str(asked.tenant.ws.signer("receipt").key),
             "contact": told.get("contact"),
             "authority": told.get("authority"),
             "subject": asked.subject,
