@@ -194,6 +194,10 @@ def test_a_wrong_expectation_is_an_error(wrong: str, sentence: str, hint: str) -
         ('regime = { own = { unlisted = "maybe" } }', "regime `own` answers `unlisted` with `maybe`"),
         ('licence = { feed = { purpose = "analyse" } }', "unknown licence field `purpose`"),
         ('recrod = { kind = "post" }', "unknown key `recrod`"),
+        (
+            'record = { parts = [{ kind = "card", place = "field", start = 3 }] }',
+            "a part in a field of its own has a start or an end in the text",
+        ),
     ],
 )
 def test_a_wrong_case_is_an_error_that_names_it(table: str, sentence: str) -> None:

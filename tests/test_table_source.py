@@ -111,6 +111,16 @@ def test_a_part_that_may_lie_in_the_text_is_no_field_until_the_mapping_says_so(t
     assert places == [None] * 3 + ["field"] * 4 + [None] * 3 + ["field", "span"]
 
 
+@pytest.mark.parametrize("edge", ["start", "end"])
+def test_a_field_with_a_place_in_the_text_goes_to_quarantine(tmp_path, edge):
+    """It says two things of its words: that they stand beside the text, and where in the text they stand."""
+    tail = '[quarantine]\nmax_share = 1.0\n[[parts]]\nkind = "\'card\'"\nplace = "place"\n'
+    tail += f'{edge} = "CAST(edge AS INTEGER)"\n'
+    staged = stage(tmp_path, csv(tmp_path, "id,place,edge\na,field,\nb,field,3\nc,span,3\nd,,3\n"), tail=tail)
+    assert [row["record_id"] for row in rows(staged)] == ["a", "c", "d"]
+    assert [where[2] for where in bad(staged)] == ["a part in a field has a start or an end in the text"]
+
+
 # --- expressions --------------------------------------------------------------------------------------------
 
 

@@ -568,5 +568,7 @@ def _part_disturbed(rng: random.Random, record: Record) -> Record:
             {"source_state": None}, {"signals": (Signal(rng.choice(SIGNALS)),)}, {"start": -1}, {"content": None},
         ]
     )  # fmt: skip
+    if change in ({"start": -1}, {"end": 10_000}):
+        change = {"place": "span", **change}  # a field has neither (``Part`` refuses it)
     parts[place] = replace(parts[place], **change)  # type: ignore[arg-type]
     return replace(record, parts=tuple(parts))

@@ -46,6 +46,10 @@ class SourceError(AboveboardError):
     """An input that cannot be read: unsupported file, wrong mapping, too many malformed rows."""
 
 
+class RecordError(AboveboardError):
+    """A record, or a part of one, says two things that cannot both be so."""
+
+
 class LedgerError(AboveboardError):
     """A choice that cannot be recorded, or a ledger that cannot be opened."""
 

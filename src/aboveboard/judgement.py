@@ -614,6 +614,8 @@ def _part(row: Mapping[str, Any]) -> Part:
         listed = row.get(name)
         # A null in the list is somebody, or something, that nobody knows.
         fields[name] = None if listed is None else tuple(kind(**one) if one else kind(None, None) for one in listed)
+    if fields["place"] == "field" and not (fields["start"] is None and fields["end"] is None):
+        fields["place"] = None  # sources quarantine it; rows that were read before they did hold as they held
     return Part(**fields)
 
 

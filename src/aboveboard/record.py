@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from aboveboard.errors import RecordError
+
 
 @dataclass(frozen=True, slots=True)
 class Party:
@@ -34,8 +36,9 @@ class Part:
     """What the gates run over: one span, field or attachment with everything that decides about it.
 
     ``start`` and ``end`` are code points of the record's text; they and ``place`` are meaningful for parts other
-    than the main one. ``source_state`` says whether the record that these words come from still stands (``own``
-    where they come from no other record).
+    than the main one. A field stands beside the text: one with a start or an end raises RecordError, since nobody could
+    say whether its words are in the text too. ``source_state`` says whether the record that these words come from still
+    stands (``own`` where they come from no other record).
     """
 
     kind: str | None = "main"
@@ -50,6 +53,13 @@ class Part:
     start: int | None = None
     end: int | None = None
     content: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.place == "field" and not (self.start is None and self.end is None):
+            raise RecordError(
+                "a part in a field of its own has a start or an end in the text",
+                hint="`span` is what lies in the text, `field` what lies beside it; leave `place` out where nobody knows",
+            )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

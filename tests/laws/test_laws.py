@@ -115,10 +115,7 @@ def nulled(gate: Gate, record: Record) -> Iterator[Change]:
 
 
 def _part_nulled(part: Part) -> Iterator[tuple[str, Part]]:
-    # Not the start or end of a field: a field stands in no text, so having none is a statement, not a gap. One that
-    # claims a place contradicts itself and holds; taking the claim away leaves an ordinary field.
-    stated = ("start", "end") if part.place == "field" else ()
-    yield from ((f"no {f.name}", replace(part, **{f.name: None})) for f in fields(Part) if f.name not in stated)
+    yield from ((f"no {f.name}", replace(part, **{f.name: None})) for f in fields(Part))
     for name in ("categories", "labels"):
         values = getattr(part, name) or ()
         yield from ((f"{name} {n} unknown", replace(part, **{name: _but(values, n, None)})) for n in range(len(values)))

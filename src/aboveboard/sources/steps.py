@@ -175,9 +175,10 @@ def _staged_view(said: Mapping) -> str:
     places = ", ".join((*files.PLACE[:2], "__pos", "__len"))
     return f"""
         CREATE TEMP VIEW staged AS
-        SELECT * EXCLUDE (found_parts), CAST({_composed(said)} AS {record.PARTS}) AS parts FROM (
-            SELECT {places}, {_reason(said)} AS __reason, {canonical}, {_found_parts(said)} AS found_parts
-            FROM mapped)"""
+        SELECT * REPLACE ({_reason_of_parts(said)} AS __reason) FROM (
+            SELECT * EXCLUDE (found_parts), CAST({_composed(said)} AS {record.PARTS}) AS parts FROM (
+                SELECT {places}, {_reason(said)} AS __reason, {canonical}, {_found_parts(said)} AS found_parts
+                FROM mapped))"""
 
 
 def _defaults(said: Mapping) -> dict[str, str]:
@@ -213,6 +214,18 @@ def _reason(said: Mapping) -> str:
     ]
     cases.append("WHEN record_id.v IS NULL OR trim(record_id.v) = '' THEN '`record_id` is missing'")
     return f"CASE {' '.join(cases)} END"
+
+
+def _reason_of_parts(said: Mapping) -> str:
+    """As ``_reason``, for what only the composed parts show: a field with a place in the text is none (``record.Part``).
+
+    Asked only where a rule maps both: otherwise no part can say so.
+    """
+    if not any("place" in rule.fields and {"start", "end"} & rule.fields.keys() for rule in said.parts):
+        return "__reason"
+    wrong = 'p.place = \'field\' AND (p."start" IS NOT NULL OR p."end" IS NOT NULL)'
+    found = f"len(list_filter(parts, LAMBDA p: {wrong})) > 0"
+    return f"coalesce(__reason, CASE WHEN {found} THEN 'a part in a field has a start or an end in the text' END)"
 
 
 # --- parts --------------------------------------------------------------------------------------------------
