@@ -63,7 +63,7 @@ def read_at(folder: Path, reader: str, path: Path | Sequence[Path], **settings: 
     paths = [str(path)] if isinstance(path, Path) else [str(one) for one in path]
     quarantine = {"keep_going": settings.pop("keep_going", True)}
     said = {
-        "name": "export",
+        "name": settings.pop("name", "export"),
         "origin": settings.pop("origin", "first_party"),
         "reader": reader,
         "quarantine": quarantine,

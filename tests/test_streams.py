@@ -30,6 +30,7 @@ from aboveboard.record import Part, Record
 from aboveboard.relate import relate
 from aboveboard.sources import from_records
 from aboveboard.streams import Stream, import_stream
+from small import make
 from test_relate import PERMIT, gate, post, shown
 
 T = "2023-11-01T12:00:00Z"
@@ -351,3 +352,38 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(done.output)[0]["recorded"] == 1
     assert "user_protect" in run.invoke(doors, ["compliance", "table"]).output
+
+
+def test_events_among_payloads_are_told_taken_out_signed_and_imported(tmp_path: Path) -> None:
+    """The road from what a source says to what somebody vouches for, as a person walks it."""
+    home = make(tmp_path / "small")
+    (home / "x.toml").write_text('name = "x"\norigin = "first_party"\nreader = "x_api"\n[export]\npath = "payloads"\n')
+    settings = (
+        (home / "aboveboard.toml").read_text().replace('posts = "posts.toml"', 'posts = "posts.toml"\nx = "x.toml"')
+    )
+    (home / "aboveboard.toml").write_text(settings + '[streams.x]\nkind = "x"\nkey = "x.stream"\n')
+    (home / "x.stream").write_text("33" * 32)
+    (home / "x.stream").chmod(0o600)
+    (home / "payloads").mkdir()
+    events = [user("user_protect", "41"), user("user_unprotect", "42"), user("user_profile_modification", "43")]
+    (home / "payloads" / "e.jsonl").write_text(
+        "".join(json.dumps({"data": one}) + "\n" for one in [*events, events[0]])
+    )
+    run, ask, file = CliRunner(), ["-w", str(home)], str(home / "events.jsonl")
+
+    told = run.invoke(doors, ["release", "build", str(home / "job.toml"), "--audit", *ask])
+    assert told.exit_code == 0, told.output
+    assert "nobody vouches for 1 compliance events among the payloads of `x`" in told.output
+    assert "1 more lift" in told.output
+    assert "aboveboard compliance extract x --to" in told.output
+    done = run.invoke(doors, ["compliance", "extract", "x", "--to", file, *ask])
+    assert done.exit_code == 0, done.output
+    assert [json.loads(line) for line in Path(file).read_text().splitlines()] == events[:2]
+    assert run.invoke(doors, ["compliance", "import", file, "--stream", "x", *ask]).exit_code == 1
+    assert run.invoke(doors, ["compliance", "sign", file, "--stream", "x", *ask]).exit_code == 0
+    assert run.invoke(doors, ["compliance", "import", file, "--stream", "x", *ask]).exit_code == 0
+    with Ledger.open(home / "ledger.db") as ledger:
+        assert [one.type for who in ("41", "42") for one in ledger.events_of(who)] == ["protected", "unprotected"]
+    again = run.invoke(doors, ["release", "build", str(home / "job.toml"), "--audit", *ask])
+    assert "nobody vouches" not in again.output
+    assert list((home / "private").iterdir()) == []

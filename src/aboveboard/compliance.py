@@ -1,13 +1,15 @@
 """What compliance streams say, and what follows: one table for X, atproto and ActivityPub.
 
 A platform tells those who hold its data what happened to accounts and records afterwards: deleted, protected,
-suspended, withheld, edited, and back again. ``TABLE`` says of each event what the ledger then records, and what that
-does to older and to newer records; ``read`` turns one event into what is recorded. Pure: no I/O, no clock.
+suspended, withheld, edited, and back again. ``TABLE`` says of each event what the ledger then records, what that does
+to older and to newer records, and what is left of it where the event only lies among the payloads of a source; ``read``
+turns one event into what is recorded. Pure: no I/O, no clock.
 Specification: docs/formats/compliance.md, whose table is made from this one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +38,24 @@ class Rule:
     older: str
     newer: str
 
+    @property
+    def lifts(self) -> bool:
+        """Whether all it can say opens a door."""
+        return bool(self.types) and choice.OPENING.issuperset(self.types)
+
+    @property
+    def overheard(self) -> str:
+        """What follows where the event lies in a payload, for which nobody vouches (``OVERHEARD`` says where it does)."""
+        if self.kind not in OVERHEARD or not self.types:
+            return "nothing"
+        if self.about == "record":
+            return "held" if self.lifts else "the same"
+        return "nothing: it lifts" if self.lifts else "the same, until its lifting is imported"
+
+
+OVERHEARD = frozenset({"x"})
+"""Streams whose events readers find among the payloads of a source. INVARIANT: there an event says something of what came
+with it, which is this source's own word, and of nothing else; and nothing that lifts is heard."""
 
 _LATER = "judged on their own"
 _WAIT = "held: made before the restriction was lifted"
@@ -135,6 +155,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Overheard:
+    """An event that a reader found among payloads: as JSON, its ``digest``, and what it says."""
+
+    event: str
+    digest: str
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """One event as the ledger takes it: its id in the stream, the SHA-256 of what it says, and what is recorded for it."""
 
@@ -153,6 +182,26 @@ def read(kind: str, event: object) -> Line:
     if not isinstance(event, dict):
         raise Unreadable("it is no JSON object", hint="one event a line")
     return {"x": _x, "atproto": _atproto, "activitypub": _activitypub}[kind](event)
+
+
+def overheard(kind: str, event: Mapping[str, object], who: str | None) -> Overheard:
+    """One event among payloads. Where nobody can read more of it than the account ``who``, it closes as its kind does."""
+    rule = RULES[kind, next(iter(event))]
+    try:
+        told = read(kind, event).told
+    except Unreadable:
+        closes = who is not None and rule.about == "account" and rule.types and not rule.lifts
+        told = (Told(rule.types[0], who, None),) if closes else ()
+    return Overheard(_canonical(event), digest(event), told)
+
+
+def digest(event: object) -> str:
+    """SHA-256 of what an event says, whatever the order of its keys."""
+    return hashlib.sha256(_canonical(event).encode()).hexdigest()
+
+
+def _canonical(event: object) -> str:
+    return json.dumps(event, sort_keys=True, separators=(",", ":"))
 
 
 # --- X ----------------------------------------------------------------------------------------------------------
@@ -423,11 +472,13 @@ def _no_number(_word: str) -> object:
 def table() -> str:
     """The table as Markdown, as docs/formats/compliance.md shows it."""
     lines = [
-        "| stream | event | what the ledger records | reason | older records | newer records |",
-        "|---|---|---|---|---|---|",
+        "| stream | event | what the ledger records | reason | older records | newer records | in a payload |",
+        "|---|---|---|---|---|---|---|",
     ]
     for rule in TABLE:
         types = ", ".join(f"`{one}`" for one in rule.types) or "nothing"
         reason = f"`{rule.reason}`" if rule.reason else ""
-        lines.append(f"| {rule.kind} | `{rule.event}` | {types} | {reason} | {rule.older} | {rule.newer} |")
+        lines.append(
+            f"| {rule.kind} | `{rule.event}` | {types} | {reason} | {rule.older} | {rule.newer} | {rule.overheard} |"
+        )
     return "\n".join(lines)

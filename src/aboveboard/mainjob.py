@@ -26,13 +26,16 @@ from aboveboard.judgement import Judgement
 from aboveboard.keys import KINDS, Keys
 from aboveboard.layout import MAX_BITS
 from aboveboard.manifest import salted
-from aboveboard.relate import Related, relate
+from aboveboard.relate import Overheard, Related, relate
 from aboveboard.rewriting import Rewriting
 from aboveboard.sources import Staged, opening
 from aboveboard.sources.facts import FactsTable
+from aboveboard.sources.staged import told_events
 from aboveboard.workspace import JobFile, Workspace
 
 Clock = Callable[[], datetime]
+Note = Callable[[str], None]
+"""Told, in one sentence, what a person has to know beside the result."""
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how far it is, and of how many (None: nobody knows)."""
 
@@ -106,6 +109,7 @@ def prepared(
     progress: Progress | None = None,
     keys: Keys | None = None,
     workers: int = 1,
+    note: Note | None = None,
 ) -> Iterator[Prepared]:
     """Stage and relate all sources in a private folder, which is gone afterwards.
 
@@ -115,7 +119,27 @@ def prepared(
     chosen = _chosen(ws, sources or job.sources)
     known = ws.facts_at(facts) if facts is not None else ws.facts
     with related(ws, strict_files=strict_files, progress=progress) as (found, engine):
+        for name, heard in found.overheard.items():
+            if note is not None and (heard.closes or heard.lifts):
+                note(_overheard(name, heard))
         yield Prepared(ws, job.job, found, known, clock, engine, limit, chosen, keys, workers)
+
+
+def _overheard(source: str, found: Overheard) -> str:
+    lifting = f"; {found.lifts:,} more lift a restriction, which is not heard" if found.lifts else ""
+    return (
+        f"nobody vouches for {found.closes:,} compliance events among the payloads of `{source}`: they close doors for its own"
+        f" records in this build, and nowhere else{lifting}. To have them count everywhere: "
+        f"`aboveboard compliance extract {source} --to events.jsonl`, then sign and import that file"
+    )
+
+
+def extracted(ws: Workspace, source: str) -> list[str]:
+    """The compliance events among the payloads of a source, each once as JSON in their order; writes nothing that stays."""
+    [name] = _chosen(ws, [source])
+    with scratch_folder(ws.private) as scratch, release.in_plain_words():
+        staged = _stage(name, ws.sources[name], scratch / name, False, None)
+        return [] if staged.told is None else told_events(staged.told)
 
 
 @contextmanager
@@ -150,6 +174,7 @@ def build(
     workers: int = 1,
     clock: Clock = now,
     progress: Progress | None = None,
+    note: Note | None = None,
 ) -> release.Release:
     """Build and publish the release of a job; see ``release.build`` for what is promised.
 
@@ -158,7 +183,7 @@ def build(
     intake.refuse_lost(ws.private, kept(ws))
     with prepared(
         ws, job, sources=sources, facts=facts, limit=limit, strict_files=strict_files, clock=clock, progress=progress,
-        keys=ws.keys, workers=workers,
+        keys=ws.keys, workers=workers, note=note,
     ) as ready:  # fmt: skip
         told = None if progress is None else lambda done, total: progress("judging records", done, total)
         return release.build(

@@ -8,7 +8,7 @@ relation have no row and stand for themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Overheard:
+    """Events that nobody vouches for: how many close a door, which they do in their own source, and how many lift, which is
+    not heard."""
+
+    closes: int
+    lifts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Related:
     """Staged sources with their relations: what the engine judges. ``sets`` are the lists of labels that occur."""
 
@@ -30,6 +39,8 @@ class Related:
     sets: tuple[tuple[str | None, ...], ...]
     position: int = 0
     """Up to where the ledger was heard about records."""
+    overheard: Mapping[str, Overheard] = field(default_factory=dict)
+    """For each source with events among its payloads, how many the ledger has not heard from somebody who vouches for them."""
 
     @property
     def rows(self) -> int:
@@ -47,6 +58,7 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
     relations = folder / "relations.parquet"
     with engine.connect() as con:
         _hear(con, people or choice.people())
+        overheard = _overhear(con, sources)
         _stage(con, [shard for source in sources for shard in source.shards])
         for step in steps.read("relate"):
             make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
@@ -55,7 +67,7 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
         # Not all of what is staged stays as it is; a list too many costs less than telling them apart.
         sets = sorted({tuple(one) for view in ("staged", "owing") for one in label_sets(con, view)}, key=_in_words)
     position = people.position if people is not None else 0
-    return Related(tuple(sources), relations, tuple(sets), position)
+    return Related(tuple(sources), relations, tuple(sets), position, overheard)
 
 
 def _in_words(labels: Sequence[str | None]) -> list[str]:
@@ -74,10 +86,52 @@ def _hear(con: duckdb.DuckDBPyConnection, people: choice.Snapshot) -> None:
         f" WHERE type IN {texts(choice.RECORD_TYPES)} AND value IS NOT NULL AND ({heard})"
     )
     con.execute(
-        "CREATE TEMP TABLE geo_events AS SELECT subject, value AS upto, verified, effective_at AS since,"
+        "CREATE TEMP TABLE geo_events AS SELECT NULL::VARCHAR AS source, subject, value AS upto, verified, effective_at AS since,"
         " coalesce(regexp_full_match(value, '[1-9][0-9]*'), FALSE) AS digits FROM _events WHERE type = 'geo_scrubbed'"
     )
+    con.execute(
+        'CREATE TEMP TABLE heard AS SELECT subject, type, effective_at AS "at", value FROM _events'
+        " WHERE verified AND effective_verified AND method = 'stream'"
+    )
     con.unregister("_events")
+
+
+def _overhear(con: duckdb.DuckDBPyConnection, sources: Sequence[Staged]) -> Mapping[str, Overheard]:
+    """What events among the payloads of a source say of its accounts: the table ``account_events``, and more ``geo_events``.
+
+    INVARIANT: of this source's own records only, and nothing that lifts: nobody vouches for it (docs/adr/0021). What the
+    ledger heard from somebody who does, it alone says.
+    """
+    con.execute("CREATE TEMP TABLE account_events (source VARCHAR, subject VARCHAR, type VARCHAR)")
+    found = {}
+    for source in sources:
+        if source.told is not None:
+            con.execute(_UNHEARD, [str(source.told)])
+            con.execute(_ACCOUNTS, [source.name])
+            con.execute(_PLACES, [source.name])
+            [(closes, lifts)] = con.execute(_COUNTED).fetchall()
+            found[source.name] = Overheard(closes, lifts)
+    return found
+
+
+_UNHEARD = """
+CREATE OR REPLACE TEMP TABLE unheard AS
+SELECT t.* FROM read_parquet(?) AS t ANTI JOIN heard AS h
+  ON h.type = t.type AND h."at" = t."at" AND h.value IS NOT DISTINCT FROM t.value
+  AND (h.subject = t.subject OR starts_with(t.type, 'record_'))
+"""
+_ACCOUNTS = f"""
+INSERT INTO account_events SELECT DISTINCT ?, subject, type FROM unheard WHERE type IN {texts(sorted(choice.RESTRICTS))}
+"""
+_PLACES = """
+INSERT INTO geo_events
+SELECT ?, subject, value, TRUE, coalesce("at", 'infinity'::TIMESTAMP), coalesce(regexp_full_match(value, '[1-9][0-9]*'), FALSE)
+FROM unheard WHERE type = 'geo_scrubbed'
+"""
+_COUNTED = f"""
+SELECT count(DISTINCT digest) FILTER (NOT lifts), count(DISTINCT digest) FILTER (lifts)
+FROM (SELECT digest, type IN {texts(sorted(choice.OPENING))} AS lifts FROM unheard)
+"""
 
 
 def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
@@ -121,6 +175,11 @@ def _audience(own: str, there: str, rank: str) -> str:
         f"CASE WHEN NOT {there} THEN {own} WHEN {_rank(own)} IS NOT NULL AND {rank} IS NOT NULL"
         f" THEN [{names}][greatest({_rank(own)}, {rank}) + 1] END"
     )
+
+
+def _hidden(own: str, there: str) -> str:
+    """An audience, or the narrower of it and that of a protected account; unknown stays unknown."""
+    return f"(CASE WHEN NOT ({there}) THEN {own} ELSE {_audience(own, 'TRUE', _rank(text('followers')))} END)"
 
 
 def _union(own: str, there: str, inherited: str) -> str:
@@ -194,6 +253,7 @@ def _normal() -> str:
 
 _FRAGMENTS = {
     **{f"rank.{column}": _rank(column) for column in ("audience_at", "audience_now")},
+    "audience_now": _hidden("r.audience_now", "coalesce(l.hidden, FALSE)"),
     "normal": _normal(),
     "fewest": str(copies.FEWEST),
     "most_authors": str(copies.MOST_AUTHORS),
@@ -217,7 +277,11 @@ _RESOLVED = {
     "labels": _union("s.labels", _DERIVED, "r.derived.labels"),
     "signals": _union(_union("s.signals", _DERIVED, "r.derived.signals"), _COPIED, "r.copied.signals"),
     "audience_at": _audience("s.audience_at", _DERIVED, "r.derived.rank_at"),
-    "audience_now": _audience("s.audience_now", _DERIVED, "r.derived.rank_now"),
+    "audience_now": _audience(
+        _hidden("s.audience_now", f"{_TOLD} AND r.told.hidden"),
+        _DERIVED,
+        "r.derived.rank_now",
+    ),
     "parties": _union(
         f"(CASE WHEN {_DERIVED} THEN {_union('s.parties', 'TRUE', 'r.derived.parties')}"
         f" WHEN {_REPOSTED} THEN {_union('s.parties', 'TRUE', 'r.quoted.parties')} ELSE s.parties END)",

@@ -263,7 +263,7 @@ def _heard(line: bytes, said: Stream, verified: bool, now: datetime) -> tuple[st
     told = [one for one in found.told if _may_count(one, verified, now)]
     if not found.told:
         return None
-    digest = hashlib.sha256(json.dumps(event, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    digest = compliance.digest(event)
     id = found.id or digest
     name = f"{said.name}:{id}" if verified else f"{said.name}?{id}"
     recorded = tuple(_event(one, said, verified, now, f"{name}:{n}") for n, one in enumerate(told))

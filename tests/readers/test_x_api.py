@@ -14,21 +14,23 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import x_cassettes
 
 import exports
-from aboveboard.choice import people
+from aboveboard import compliance
+from aboveboard.choice import Event, people
 from aboveboard.engine import Engine
 from aboveboard.errors import SourceError
 from aboveboard.gate import Decision, Gate, Licence
 from aboveboard.judgement import Judgement
-from aboveboard.relate import relate
+from aboveboard.relate import Overheard, relate
 from aboveboard.sources.x_api_compliance import EVENTS
 from aboveboard.sources.x_api_post import Words
 from exports import Reading
@@ -878,10 +880,97 @@ def test_events_that_cannot_be_read_are_faults(tmp_path: Path, payload: Any) -> 
 def test_every_event_is_tested_and_documented() -> None:
     page = (ROOT / "docs" / "formats" / "exports-x-api.md").read_text(encoding="utf-8")
     assert set(STATES) == {name for name, effect in EVENTS.items() if effect.about == "account"}
-    for name, effect in EVENTS.items():
-        assert re.search(rf"^\|[^|]*`{name}`[^|]*\|[^|]*\| {effect.now} \| {effect.later} \|$", page, re.MULTILINE), (
-            name
-        )
+    for rule in (one for one in compliance.TABLE if one.kind == "x"):
+        said = re.escape(rule.overheard)
+        assert re.search(rf"^\| `{rule.event}` \|[^|]*\| {said} \|$", page, re.MULTILINE), rule.event
+
+
+def about(name: str, who: str = "42", at: str | None = WHEN, **more: Any) -> dict[str, Any]:
+    return {"data": {name: {"user": {"id": who}, **({"event_at": at} if at else {}), **more}}}
+
+
+CLOSES = {
+    "user_delete": ("refuse", "life.deleted_by_author"), "user_suspend": ("refuse", "life.moderated_removed"),
+    "user_protect": ("refuse", "vis.not_public_now"), "user_withheld": ("hold", "life.state_unknown"),
+}  # fmt: skip
+
+
+def becomes(reading: Reading, folder: Path) -> dict[str, tuple[str, str | None]]:
+    """What becomes of each record, as the engine and ``decide`` say alike."""
+    found = exports.judged(reading, folder)
+    return {id: (one.outcome.value, one.decisive.code if one.decisive else None) for id, one in found.items()}
+
+
+@pytest.mark.parametrize("when", [WHEN, None, "yesterday"])
+@pytest.mark.parametrize("name", CLOSES)
+def test_an_event_about_an_account_reaches_its_records_and_no_others(
+    tmp_path: Path, name: str, when: str | None
+) -> None:
+    """Whatever the reader makes of the row, and whenever it was: the posts of the account, what quotes them, nothing else."""
+    said = about(name, at=when, withheld_in_countries=["DE"])
+    quote = status(3, "look", by="43", quoted_status=status(0), quoted_status_id_str=id_of(0))
+    payloads = [status(1, by="43"), quote, said]
+    plain = becomes(read(tmp_path / "before", *payloads[:-1]), tmp_path / "before")
+    found = becomes(read(tmp_path, *payloads), tmp_path)
+    assert found[id_of(0)] == CLOSES[name]
+    assert found[id_of(1)] == plain[id_of(1)]
+    assert plain[id_of(3)][0] == "permit"
+    assert found[id_of(3)][0] == "redact"
+
+
+def test_what_lifts_in_a_payload_is_not_heard(tmp_path: Path) -> None:
+    later = "2023-12-23T12:34:56Z"
+    for name, lifting in (("user_protect", "user_unprotect"), ("user_delete", "user_undelete")):
+        reading = read(tmp_path / name, status(0), about(name), about(lifting, at=later))
+        assert becomes(reading, tmp_path / name)[id_of(0)] == CLOSES[name]
+
+
+def test_places_that_a_payload_scrubs_go(tmp_path: Path) -> None:
+    placed = status(0, coordinates={"type": "Point", "coordinates": [-8.5, 51.7]})
+    for folder, number, left in (("upto", 0, 0), ("before", -1, 1)):
+        reading = read(tmp_path / folder, placed, about("scrub_geo", up_to_tweet_id=str(int(id_of(0)) + number)))
+        engine = Engine(threads=1)
+        gate = Gate(exports.policy(), _open(reading), exports.JOB, exports.NOW, exports.REGIMES)
+        [found] = Judgement(engine, relate([reading.staged], tmp_path / folder, engine), gate).find(id_of(0))
+        assert sum(part.source_state != "deleted" for part in found.parts or ()) == left
+
+
+def test_a_payload_says_nothing_of_another_source(tmp_path: Path) -> None:
+    first = read(tmp_path / "a", about("user_delete"))
+    second = read(tmp_path / "b", status(0), name="other")
+    related = relate([first.staged, second.staged], tmp_path, Engine(threads=1))
+    assert related.overheard == {"export": Overheard(closes=1, lifts=0)}
+    assert "other" not in pq.read_table(related.relations)["source"].to_pylist()
+
+
+def test_what_the_ledger_heard_it_alone_says(tmp_path: Path) -> None:
+    """The same said by somebody who vouches: then its lifting counts too, and the payload is in the way of nothing."""
+    at = datetime.fromisoformat(WHEN)
+    reading = read(tmp_path, status(0), about("user_protect"), about("user_unprotect", at=WHEN.replace("34", "35")))
+    events = [
+        Event(subject="42", type=type, recorded_at=at + timedelta(days=1), effective_at=at + timedelta(minutes=n),
+              effective_verified=True, actor="operator", method="stream")
+        for n, type in enumerate(("protected", "unprotected"))
+    ]  # fmt: skip
+    known = people(events)
+    assert relate([reading.staged], tmp_path, Engine(threads=1)).overheard["export"] == Overheard(1, 1)
+    heard = relate([reading.staged], tmp_path, Engine(threads=1), known)
+    assert heard.overheard["export"] == Overheard(0, 0)
+    unverified = people([replace(one, verified=False) for one in events])
+    assert relate([reading.staged], tmp_path, Engine(threads=1), unverified).overheard["export"] == Overheard(1, 1)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_both_roads_read_the_same(tmp_path: Path, name: str) -> None:
+    """An event in a payload says what the same event says in a signed stream, and of the same."""
+    about_it = {"user": {"id": "42"}} if EVENTS[name].about == "account" else {"tweet": {"id": "6", "author_id": "42"}}
+    body = {**about_it, "edit_tweet_ids": ["5", "6"], "withheld_in_countries": ["DE"], "event_at": WHEN}
+    staged = read(tmp_path, {"data": {name: body}}).staged
+    rows = pq.read_table(staged.told).to_pylist() if staged.told is not None else []
+    expected = compliance.read("x", {name: body}).told
+    assert [(row["type"], row["subject"], row["value"]) for row in rows] == [
+        (one.type, one.subject, one.value) for one in expected
+    ]
 
 
 # --- files ----------------------------------------------------------------------------------------------------

@@ -103,11 +103,31 @@ def sign(file: Path, name: str, workspace: str) -> None:
 
 
 @compliance.command()
+@click.argument("source")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
+@workspace_option
+def extract(source: str, to: Path, workspace: str) -> None:
+    """Write the events that lie among the payloads of SOURCE into a file, one a line, to be vouched for and imported.
+
+    Among payloads nobody vouches for them: they close doors for the records of SOURCE, and lift nothing.
+    """
+    from aboveboard import disk, mainjob
+    from aboveboard.workspace import open_workspace
+
+    events = mainjob.extracted(open_workspace(workspace), source)
+    disk.place(to, "".join(f"{one}\n" for one in events).encode(), mode=0o600)
+    click.echo(
+        f"{len(events):,} events in {to}; once you know that they are true: aboveboard compliance sign {to} --stream NAME,"
+        f" then aboveboard compliance import {to} --stream NAME"
+    )
+
+
+@compliance.command()
 @json_option
 def table(as_json: bool) -> None:
     """Print what follows from each event of each stream, for older and for newer records."""
     from aboveboard.compliance import TABLE
     from aboveboard.compliance import table as written
 
-    rows: list[dict[str, Any]] = [asdict(rule) for rule in TABLE]
+    rows: list[dict[str, Any]] = [{**asdict(rule), "in_a_payload": rule.overheard} for rule in TABLE]
     emit(rows, as_json, written)

@@ -73,15 +73,26 @@ def build(
     with shown(quiet=as_json) as told:
         if audit or show_steps:
             with mainjob.prepared(
-                ws, asked, sources=sources, facts=facts, limit=limit, strict_files=strict_files, progress=told
+                ws,
+                asked,
+                sources=sources,
+                facts=facts,
+                limit=limit,
+                strict_files=strict_files,
+                progress=told,
+                note=_note,
             ) as ready:
                 (_steps if show_steps else _audit)(ready, as_of, as_json)
             return
         made = mainjob.build(
             ws, asked, sources=sources, facts=facts, to=to, limit=limit, strict_files=strict_files, workers=workers,
-            progress=told,
+            progress=told, note=_note,
         )  # fmt: skip
     emit(made.as_json(), as_json, lambda: prose.built(made))
+
+
+def _note(said: str) -> None:
+    click.echo(f"note: {said}", err=True)
 
 
 def _audit(ready: Prepared, as_of: datetime | None, as_json: bool) -> None:

@@ -17,13 +17,14 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from aboveboard import record
+from aboveboard.compliance import Overheard
 from aboveboard.errors import SourceError
 from aboveboard.sources.container import Container, opened
 from aboveboard.sources.counting import Ids, known_words
 from aboveboard.sources.files import refuse_changed, stamps
 from aboveboard.sources.mapping import MAX_ROWS, MAX_SHARE
 from aboveboard.sources.shards import Shards
-from aboveboard.sources.staged import Refused, Staged, naive, schema, write_quarantine, write_refused
+from aboveboard.sources.staged import Refused, Staged, naive, schema, write_quarantine, write_refused, write_told
 
 Progress = Callable[[int, int | None], None]
 BATCH = 4_096
@@ -48,6 +49,8 @@ class Row:
     row: int
     record: Mapping[str, Any] | None = None
     fault: str | None = None
+    told: Overheard | None = None
+    """What happened afterwards to what came with it, where the row is about that."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,14 @@ class ExportSource:
             shards.close()
             quarantine = write_quarantine(run.quarantine, folder)
             write_refused(run.refused, folder)
+            told = write_told(run.told, folder)
             run.judge(keep_going or self.keep_going)
         except BaseException:
             shards.discard()  # half an export must not look like one
             raise
         return Staged(
             self.name, self.origin, tuple(shards.paths), quarantine, run.staged, len(run.quarantine),
-            run.digest(), self.files, tuple(run.refused),
+            run.digest(), self.files, tuple(run.refused), told,
         )  # fmt: skip
 
 
@@ -133,6 +137,7 @@ class _Run:
         self.quarantine: list[dict[str, object]] = []
         self.refused: list[Refused] = []
         self.digests: list[str] = []
+        self.told: list[Overheard] = []
         self.ids = Ids()
 
     def take(self, path: Path) -> None:
@@ -175,6 +180,7 @@ class _Run:
                 self.quarantine.append({**where, "reason": row.fault})
             else:
                 good.append(self._columns(row.record, self.ordinal))
+                self.told += () if row.told is None else (row.told,)
             self.ordinal += 1
         table = pa.Table.from_pylist(good, schema=schema(record.SOURCE_COLUMNS))
         known_words(table, self.source.name)

@@ -19,12 +19,20 @@ from aboveboard.errors import SourceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aboveboard.compliance import Overheard
+
 QUARANTINE_COLUMNS = {"source": "VARCHAR", "file": "VARCHAR", "row": "BIGINT", "reason": "VARCHAR"}
 """Where a row stood that could not be read, and why; never what it said."""
 
 
 REFUSED_COLUMNS = {"source": "VARCHAR", "file": "VARCHAR", "kind": "VARCHAR", "reason": "VARCHAR"}
 """Files of an export that were not read: of a kind that never is, and why, or of no known kind (both empty)."""
+
+
+TOLD_COLUMNS = {
+    "digest": "VARCHAR", "event": "VARCHAR", "type": "VARCHAR", "subject": "VARCHAR", "at": "TIMESTAMP", "value": "VARCHAR",
+}  # fmt: skip
+"""What events among the payloads say, a row for each thing: as ``compliance.Told`` has it, with the event and its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,8 @@ class Staged:
     files: tuple[Path, ...] = ()
     refused: tuple[Refused, ...] = ()
     """Files of an export that were not read, each by its name."""
+    told: Path | None = None
+    """What events among the payloads say happened afterwards (``TOLD_COLUMNS``); None where there are none."""
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
@@ -126,6 +136,24 @@ def write_quarantine(rows: Iterable[Mapping[str, object]], folder: Path) -> Path
 def write_refused(files: Iterable[Refused], folder: Path) -> Path:
     """Writes the names of the files that were not read; the file is there even when there are none."""
     return write_shard(_table((asdict(one) for one in files), REFUSED_COLUMNS), folder / "refused.parquet")
+
+
+def write_told(found: Iterable[Overheard], folder: Path) -> Path | None:
+    """Writes what events among the payloads say, each event once; None and no file where none says anything."""
+    once = {one.digest: one for one in found}
+    rows = [
+        {**asdict(told), "at": naive(told.at), "digest": one.digest, "event": one.event}
+        for one in once.values()
+        for told in one.told
+    ]
+    return write_shard(_table(rows, TOLD_COLUMNS), folder / "told.parquet") if rows else None
+
+
+def told_events(path: Path) -> list[str]:
+    """The events that ``write_told`` kept, each once as JSON in the order they came."""
+    import pyarrow.parquet as pq
+
+    return list(dict.fromkeys(pq.read_table(path, columns=["event"])["event"].to_pylist()))
 
 
 def naive(moment: datetime | None) -> datetime | None:

@@ -11,7 +11,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -64,8 +64,9 @@ class XApi:
                     row = _row((name, number), make)
                     pending.saw(row.record)
                     yield row
-        for name, number, make in pending.made():
-            yield _row((name, number), make)
+        for name, number, make, told in pending.made():
+            row = _row((name, number), make)
+            yield replace(row, told=told(row.record)) if row.record is not None else row
 
 
 READER = XApi()

@@ -1,19 +1,23 @@
 """Compliance events of X: what happened to a post or an account after it was handed out.
 
 Every event becomes a row with a clear outcome: of a post, a newest edition without words that takes its place; of an
-account, a record of kind ``profile`` that says what happened and carries nothing. No event ever opens a door: one that
-lifts a suppression only leaves what it is about held. Specification: docs/formats/exports-x-api.md.
+account, a record of kind ``profile`` that says what happened and carries nothing; what it closes reaches the account's
+records of the same source where records are related. Which event does what stands in ``compliance.TABLE``, as for
+streams. No event here opens a door: one that lifts only leaves what it is about held.
+Specification: docs/formats/exports-x-api.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
+from aboveboard import compliance
+from aboveboard.compliance import Overheard, Rule
 from aboveboard.sources.values import EPOCH, Unreadable, iso_time, snowflake_time
 from aboveboard.sources.x_api_post import (
     EVENTS_FROM,
@@ -29,6 +33,8 @@ from aboveboard.sources.x_api_post import (
     x_id,
 )
 
+Told = Callable[[Mapping[str, Any]], Overheard | None]
+"""What an event says, once its row is there."""
 SHOWN, GONE = "published", "deleted"
 SPAN = 1 << 42
 PASSING, LASTING = EVENTS_FROM, EVENTS_FROM + SPAN
@@ -39,39 +45,38 @@ millisecond; what lasts stands above what passes, because a deleted post never c
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an event does to what it is about: its lifecycle from then on, its audience, and whether that lasts.
-
-    ``now`` says it in words, ``later`` what has to follow once releases can be withdrawn from.
-    """
+    """What the row of an event says: its lifecycle, its audience, and whether it outlasts what passes."""
 
     about: str
     lifecycle: str | None
-    now: str
-    later: str
     audience: str | None = None
     lasting: bool = False
     countries: bool = False
 
 
-_POST, _ACCOUNT = "post", "account"
-EVENTS: Mapping[str, Effect] = {
-    "delete": Effect(_POST, GONE, "the post is deleted", "withdrawn from releases", lasting=True),
-    "drop": Effect(_POST, "removed", "the post is removed", "withdrawn from releases"),
-    "undrop": Effect(_POST, "restored", "the post stays out", "what is collected afterwards may be used"),
-    "withheld": Effect(_POST, None, "the post stays out", "out only in these countries", countries=True),
-    "status_withheld": Effect(_POST, None, "the post stays out", "out only in these countries", countries=True),
-    "tweet_edit": Effect(_POST, GONE, "older versions are out", "withdrawn from releases"),
-    "user_delete": Effect(_ACCOUNT, GONE, "stated", "account state deleted, from the event on"),
-    "user_undelete": Effect(_ACCOUNT, "restored", "stated", "account state active, from the event on"),
-    "user_protect": Effect(_ACCOUNT, SHOWN, "stated", "account protected, from the event on", audience="followers"),
-    "user_unprotect": Effect(_ACCOUNT, "restored", "stated", "account open, from the event on"),
-    "user_suspend": Effect(_ACCOUNT, "removed", "stated", "account state suspended, from the event on"),
-    "user_unsuspend": Effect(_ACCOUNT, "restored", "stated", "account state active, from the event on"),
-    "user_withheld": Effect(_ACCOUNT, None, "stated", "posts are out in these countries", countries=True),
-    "scrub_geo": Effect(_ACCOUNT, None, "stated", "geotags are removed up to a post"),
-    "user_profile_modification": Effect(_ACCOUNT, SHOWN, "stated; the new value is not kept", "nothing"),
-}
-"""Every kind of event there is. An event of another kind is a fault."""
+_POST = "record"
+_LIFECYCLES: Mapping[str, str | None] = {
+    "record_deleted": GONE, "record_edited": GONE, "deleted": GONE,
+    "record_removed": "removed", "suspended": "removed",
+    "record_restored": "restored", "restored": "restored", "unprotected": "restored", "unsuspended": "restored",
+    "protected": SHOWN, "geo_scrubbed": None,
+}  # fmt: skip
+"""The lifecycle that is meant by what the ledger would record."""
+
+
+def _effect(rule: Rule) -> Effect:
+    countries = len(rule.types) > 1
+    return Effect(
+        rule.about,
+        None if countries else _LIFECYCLES[rule.types[0]] if rule.types else SHOWN,
+        audience="followers" if rule.types == ("protected",) else None,
+        lasting=rule.types == ("record_deleted",),
+        countries=countries,
+    )
+
+
+EVENTS: Mapping[str, Effect] = {rule.event: _effect(rule) for rule in compliance.TABLE if rule.kind == "x"}
+"""Every kind of event there is, by the one table of ``compliance``. An event of another kind is a fault."""
 
 
 @dataclass
@@ -89,14 +94,14 @@ class Pending:
     def take(self, file: str, row: int, name: str, said: Thing) -> None:
         self.waiting.append((file, row, name, said))
 
-    def made(self) -> Iterator[tuple[str, int, Make]]:
-        """A record for each event, in the order in which they came."""
+    def made(self) -> Iterator[tuple[str, int, Make, Told]]:
+        """A record for each event, in the order in which they came, and what the event says by the table of streams."""
         for _file, _row, name, said in self.waiting:
             if name == "tweet_edit":
                 self._edits(said)
         for file, row, name, said in self.waiting:
             for make in _records(name, said, self.first):
-                yield file, row, make
+                yield file, row, make, partial(_told, name, said)
 
     def _edits(self, said: Thing) -> None:
         try:
@@ -114,6 +119,10 @@ def event(said: object) -> tuple[str, Thing] | None:
         return None
     [(name, body)] = said.items()
     return (name, body) if name in EVENTS and isinstance(body, dict) else None
+
+
+def _told(name: str, said: Thing, row: Mapping[str, Any]) -> Overheard | None:
+    return None if name == ERROR else compliance.overheard("x", {name: said}, row["subject"])
 
 
 def _records(name: str, said: Thing, first: Mapping[str, str]) -> Iterator[Make]:
@@ -195,7 +204,7 @@ def _missing(said: Thing, first: Mapping[str, str]) -> Columns:
     if said.get("resource_type") != "tweet" or kind not in MISSING:
         raise Unreadable("an error and no payload")
     id = x_id(said.get("resource_id"), "the post of an error")
-    effect = Effect(_POST, MISSING[kind], "the post stays out", "")
+    effect = Effect(_POST, MISSING[kind])
     return {**_empty("post", id, None, effect, {}), "revision_of": first.get(id), "revision": LASTING - 1}
 
 

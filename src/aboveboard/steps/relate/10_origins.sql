@@ -4,8 +4,10 @@ WITH pointed AS (
   SELECT DISTINCT origin AS record_id FROM lines WHERE origin IS NOT NULL
 ),
 units AS (
-  SELECT r.source, r.ordinal, r.categories, r.labels, r.signals, r.parties, r.audience_at, r.audience_now
+  SELECT
+    r.source, r.ordinal, r.categories, r.labels, r.signals, r.parties, r.audience_at, {{audience_now}} AS audience_now
   FROM rows AS r SEMI JOIN pointed USING (record_id)
+  LEFT JOIN told AS l USING (source, ordinal)
   UNION ALL
   SELECT source, ordinal, p.categories, p.labels, p.signals, p.parties, p.audience_at, p.audience_now
   FROM (SELECT source, ordinal, unnest(parts) AS p FROM rows SEMI JOIN pointed USING (record_id) WHERE len(parts) > 0)
