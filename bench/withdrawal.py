@@ -27,7 +27,8 @@ def measured(at: Setting, count: int) -> Mapping[str, float]:
     from aboveboard.keys import read
     from aboveboard.ledger import Ledger
     from aboveboard.policy import Embargo
-    from aboveboard.withdrawal.matching import Opened, looked_through
+    from aboveboard.rejudging import looked_through
+    from aboveboard.withdrawal.matching import Opened
 
     out = at.folder / "asked"
     out.mkdir()

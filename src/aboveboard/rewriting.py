@@ -1,9 +1,10 @@
 """Rewrites a published release: the same rows without those that may no longer go out, at the cost of what changed.
 
-No source is read again. Rows are judged again from the private openings of the release, with ``gate.decide`` itself: those in
-which somebody has a part of whom something is known that was not known then, those that the calendar touches, and all of
-them where the rules are others. Nothing ever comes in. Files without a row that leaves keep their bytes (hard links); the
-others are written as a build would write them without those rows. It fits ``release.Judge`` by its shape.
+No source is read again. Rows are judged again from the private openings of the release, few with ``gate.decide`` itself and
+many with the engine: those in which somebody has a part of whom something is known that was not known then, those that the
+calendar touches, and all of them where the rules are others. Nothing ever comes in. Files without a row that leaves keep
+their bytes (hard links); the others are written as a build would write them without those rows. It fits ``release.Judge`` by
+its shape.
 Specification: docs/formats/manifest.md, "A release that takes the place of another".
 """
 
@@ -13,23 +14,24 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import commitments, descriptor, disk, manifest, merkle, openings, reasons, resealing, writing
+from aboveboard import commitments, descriptor, disk, manifest, merkle, openings, reasons, rejudging, resealing, writing
 from aboveboard.choice import RECORD
 from aboveboard.commitments import OPENINGS, WITHHELD, SubjectKeys
-from aboveboard.engine import Engine, erased_in
+from aboveboard.engine import Engine, Session, erased_in
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import THREE_YEARS, Decision, Gate
 from aboveboard.layout import Layout
 from aboveboard.manifest import Shard, Tally
 from aboveboard.plan import interval, moment, text
 from aboveboard.reasons import BY_ID, OUTCOMES, Outcome
+from aboveboard.record import RESOLVED_COLUMNS
 from aboveboard.writing import DECISIONS, LATER, LEFT, OPENED
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ LINKS = "links"
 REMOVED = "removed.bin"
 """In the private part: the leaves of the rows of the release before that are not in this one, 32 bytes each, ascending."""
 BATCH = 8_192
+FEW = 2_000
+"""So many rows of a file are judged one by one: compiling the engine's steps costs as much."""
 RELEASED = (Outcome.PERMIT, Outcome.REDACT)
 Progress = Callable[[int, int], None]
 
@@ -166,6 +170,8 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     """By file, the leaves that leave it."""
     judged: int = 0
     _con: duckdb.DuckDBPyConnection | None = None
+    _session: Session | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
     _considered: Considered | None = None
 
     @property
@@ -177,6 +183,8 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._held.close()
+        self._session = None
         if self._con is not None:
             self._con.close()
             self._con = None
@@ -242,6 +250,8 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         con.execute(f"CREATE TEMP TABLE touched AS {like}")
         for table in ("moved", "out", "stays"):
             con.execute(f"CREATE TEMP TABLE {table} AS SELECT *, {_VERDICT_COLUMNS} FROM touched")
+        con.execute("CREATE TEMP TABLE gone_anyhow AS SELECT unnest(?::BLOB[]) AS leaf",
+                    [sorted(self.before.tombstones | self.gone)])  # fmt: skip
         files = _files(private)
         for done, file in enumerate(files):
             self._touch(file)
@@ -303,31 +313,34 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     def _decide(self) -> None:
         """Judge the rows of ``touched``; those that are told otherwise go into ``moved``, records that stay out into ``out``."""
         con = self.con
-        changed = _column(con, "SELECT subject FROM changed")
-        heard = None if self.rules else _column(con, "SELECT subject FROM heard")
-        own = _column(con, "SELECT (source, ordinal) FROM was_own")
-        rows, out, stays = [], [], []
-        for row in _rows(con, "SELECT * FROM touched"):
-            if row["was_out"] and heard is not None and row["account"] not in heard:
-                continue
-            decision = self.gate.decide(openings.judged(row))
-            self.judged += 1
-            if row["was_out"]:
-                # Nothing comes in, and a reason of a person's own that once counted stays: each needs a build.
-                if decision.outcome not in RELEASED and (row["source"], row["ordinal"]) not in own:
-                    out.append(_verdict(row, decision, leaves=False))
-                continue
-            leaves = _out(row, decision) or row["leaf"] in self.before.tombstones | self.gone
-            if leaves or row["account"] in changed or _otherwise(row, decision):
-                rows.append(_verdict(row, decision, leaves))
-            else:
-                stays.append(_verdict(row, decision, leaves=False))
-        for table, verdicts in (("moved", rows), ("out", out), ("stays", stays)):
-            if verdicts:
-                con.register("_verdicts", _table(verdicts))
-                con.execute(f"INSERT INTO {table} BY NAME SELECT t.*, v.* EXCLUDE (source, ordinal) FROM touched AS t"
-                            " JOIN _verdicts AS v USING (source, ordinal)")  # fmt: skip
-                con.unregister("_verdicts")
+        heard = "" if self.rules else " AND (NOT was_out OR account IN (FROM heard))"
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE asked AS SELECT *, row_number() OVER () - 1 AS place FROM touched WHERE TRUE{heard}"
+        )
+        [(count,)] = con.execute("SELECT count(*) FROM asked").fetchall()
+        if not count:
+            return
+        con.register("_verdicts", self._by_engine() if count > FEW else self._one_by_one())
+        con.execute(_JUDGED)
+        con.unregister("_verdicts")
+        for table, where in _TOLD_APART.items():
+            con.execute(
+                f"INSERT INTO {table} BY NAME SELECT * EXCLUDE (place, gone, otherwise) FROM judged WHERE {where}"
+            )
+        self.judged += count
+
+    def _one_by_one(self) -> pa.Table:
+        """What ``decide`` says of each row of ``asked``."""
+        return _table([_verdict(row, self.gate.decide(openings.judged(row))) for row in _rows(self.con, "FROM asked")])
+
+    def _by_engine(self) -> pa.Table:
+        """What the engine says of each row of ``asked``."""
+        if self._session is None:
+            self._session = self._held.enter_context(
+                rejudging.sitting(self.engine, self.gate, _all_of(self.before.private))
+            )
+        rows = self.con.sql(f"SELECT {_TO_JUDGE} FROM asked").to_arrow_table()
+        return rejudging.judge(self._session, rows).project(_AS_VERDICT).to_arrow_table()
 
     def _rest(self, files: Sequence[Path]) -> None:
         """The table ``fresh``: people whose row of the map says something else. All that is theirs is committed to anew, so
@@ -659,36 +672,52 @@ def _places(decision: Decision) -> tuple[int, ...]:
     return tuple(place + 1 for place in decision.removed)
 
 
-def _otherwise(row: Mapping[str, Any], decision: Decision) -> bool:
-    """Whether a row that stays is there for another reason."""
-    was = (OUTCOMES[row["outcome"]], row["clause"], row["policy_at_collection"], row["policy_now"])
-    return was != (decision.outcome, decision.clause, decision.policy_at_collection, decision.policy_now)
-
-
-def _verdict(row: Mapping[str, Any], decision: Decision, leaves: bool) -> dict[str, Any]:
+def _verdict(row: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
     lo, hi, part_lo, part_hi = decision.masks
     return {
-        "source": row["source"], "ordinal": row["ordinal"], "leaves": leaves, "ends": OUTCOMES.index(decision.outcome),
-        "decisive": decision.decisive.id, "reasons_lo": lo, "reasons_hi": hi, "part_reasons_lo": part_lo,
-        "part_reasons_hi": part_hi, "removes": list(_places(decision)), "cites": decision.clause,
+        "place": row["place"], "ends": OUTCOMES.index(decision.outcome), "decisive": decision.decisive.id,
+        "reasons_lo": lo, "reasons_hi": hi, "part_reasons_lo": part_lo, "part_reasons_hi": part_hi,
+        "removes": list(_places(decision)), "cites": decision.clause,
         "under_then": decision.policy_at_collection, "under_now": decision.policy_now,
     }  # fmt: skip
 
 
 _VERDICT = {
-    "leaves": "BOOLEAN", "ends": "UTINYINT", "decisive": "USMALLINT", "reasons_lo": "UBIGINT", "reasons_hi": "UBIGINT",
+    "ends": "UTINYINT", "decisive": "USMALLINT", "reasons_lo": "UBIGINT", "reasons_hi": "UBIGINT",
     "part_reasons_lo": "UBIGINT", "part_reasons_hi": "UBIGINT", "removes": "INTEGER[]", "cites": "VARCHAR",
     "under_then": "VARCHAR", "under_now": "VARCHAR",
 }  # fmt: skip
-_VERDICT_COLUMNS = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in _VERDICT.items())
+_VERDICT_COLUMNS = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in {"leaves": "BOOLEAN", **_VERDICT}.items())
+_OF_DECISION = {"ends": "outcome", "removes": "coalesce(removed, [])", "cites": "clause",
+                "under_then": "policy_at_collection", "under_now": "policy_now"}  # fmt: skip
+_AS_VERDICT = "place, " + ", ".join(
+    f"({_OF_DECISION.get(name, name)})::{kind} AS {name}" for name, kind in _VERDICT.items()
+)
+"""A decision of the engine as ``_verdict`` tells one."""
+_TO_JUDGE = ", ".join(f'"{name}"' for name in (*(n for n in RESOLVED_COLUMNS if n != "text"), "shape", "place"))
+_JUDGED = """
+CREATE OR REPLACE TEMP TABLE judged AS
+SELECT *, ends > 1 OR removes <> coalesce(removed, []) OR gone AS leaves,
+  (outcome, clause, policy_at_collection, policy_now) IS DISTINCT FROM (ends, cites, under_then, under_now) AS otherwise
+FROM (
+  SELECT a.*, v.* EXCLUDE (place), a.leaf IN (FROM gone_anyhow) AS gone FROM asked AS a JOIN _verdicts AS v USING (place)
+)
+"""
+"""A released row may not stay as it is where it is out, or would lose other parts than before."""
+_TOLD_APART = {
+    "out": "was_out AND ends > 1 AND (source, ordinal) NOT IN (FROM was_own)",
+    "moved": "NOT was_out AND (leaves OR otherwise OR account IN (FROM changed))",
+    "stays": "NOT was_out AND NOT (leaves OR otherwise OR account IN (FROM changed))",
+}
+"""Nothing comes in, and a reason of a person's own that once counted stays: each needs a build."""
 
 
 def _table(verdicts: Sequence[Mapping[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
-    kinds = {"BOOLEAN": pa.bool_(), "UTINYINT": pa.uint8(), "USMALLINT": pa.uint16(), "UBIGINT": pa.uint64(),
+    kinds = {"UTINYINT": pa.uint8(), "USMALLINT": pa.uint16(), "UBIGINT": pa.uint64(),
              "INTEGER[]": pa.list_(pa.int32()), "VARCHAR": pa.string()}  # fmt: skip
-    schema = {"source": pa.string(), "ordinal": pa.int64(), **{name: kinds[kind] for name, kind in _VERDICT.items()}}
+    schema = {"place": pa.int64(), **{name: kinds[kind] for name, kind in _VERDICT.items()}}
     return pa.table({name: pa.array([one[name] for one in verdicts], kind) for name, kind in schema.items()})
 
 
@@ -729,6 +758,11 @@ def _files(private: Path) -> list[Path]:
     opened = [path for name in ("records", WITHHELD) for path in sorted((private / OPENINGS / name).glob("*.parquet"))]
     later = private / LATER / OPENED
     return [*opened, later] if later.is_file() else opened
+
+
+def _all_of(private: Path) -> str:
+    """All openings of a release as a relation."""
+    return f"read_parquet([{', '.join(text(str(file)) for file in _files(private))}], union_by_name = true)"
 
 
 def _older(con: duckdb.DuckDBPyConnection, private: Path) -> None:
@@ -810,7 +844,7 @@ SELECT source, ordinal, record_id, ends AS outcome, decisive, reasons_lo, reason
 FROM (SELECT * FROM moved UNION ALL BY NAME SELECT * FROM out UNION ALL BY NAME SELECT * FROM stays)
 WHERE ends IS NOT NULL
 """
-_VERDICTS = ", ".join(_VERDICT)
+_VERDICTS = ", ".join(("leaves", *_VERDICT))
 _TOLD = f"""
 SELECT m.* EXCLUDE (was_out, {_VERDICTS}) REPLACE (
   a.com AS com,

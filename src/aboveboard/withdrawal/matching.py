@@ -7,17 +7,15 @@ inside, as everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from aboveboard import record, suppression, writing
+from aboveboard import rejudging, suppression, writing
 from aboveboard.choice import Snapshot
-from aboveboard.engine import Engine, label_sets
 from aboveboard.gate import Gate
 from aboveboard.mainjob import Progress
-from aboveboard.plan import text
 from aboveboard.retraction import Question
 from aboveboard.workspace import Workspace
 
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
     from aboveboard.choice import Event, Facts
     from aboveboard.suppression import Suppressions
     from aboveboard.withdrawal.planning import Standing
-
-ROWS = 250_000
-"""How many rows are judged at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,52 +73,10 @@ def matching(
         undertakings=(*ws.undertakings(one.as_of), question.undertaking("asked")), listed=ws.listed(one.job, one.as_of),
     )  # fmt: skip
     told = None if progress is None else lambda done, total: progress(f"looking through {one.id}", done, total)
-    yield from looked_through(ws.engine, one.private, gate, told)
-
-
-def looked_through(
-    engine: Engine, private: Path, gate: Gate, told: Callable[[int, int], None] | None = None
-) -> Iterator[list[tuple[bytes, str, str]]]:
-    """Leaf, source and record id of the rows of a release that this gate would not let out as they are, some at a time."""
-    relation = writing.opened(private)
-    if relation is None:
-        return
-    with engine.connect() as con:
-        con.execute(f"CREATE TEMP VIEW opened AS SELECT * FROM {relation}")
-        sets = label_sets(con, "opened")
-        chunks = con.execute(_CHUNKS.format(rows=ROWS)).fetchall()
-    with engine.sit(gate, sets, ()) as session:
-        session.con.execute(f"CREATE TEMP VIEW opened AS SELECT * FROM {relation}")
-        done, total = 0, sum(rows for *_, rows in chunks)
-        for source, first, last, rows in chunks:
-            chosen = f"source = {text(source)} AND ordinal BETWEEN {first} AND {last}"
-            session.con.execute(f"CREATE OR REPLACE TEMP TABLE chunk AS SELECT * FROM opened WHERE {chosen}")
-            session.con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT {_RECORD} FROM chunk")
-            session.judge()
-            yield session.con.execute(_DIFFERENT).fetchall()
-            done += rows
-            if told is not None:
-                told(done, total)
+    yield from rejudging.looked_through(ws.engine, one.private, gate, told)
 
 
 def _named(ws: Workspace, relation: str, question: Question) -> list[tuple[bytes, str, str]]:
     with ws.engine.connect() as con:
         asked = f"SELECT leaf, source, record_id FROM {relation} WHERE source || '/' || record_id IN (SELECT unnest(?))"
         return con.execute(asked, [list(question.records)]).fetchall()
-
-
-_CHUNKS = """
-SELECT source, min(ordinal), max(ordinal), count(*)
-FROM (
-  SELECT source, ordinal, (row_number() OVER (PARTITION BY source ORDER BY ordinal) - 1) // {rows} AS chunk FROM opened
-)
-GROUP BY source, chunk ORDER BY source, chunk
-"""
-_WORDS = "coalesce(shape, 'x')"
-"""A row without other parts was released because it says something; with them, its shape is kept."""
-_RECORD = ", ".join(f'{_WORDS} AS "text"' if name == "text" else f'"{name}"' for name in record.RESOLVED_COLUMNS)
-_DIFFERENT = """
-SELECT c.leaf, c.source, c.record_id FROM chunk AS c JOIN decisions AS d USING (ordinal)
-WHERE d.outcome > 1 OR d.removed IS DISTINCT FROM c.removed
-"""
-"""Neither permitted nor redacted as it was (``reasons.OUTCOMES``)."""
