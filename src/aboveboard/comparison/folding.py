@@ -127,9 +127,12 @@ def _touches(one: tuple[int, ...], other: tuple[int, ...], side: Sentences) -> b
 def _joined(one: Placed, other: Placed, *, labels: bool) -> Placed:
     """Two changes as one; behind labels the other decides what it is."""
     first = other.change if labels else one.change
+    greater = other.change if _says_more(other.change, first) else first
     a, b = (other.change, one.change) if _before(other.group, one.group) else (one.change, other.change)
     change = replace(
         first,
+        rule=greater.rule,
+        why=greater.why,
         aspects=tuple(name for name in ASPECTS if name in (*a.aspects, *b.aspects)),
         categories=tuple(sorted({*a.categories, *b.categories})),
         purposes=tuple(sorted({*a.purposes, *b.purposes})),
@@ -142,6 +145,17 @@ def _joined(one: Placed, other: Placed, *, labels: bool) -> Placed:
     )
     group = Group(tuple(sorted({*one.group.old, *other.group.old})), tuple(sorted({*one.group.new, *other.group.new})))
     return Placed(change, group)
+
+
+def _says_more(one: Change, other: Change) -> bool:
+    """Whether more words of a change came and went: what is told as one is told by its greater part."""
+    if one.direction != "editorial" or one.kind == other.kind:
+        return False
+    return _moved(one) > _moved(other)
+
+
+def _moved(change: Change) -> int:
+    return sum(end - start for start, end in (*change.old_marks, *change.new_marks))
 
 
 def _before(one: Group, other: Group) -> bool:

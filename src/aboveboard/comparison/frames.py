@@ -45,26 +45,50 @@ _HARMS = (
     r"track|monitor|"
     r"listen|discriminate|contact|identify|reveal|make|made|knowingly|allow|permit|request|require|charge|advertise|"
     r"hand|handed|give|given|pass|passed|lend|lent|feed|fed|let|send|sent|show|shown|release|released|publish|published|"
-    r"profile|analy[sz]e|inspect|trained|processed|collected|accessed|rented|traded|revealed|combined|transferred|mine)"
+    r"profile|analy[sz]e|inspect|trained|processed|collected|accessed|rented|traded|revealed|combined|transferred|mine|"
+    r"associate[d]?|link|linked|connect|match|matched|merge[d]?|join|engage in|reduce|weaken|diminish|penali[sz]e|retaliate|"
+    r"intercept|scrape|export|upload|publici[sz]e|commerciali[sz]e)"
 )
-_DATA = r"(?:information|data|content|recordings?|messages?|photos?|posts|identifiers?|materials?|input|prompts?)"
+_DATA = (
+    r"(?:information|data|content|recordings?|messages?|photos?|posts|identifiers?|materials?|input|prompts?|records|logs|"
+    r"copies|transactions|conversations|files|documents|metadata)"
+)
 _LEADS_OFF = (
     r"(?<!how )(?<!what )(?<!which )(?<!why )(?<!whether )(?<!ways )(?<!when )(?<!where )(?<!data "
     r")(?<!information )(?<!content )(?<!that )(?<!if )"
 )
+_POINTS = (
+    r"^(?:(?:you can |to )?(?:learn|find out|read|know) more about|(?:for )?more (?:information|details) (?:about|on)|"
+    r"see our \w+)\b[^.;,]*\.?$"
+)
+"""A sentence that only says where more can be read."""
 _ADVERBS = (
     r"(?:(?:may|might|will|can|could|would|shall|also|sometimes|generally|often|typically|currently|then|"
-    r"always|automatically|only|,|either|both|and|or|our \w+|do|use it to|(?:including|and) \w+,?) ){0,6}"
+    r"always|automatically|only|,|either|both|and|or|our \w+|do|use it to|need to|have to|(?:be )?(?:required|obliged) to|"
+    r"(?:including|and) \w+,?) ){0,6}"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A kind of sentence: words that make it one, and words that keep it from being one."""
+    """A kind of sentence: words that make it one, and words that keep it from being one.
+
+    Of a promise only those words are passed over and the rest is read, because a sentence may go on: "we will not
+    sell your letters for any reason, including, but not limited to, our own debts".
+    """
 
     name: str
     pattern: re.Pattern[str]
     unless: re.Pattern[str] | None = None
+
+    def at(self, low: str) -> int | None:
+        """Where in lower-case words it is found, or None."""
+        if self.unless is not None and self.name == PROMISE:
+            low = self.unless.sub(lambda found: "\0" * len(found[0]), low)
+        elif self.unless is not None and self.unless.search(low):
+            return None
+        found = self.pattern.search(low)
+        return found.start() if found is not None else None
 
 
 def _frame(name: str, pattern: str, unless: str = "") -> Frame:
@@ -84,7 +108,8 @@ FRAMES: tuple[Frame, ...] = (
     ),
     _frame(
         PROMISE,
-        rf"(?<!you )(?<!your )(?<!if )\b{_NOT} (?:(?:\w+|,) ){{0,3}}?{_HARMS}\b|\bno longer (?:collect|use|share|"
+        rf"(?<!you )(?<!your )(?<!if )(?<!that )(?<!which )(?<!who )\b{_NOT} "
+        rf"(?:(?:\w+|,) ){{0,3}}?{_HARMS}\b|\bno longer (?:collect|use|share|"
         rf"sell|keep|store|retain)|"
         rf"\b(?:we|us|they) (?:\w+ )?(?:share|sell|hand|give|pass|collect|keep|store|use|disclose|read) (?:no|none)\b|"
         rf"\b(?:under no circumstances?|at no time|in no case)\b[^.;]{{0,40}}\b{_HARMS}\b|"
@@ -99,7 +124,8 @@ FRAMES: tuple[Frame, ...] = (
         rf"require|control|own|apply|affect|allow)|"
         r"\bnot (?:require|need|apply|limited|request|responsible)|\bif (?:we|you) (?:do not|don't)|\bcannot "
         r"provide|\bcan not provide|\bunable\b|"
-        r"\bmay not (?:reflect|be able|work)|\bno longer (?:use|access) (?:the|our) service",
+        r"\bmay not (?:reflect|be able|work|monitor|review|control|endorse|verify)|"
+        r"\bno longer (?:use|access) (?:the|our) service",
     ),
     _frame(
         KEPT,
@@ -113,11 +139,13 @@ FRAMES: tuple[Frame, ...] = (
         r"\bwe (?:\w+ )?(?:use|apply) (?:\w+ ){0,3}(?:encryption|pseudonyms|safeguards)\b|"
         r"\bwe (?:adhere to|are committed to|restrict|limit|de-?identify|anonymi[sz]e|encrypt|require (?:our|"
         r"these|such|them|all))\b|"
-        r"\b(?:is|are|be|automatically) deleted (?:after|within)\b|\b(?:retain|keep|stor)\w*\b[^.;]{0,60}\b(?:no "
+        r"\b(?:is|are|be|automatically) deleted (?:after|within)\b|\b(?:retain|keep|stor)\w*\b[^.;]{0,160}\b(?:no "
         r"longer than|no more than|not longer than|at most|a maximum of)\b|"
         r"\b(?:delete|erase|anonymi[sz]e|de-?identify)\b[^.;]{0,50}\b(?:within|after) (?:\w+ )?(?:\d+|\w+) "
         r"(?:hours?|days?|weeks?|months?|years?)\b|"
         r"\bwe (?:\w+ )?ask (?:for )?(?:you|your)\b[^.;]{0,30}\b(?:before|first|permission|consent)\b|"
+        r"\bwe (?:\w+ )?(?:seek|aim|strive|try|work|take (?:\w+ )?(?:steps|measures|care)) to (?:\w+ )?(?:require|ensure|"
+        r"make sure|limit|restrict|minimi[sz]e|remove|delete|erase|anonymi[sz]e|de-?identify|encrypt|obtain)\b|"
         r"\bwe (?:\w+ ){0,5}only (?:if|with|when|after|where|as long as)\b|"
         r"\b(?:delete|erase|destroy|remove|purge)\b[^.;]{0,60}\b(?:\d+|\w+) (?:hours?|days?|weeks?|months?|"
         r"years?) after\b",
@@ -129,7 +157,7 @@ FRAMES: tuple[Frame, ...] = (
         r"(?!english)|agree to (?:grant|our)|acknowledge and agree|unconditionally)|"
         r"\bby (?:using|accessing|submitting|posting)[^.;]{0,60}you (?:\w+ )?(?:grant|consent|agree|authori[sz]e|"
         r"are giving)",
-        r"\byou agree (?:that you|to be|to these|to comply|to the terms)",
+        r"\byou agree (?:that you|that your (?:use|access)|to be|to these|to comply|to (?:the|our) (?:\w+ )?(?:terms|agreement))",
     ),
     _frame(
         GRANT,
@@ -137,7 +165,11 @@ FRAMES: tuple[Frame, ...] = (
         rf"advertisers|affiliates|partners|third parties|"
         rf"developers|employers|@name)(?: and (?:our )?\w+(?: \w+)?)?,? (?:including \w+,? )?{_ADVERBS}(?:\w+ "
         rf"(?:and|or),? )?{_OPERATE}",
-        r"\bhow we|\bwhy we|\bwhat we collect$",
+        rf"\bhow we|\bwhy we|\bwhat we collect$|{_POINTS}",
+    ),
+    _frame(
+        GRANT,
+        rf"\breserves? the right(?: \w+){{0,3}}? to (?:\w+ (?:and|or) )?{_OPERATE}",
     ),
     _frame(
         GRANT,
@@ -165,11 +197,14 @@ _RIGHT = re.compile(
     r"entitled) to|have (?:the|a) (?:right|choice|option|ability))"
     r"[^.;]{0,60}?\b(?:request|ask|access|correct|delete|erase|remove|export|download|object|opt|limit|control|"
     r"withdraw|disable|decide|choose|turn|restrict|port|"
-    r"switch|stop|refuse|decline|reject|pause)\b|"
+    r"switch|stop|refuse|decline|reject|pause|unsubscribe|appeal|contest|challenge|complain|lodge|file a complaint|"
+    r"have [^.;]{1,40}(?:deleted|erased|removed|corrected|restricted))\b|"
     r"\b(?:tell|write to|email|contact|let) us\b[^.;]{0,30}\bif you (?:do not want|don't want|object|would rather not)\b|"
     r""
-    r"\bright (?:to|of) (?:\w+ )?(?:erasure|access|object|know|delet|correct|rectif|data portability|portability|"
-    r"restrict|withdraw|be forgotten|request|lodge)|"
+    r"\bright (?:to|of) (?:\w+ )?(?:eras|access|object|know|delet|correct|rectif|data portability|portability|"
+    r"restrict|limit|withdraw|be forgotten|request|lodge|complain|appeal|not (?:to )?be|opt)|"
+    r"\bwe (?:also |still )?(?:give|offer|provide) you (?:with )?(?:\w+ ){0,3}?(?:choices?|options?|controls?|(?:ability|right|"
+    r"possibility) to)\b|"
     r"^(?:switch|turn) (?:\w+ ){0,3}off\b|^opt out\b|"
     r"^(?:withdraw|opt|delete|access|export|correct|object|restrict)\b[^.]{0,50}(?:consent|out|data|information|"
     r"account)"
@@ -177,9 +212,12 @@ _RIGHT = re.compile(
 _ABOUT_DATA = re.compile(
     r"collect|\bus(?:e|es|ed|ing)\b|process|shar|disclos|sell|sale|train|track|personali|advertis|\bads\b|cookie|"
     r"\bdata\b|"
-    r"information|recommend|\bwe (?:will |then )?stop\b|delet|eras|opt[- ]|consent|object|content|unsubscribe|marketing"
+    r"information|recommend|\bwe (?:will |then )?stop\b|delet|eras|opt[- ]|consent|object|content|unsubscribe|marketing|"
+    r"\bwe (?:also |still )?(?:give|offer|provide) you\b|supervisory authorit|data protection"
 )
 _OWN_AFFAIR = re.compile(r"\b(?:manage|adjust|change|update|edit)\b[^.;]{0,30}\b(?:settings|preferences|profile)\b")
+_REACHES_US = re.compile(r"\b(?:collect|share|use|used|sell|train|process|delete|erase|withdraw|object|opt)\b")
+"""What makes a sentence about settings one about what the service does with data."""
 _CONTEXT = (
     (
         GRANT,
@@ -216,9 +254,9 @@ def frame_of(words: str, context: str = "") -> str:
 def _by_words(low: str) -> str:
     right, choice = _right_at(low), _names_choice(low)
     for frame in FRAMES:
-        found = frame.pattern.search(low)
-        if found and not (frame.unless and frame.unless.search(low)):
-            return CHOICE if frame.name == GRANT and right is not None and right <= found.start() else frame.name
+        at = frame.at(low)
+        if at is not None:
+            return CHOICE if frame.name == GRANT and right is not None and right <= at else frame.name
     return CHOICE if right is not None or choice else STATEMENT
 
 
@@ -232,6 +270,47 @@ def _right_at(low: str) -> int | None:
     return found.start() if found is not None and _is_about_data(low) else None
 
 
+_ENTITLED = re.compile(
+    r"\b(?:you|your \w+|residents|consumers|customers|members|visitors|users|people|individuals|parents|guardians)\b[^.;:]{0,80}?"
+    r"\b(?:have|has|retain|enjoy|get|given|granted|afforded) (?:\w+ ){0,3}?(?:rights?|choices?|options?)\b|"
+    r"\b(?:you|residents|consumers|customers|members|users) (?:\w+ ){0,2}?(?:are|is|be) entitled to\b|"
+    r"\byou (?:\w+ )?(?:can|may|could) (?:\w+ )?(?:appeal|challenge|contest|dispute|complain|object|lodge|"
+    r"(?:submit|file|make|raise) (?:a|your|any) (?:\w+ )?(?:complaint|claim|appeal|concern|objection))\b|"
+    r"\byour (?:\w+ )?rights? (?:to|of|under)\b|\byour choice whether\b|^right (?:to|of)\b"
+)
+_WARRANTED = re.compile(
+    r"\b(?:represent|warrant|ensure|confirm|make sure|acknowledge|agree|need|must|not|unless|whether)\b[^.;]*$"
+)
+
+
+def right(words: str) -> str:
+    """The words that name a right or a choice of people, whatever it is about; nothing where there are none.
+
+    What people have to make sure of is no right: "you warrant that you have the right to upload it".
+    """
+    low = words.lower()[:LONGEST]
+    found = _ENTITLED.search(low)
+    return found[0] if found is not None and not _WARRANTED.search(low[: found.end()]) else ""
+
+
+_DENIAL = re.compile(
+    r"\b(?:we|nobody|no one)(?: \w+){0,2}? (?:(?:do|does|will|would|shall) not|don't|doesn't|won't|never|can not|cannot)"
+    r"(?: \w+ly| ever)? (?!(?:and|or|be (?:able|liable|responsible|held)|guarantee|warrant|promise|control|own|endorse|accept|"
+    r"assume|offer|resolve|enforce|operate|require|need|have|make (?:any |no )?(?:representations?|warrant)|insist|fail|mean|"
+    r"create|verify|monitor|apply|provide|know|undertake|represent|support|resolve)\b)[a-z]+"
+)
+_NOT_SAID = re.compile(
+    r"\b(?:if|when|where|because|since|although|that|which|who|whether|ways|until|unless|case|while)\b[^.;,]*$"
+)
+
+
+def denial(words: str) -> str:
+    """What the service says that it does not do, in whatever words; nothing where it says no such thing."""
+    low = words.lower()[:LONGEST]
+    found = _DENIAL.search(low)
+    return found[0] if found is not None and not _NOT_SAID.search(low[: found.start()]) else ""
+
+
 def _names_choice(low: str) -> bool:
     """Whether a sentence names a choice about data in passing. A condition of something else is no choice."""
     words = (choice_words(low) or "").strip()
@@ -241,15 +320,20 @@ def _names_choice(low: str) -> bool:
 
 def _is_about_data(low: str) -> bool:
     """Whether it is about data at all, and not only about one's own settings and pages."""
-    own = _OWN_AFFAIR.search(low) and not re.search(r"\b(?:collect|share|use|used|sell|train|process)\b", low)
+    own = _OWN_AFFAIR.search(low) and not _REACHES_US.search(low)
     return _ABOUT_DATA.search(low) is not None and not own
 
 
 def frame(sentence: Sentence, names: Iterable[str] = ()) -> str:
     """The frame of a sentence where it stands. ``names`` are what the service calls itself: it speaks as "we"."""
-    words = sentence.text
-    for name in names:
-        words = re.sub(rf"\b{re.escape(name)}\b(?!'s)", "we", words)
+    words = as_we(sentence.text, names)
     listed = sentence.kind in (ITEM, ROW)  # a whole sentence speaks for itself, an entry of a list under its heading
     context = sentence.lead or (" ".join(sentence.path[-1:]) if listed else "")
     return frame_of(words, "" if sentence.kind == "heading" else context)
+
+
+def as_we(words: str, names: Iterable[str]) -> str:
+    """The words with "we" for what the service calls itself."""
+    for name in names:
+        words = re.sub(rf"\b{re.escape(name)}\b(?!'s)", "we", words)
+    return words

@@ -22,7 +22,12 @@ _COMPANY = re.compile(
 @lru_cache(maxsize=1 << 14)
 def company_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Where companies stand by their full names, with their legal form."""
-    return tuple(found.span() for found in _COMPANY.finditer(text))
+    return tuple(found.span() for found in _COMPANY.finditer(text) if not _shouted_as(found[0], text))
+
+
+def _shouted_as(words: str, text: str) -> bool:
+    """Whether a legal form is the English word "as" in a text of capitals."""
+    return words.endswith("AS") and text.isupper()
 
 
 DECIDING = frozenset(

@@ -56,6 +56,8 @@ RULES: Mapping[str, str] = {
     "example": "an example was replaced, added or dropped",
     "product-gone": "the sentence is about a product that the other text does not name at all",
     "data-words": "words about data were replaced by other words",
+    "right": "a right or a choice is told, or told otherwise, and whether it is less or more has to be read",
+    "denial": "the service says that it does not do something, in words that the rules do not know",
     "statement": "something is told that neither allows nor limits anything",
     "wording": "the wording changed",
     "order": "the same words stand in another order",
@@ -121,7 +123,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One side of a group: its sentences as one, with tokens, spans in ``text`` and the frame."""
+    """One side of a group: its sentences as one, with tokens, spans in ``text`` and the frame; ``spoken`` says "we"."""
 
     sentences: tuple[Sentence, ...]
     key: Key
@@ -129,6 +131,7 @@ class Part:
     spans: tuple[tuple[int, int], ...]
     frame: str
     common: frozenset[str]
+    spoken: str
 
     @property
     def is_heading(self) -> bool:
@@ -154,7 +157,15 @@ def part(text: Text, at: Sequence[int]) -> Part:
             if token:
                 key.append(token)
                 spans.append((start + offset, end + offset))
-    return Part(sentences, tuple(key), words, tuple(spans), _frame(sentences, text.names), text.common)
+    return Part(
+        sentences,
+        tuple(key),
+        words,
+        tuple(spans),
+        _frame(sentences, text.names),
+        text.common,
+        frames.as_we(words, text.names),
+    )
 
 
 def _frame(sentences: Sequence[Sentence], names: Sequence[str]) -> str:
@@ -249,7 +260,7 @@ _USING = re.compile(
 )
 BACK = re.compile(
     r"retroactiv|regardless of when|previously (?:posted|collected|provided|shared|submitted)|(?:posted|collected|"
-    r"provided|shared) before|"
+    r"provided|shared) before(?! \w+ing\b)|"
     r"before (?:the|this) (?:effective|change|update|policy)|already (?:collected|posted|shared|provided)|most "
     r"current version (?:of[^.]{0,40})?(?:will )?governs?|"
     r"existing (?:content|data|information|posts)|past (?:content|posts|data)|"
@@ -272,9 +283,9 @@ def _aspects(verdict: Verdict, a: Part, b: Part, words: str) -> tuple[str, ...]:
     lead = " ".join(s.lead for s in (*a.sentences, *b.sentences)) + " ".join(a.path[-1:] + b.path[-1:])
     told = f"{words} {lead if not (_COLLECTING.search(around) or _USING.search(around)) else around}"
     has = {
-        "promise": PROMISE in (a.frame, b.frame) or KEPT in (a.frame, b.frame),
+        "promise": PROMISE in (a.frame, b.frame) or KEPT in (a.frame, b.frame) or verdict.rule == "denial",
         "choice": CHOICE in (a.frame, b.frame)
-        or verdict.rule in ("choice-gone", "choice-offered")
+        or verdict.rule in ("choice-gone", "choice-offered", "right")
         or bool(_CONDITION.search(words)),
         "retroactivity": verdict.rule == "reaches-back" or bool(BACK.search(words)),
         "recipient": lexicon.is_sharing(around) and bool(lexicon.recipients(words)),
@@ -316,8 +327,20 @@ def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
     if here.frame in (CHOICE, STATEMENT, KEPT) and _unknown_product(here, other):
         return Verdict("product-gone", EDITORIAL)
     weight = WEIGHT[here.frame]
+    if weight == 0 and (held := _to_be_read(here)):
+        return held
     direction = EDITORIAL if weight == 0 else _turned(WIDENS if weight > 0 else NARROWS, added)
     return Verdict(_ALONE[here.frame][0 if added else 1], direction)
+
+
+def _to_be_read(side: Part) -> Verdict | None:
+    """A statement that names a right of people, or denies something of the service: nobody calls that wording."""
+    if side.frame != STATEMENT:
+        return None
+    if words := frames.denial(side.spoken):
+        return Verdict("denial", UNCLEAR, words)
+    words = frames.right(side.text)
+    return Verdict("right", UNCLEAR, words) if words else None
 
 
 def _unread(*sides: Part) -> str:
@@ -343,8 +366,8 @@ _CONDITION = re.compile(
     r"opted|(?:if|when|once|after|until) you (?:\w+ )?(?:choose|agree|opt|allow|enable|consent|ask|request|permit)|"
     r"subject to (?:your )?(?:settings|choices)|depending on your (?:settings|preferences)|unless|except|only|"
     r"solely|where (?:legally )?(?:required|permitted|allowed|applicable|needed)|"
-    r"if required|as required by|to the extent|in some cases|in certain|generally|typically|limited to|where "
-    r"possible|reasonable|permission)\b",
+    r"if required|as required by|to the extent|in (?:some|certain) (?:cases|circumstances|situations|instances)|generally|"
+    r"typically|(?<!not )limited to|where possible|reasonable|permission)\b",
     re.I,
 )  # fmt: skip
 _EXTENTS = {
@@ -427,12 +450,13 @@ def _verdicts(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Iterator[tup
         yield whole, found
         return
     spoken = [(_hunk_verdict(a, b, hunk), hunk) for hunk in found]
-    for way in (WIDENS, NARROWS):
+    decided = any(verdict.direction in (WIDENS, NARROWS) for verdict, _ in spoken)
+    for way in (WIDENS, NARROWS, UNCLEAR):  # INVARIANT: a name or a number beside what widens is told for itself
         here = [(verdict, hunk) for verdict, hunk in spoken if verdict.direction == way]
-        if here:
+        if here and (decided or way != UNCLEAR):
             strongest = min((v for v, _ in here), key=lambda v: _RANK[v.rule])
             yield Verdict(strongest.rule, way, " / ".join(v.words for v, _ in here if v.words)), [h for _, h in here]
-    if not any(verdict.direction in (WIDENS, NARROWS) for verdict, _ in spoken):
+    if not decided:
         order = sorted(spoken, key=lambda one: (one[0].direction != UNCLEAR, _RANK[one[0].rule]))
         verdict = order[0][0]
         yield Verdict(verdict.rule, verdict.direction, "; ".join(v.words for v, _ in spoken[:3] if v.words)), found
@@ -522,7 +546,9 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
         verdict = rule(a, b, hunk)
         if verdict is not None:
             return verdict
-    return Verdict("wording", EDITORIAL, _said(a, b, hunk))
+    read = _content(a.key[slice(*hunk.old)]) or _content(b.key[slice(*hunk.new)])
+    held = (_to_be_read(a) or _to_be_read(b)) if read else None
+    return Verdict(held.rule, UNCLEAR, _said(a, b, hunk)) if held else Verdict("wording", EDITORIAL, _said(a, b, hunk))
 
 
 def _days(side: Part, span: tuple[int, int]) -> float | None:
@@ -615,20 +641,39 @@ def _name(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """A name for another, with or without a legal form: it may be who receives data, who answers for it, or where."""
     shown = [side.shown(*span) for side, span in ((a, hunk.old), (b, hunk.new))]
     places = [frozenset(map(str.lower, _REGION.findall(words))) for words in shown]
-    if all(places) and places[0] != places[1]:
+    if any(places) and places[0] != places[1] and all(p or _is_name(w) for p, w in zip(places, shown, strict=True)):
         return Verdict("name", UNCLEAR, _said(a, b, hunk))
     if all(map(_is_name, shown)) and hunk.old[0] and hunk.new[0] and not a.is_heading:
         known = a.common | b.common
-        named = not any(word.lower() in known or word.isupper() for words in shown for word in _written_large(words))
+        named = not any(word.lower() in known or word.isupper() for words in shown for word in _own_words(words))
         return Verdict("name", UNCLEAR, _said(a, b, hunk)) if named and not _quoted(a, hunk.old) else None
+    if _begins(a, hunk.old, b) and _begins(b, hunk.new, a):
+        return Verdict("name", UNCLEAR, _said(a, b, hunk))
     if _headed(a, hunk.old, b) == _headed(b, hunk.new, a):
         return None
     return Verdict("name", UNCLEAR, _said(a, b, hunk))
 
 
+_ACTS = re.compile(
+    r" (?:may|might|will|can|shall|must|would|is|are|was|has|have|does|do|(?!this|its|us\b)[a-z]+[a-rt-z]s|and [A-Z]\w+)\b"
+)
+"""What follows a name that begins a sentence: it does something."""
+
+
+def _begins(side: Part, span: tuple[int, int], other: Part) -> bool:
+    """Whether the first words of a sentence are a name: they do something, and no text writes them small.
+
+    Every sentence begins with a capital, so the capital says nothing there.
+    """
+    words = side.shown(*span)
+    if side.is_heading or span[0] or not _is_name(words) or not _ACTS.match(side.text[side.spans[span[1] - 1][1] :]):
+        return False
+    return not any(word.lower() in side.common | other.common for word in _own_words(words))
+
+
 def _other_name(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
     """One name for another where data is handed on: it may be another recipient."""
-    if not lexicon.is_sharing(f"{a.text} {b.text}"):
+    if a.is_heading or not lexicon.is_sharing(f"{a.text} {b.text}"):
         return False
     if any(_quoted(side, span) for side, span in ((a, hunk.old), (b, hunk.new))):
         return False
@@ -657,10 +702,13 @@ def _quoted(side: Part, span: tuple[int, int]) -> bool:
 
 
 def _is_name(words: str) -> bool:
+    return bool(_own_words(words)) and all(w[0].isupper() for w in re.findall(r"[^\W_]+", words))
+
+
+def _own_words(words: str) -> list[str]:
+    """The words that make a name one: "Palisade" of "Palisade Data"."""
     found = re.findall(r"[^\W_]+", words)
-    return bool(found) and all(
-        w[0].isupper() and w.lower() not in lexicon.DECIDING and w not in lexicon.NOT_NAMES for w in found
-    )
+    return [w for w in found if w.lower() not in lexicon.DECIDING and w not in lexicon.NOT_NAMES]
 
 
 def _companies(side: Part, span: tuple[int, int]) -> frozenset[str]:
@@ -769,12 +817,16 @@ def _insertion(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     weight = WEIGHT[b.frame] if WEIGHT[b.frame] == WEIGHT[a.frame] else WEIGHT[a.frame] + WEIGHT[b.frame]
     if not weight or not (gone or came) or (gone and came and not _grows(gone, came)):
         return None
-    if _reworded(a, b, gone, came):
+    if _reworded(a, b, gone, came) or {*a.key[slice(*hunk.old)], *b.key[slice(*hunk.new)]} == _SAME:
         return None
     more = len(came) > len(gone)
     direction = WIDENS if more == (weight > 0) else NARROWS
     rule = ("more" if more else "less") + ("-in-grant" if weight > 0 else "-in-limit")
     return Verdict(rule, direction, _said(a, b, hunk))
+
+
+_SAME = frozenset({"data", "information"})
+"""Two words that policies use for the same thing."""
 
 
 def _reworded(a: Part, b: Part, gone: Sequence[str], came: Sequence[str]) -> bool:
@@ -874,7 +926,10 @@ def _content(key: Key) -> list[str]:
 
 
 def _data_words(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
-    """Words about data, replaced: somebody has to read it."""
+    """Words about data, replaced: somebody has to read it.
+
+    Words that the vocabulary does not know say nothing to it, and are not nothing: "likes" for "replies" is no less.
+    """
     gone, came = a.shown(*hunk.old), b.shown(*hunk.new)
     weight = WEIGHT[a.frame] or WEIGHT[b.frame]
     if not weight:
@@ -882,7 +937,8 @@ def _data_words(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     before, after = _meant(gone), _meant(came)
     if before == after:
         return None
-    if before < after or after < before:
+    replaced = _content(a.key[slice(*hunk.old)]) and _content(b.key[slice(*hunk.new)])
+    if (before < after or after < before) and ((before and after) or not replaced):
         direction = WIDENS if (before < after) == (weight > 0) else NARROWS
         return Verdict("data-words", direction, _said(a, b, hunk))
     return Verdict("data-words", UNCLEAR, _said(a, b, hunk))

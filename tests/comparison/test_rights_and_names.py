@@ -1,0 +1,210 @@
+"""Rights, denials and names: sentences that once passed as wording, and what one change must not hide of another."""
+
+from __future__ import annotations
+
+import pytest
+from tests.comparison.test_counterexamples import OLD
+
+from aboveboard.comparison import compare, frames
+from aboveboard.comparison.changes import Change, mirrored
+
+
+def changes(was: str, now: str) -> list[Change]:
+    """What a comparison finds between two policies that differ in these words alone; it turns round with its texts."""
+    old, new = (OLD.replace("## 3.", f"{said}\n\n## 3.") if said else OLD for said in (was, now))
+    found = compare(old, new).changes
+    back = compare(new, old).changes
+    assert sorted((c.kind, c.direction) for c in found) == sorted(
+        (mirrored(c.kind), mirrored(c.direction)) for c in back
+    )
+    return list(found)
+
+
+RIGHTS = {
+    "object": ("You may object to the use of your letters at any time.", "widens", "choice-gone"),
+    "complain about data": ("You have the right to complain to a supervisory authority.", "widens", "choice-gone"),
+    "lodge": ("You can lodge a complaint with the data protection authority of your country.", "widens", "choice-gone"),
+    "an entry of a list": ("* Right to erase your personal data", "widens", "choice-gone"),
+    "given": ("We give you choices about letting friends know when you read a letter.", "widens", "choice-gone"),
+    "have it deleted": ("You can have your information deleted when you leave.", "widens", "choice-gone"),
+    "settings that delete": ("You can update your profile or delete your data by closing your account.", "widens", "choice-gone"),
+    "other people": ("Visitors have choices about how we use their data.", "unclear", "right"),
+    "under a law": ("Residents of Ireland may have additional rights under their laws.", "unclear", "right"),
+    "appeal": ("You may appeal our decision to close your account.", "unclear", "right"),
+    "change of mind": ("You have a legal right to change your mind within 14 days.", "unclear", "right"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sentence", "direction", "rule"), RIGHTS.values(), ids=RIGHTS)
+def test_a_right_that_is_gone_is_never_wording(sentence: str, direction: str, rule: str) -> None:
+    [change] = changes(sentence, "")
+    assert (change.direction, change.rule) == (direction, rule)
+    assert "choice" in change.aspects
+
+
+def test_a_right_that_reads_otherwise_is_never_wording() -> None:
+    [change] = changes("Residents of Ireland may have additional rights.", "Residents of Ireland may have some rights.")
+    assert (change.direction, change.rule) == ("unclear", "right")
+
+
+NO_RIGHTS = (
+    "You warrant that you have the right to upload what you write.",
+    "You need to ensure that you have the right to show a photo.",
+    "You do not have the right to a refund.",
+    "Lantern reserves the right to close a shop.",
+)
+
+
+@pytest.mark.parametrize("sentence", NO_RIGHTS)
+def test_what_people_have_to_make_sure_of_and_what_the_service_reserves_is_no_right(sentence: str) -> None:
+    assert frames.right(sentence) == ""
+    assert frames.frame_of(sentence) != frames.CHOICE
+
+
+DENIALS = {
+    "another verb": ("We never peek at your letters.", "unclear", "denial"),
+    "sale as a noun": ("We do not engage in the sale of letters.", "widens", "promise-gone"),
+    "rights": ("We will not reduce your rights without your consent.", "widens", "promise-gone"),
+    "not limited to": (
+        "We will not discriminate against you, including, but not limited to, by asking for money.",
+        "widens",
+        "promise-gone",
+    ),
+    "linked": ("We do not associate your letters with your name.", "widens", "promise-gone"),
+    "a bound on keeping": (
+        "We keep other letters that were written in the rooms of Lantern or outside of them for a maximum of 9 months.",
+        "widens",
+        "promise-gone",
+    ),
+    "steps": ("We take steps to remove what a child has written.", "widens", "promise-gone"),
+}
+
+
+@pytest.mark.parametrize(("sentence", "direction", "rule"), DENIALS.values(), ids=DENIALS)
+def test_a_promise_in_other_words_is_never_wording(sentence: str, direction: str, rule: str) -> None:
+    [change] = changes(sentence, "")
+    assert (change.direction, change.rule) == (direction, rule)
+    assert "promise" in change.aspects
+
+
+def test_a_denial_that_reads_otherwise_is_never_wording() -> None:
+    [change] = changes("We never peek at your letters.", "We never peek at your parcels.")
+    assert (change.direction, change.rule) == ("unclear", "denial")
+
+
+def test_a_disclaimer_is_no_promise() -> None:
+    for words in ("We do not guarantee that a letter arrives.", "We cannot control what a reader does with a letter."):
+        [change] = changes(words, "")
+        assert (change.direction, change.rule) == ("editorial", "statement")
+
+
+GRANTS = {
+    "what does not identify": "We share counts of letters that do not identify you with shops.",
+    "reserved": "We reserve the right to share your letters with shops.",
+    "need to": "We may need to disclose your letters to a court.",
+    "records": "Records of purchases will be kept for longer.",
+}
+
+
+@pytest.mark.parametrize("sentence", GRANTS.values(), ids=GRANTS)
+def test_a_grant_in_other_words_is_never_wording(sentence: str) -> None:
+    [change] = changes("", sentence)
+    assert (change.direction, change.rule) == ("widens", "grant-made")
+
+
+INVENTED = {
+    "where more can be read": ("", "Learn more about the partners we use.", "editorial", "statement"),
+    "a warranty of people": (
+        "You agree that your use of Lantern is subject to our rules.",
+        "You agree that your use of Lantern and its shops is subject to our rules.",
+        "editorial",
+        "wording",
+    ),
+    "not limited to is no condition": (
+        "We use your letters to improve Lantern.",
+        "We use your letters to improve Lantern, including but not limited to its shops.",
+        "widens",
+        "more-in-grant",
+    ),
+    "before something is done": (
+        "We ask for proof of consent.",
+        "We ask for proof that consent was provided before printing.",
+        "editorial",
+        "wording",
+    ),
+    "words the vocabulary does not know": (
+        "We share your likes with shops.",
+        "We share your glances with shops.",
+        "unclear",
+        "data-words",
+    ),
+    "two words for data": (
+        "We never sell your personal information.",
+        "We never sell your personal data.",
+        "editorial",
+        "wording",
+    ),
+}
+
+
+@pytest.mark.parametrize(("was", "now", "direction", "rule"), INVENTED.values(), ids=INVENTED)
+def test_no_direction_is_invented(was: str, now: str, direction: str, rule: str) -> None:
+    [change] = changes(was, now)
+    assert (change.direction, change.rule) == (direction, rule)
+
+
+NAMES = {
+    "a recipient": ("Harbor receives your letters.", "Palisade receives your letters."),
+    "a controller": ("Harbor is the controller of your letters.", "Palisade is the controller of your letters."),
+    "two words": ("Harbor Analytics prints your letters.", "Palisade Data prints your letters."),
+}
+
+
+@pytest.mark.parametrize(("was", "now"), NAMES.values(), ids=NAMES)
+def test_a_name_that_begins_a_sentence_is_heard(was: str, now: str) -> None:
+    [change] = changes(was, now)
+    assert (change.direction, change.rule) == ("unclear", "name")
+
+
+def test_a_name_that_only_begins_sentences_is_never_learned_as_a_rename() -> None:
+    was = "Harbor receives your letters. Harbor prints them. Harbor answers within a week."
+    found = compare(
+        OLD.replace("## 3.", f"{was}\n\n## 3."), OLD.replace("## 3.", f"{was.replace('Harbor', 'Palisade')}\n\n## 3.")
+    )
+    assert found.renames == ()
+    assert {(c.direction, c.rule) for c in found.changes} == {("unclear", "name")}
+
+
+def test_a_word_that_begins_a_sentence_is_no_name_where_it_is_written_small_elsewhere() -> None:
+    [change] = changes("Letters are read aloud.", "Photos are read aloud.")
+    assert change.rule != "name"
+
+
+BESIDE = {
+    "a company": (
+        "We share your letters with Harbor Analytics Inc.",
+        "We share your letters and photos with Palisade Data Ltd.",
+        "company",
+    ),
+    "a number": (
+        "We keep letters on 3 servers of shops.",
+        "We keep letters and photos on 5 servers of shops.",
+        "number",
+    ),
+    "a place": (
+        "We share letters with our partner in Ireland for delivery.",
+        "We share letters and photos with our partner in Brazil for delivery.",
+        "name",
+    ),
+}
+
+
+@pytest.mark.parametrize(("was", "now", "rule"), BESIDE.values(), ids=BESIDE)
+def test_what_has_to_be_read_is_told_beside_what_widens(was: str, now: str, rule: str) -> None:
+    assert [(c.direction, c.rule) for c in changes(was, now)] == [("widens", "more-in-grant"), ("unclear", rule)]
+
+
+def test_capitals_make_no_company_of_the_word_as() -> None:
+    words = "ANY PART OF THIS THAT IS DEEMED VOID AS A MATTER OF LAW IS LEFT OUT."
+    [change] = changes("", words)
+    assert change.recipients == ()
