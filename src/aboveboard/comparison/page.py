@@ -20,7 +20,7 @@ STYLE = """
   --link: #9cc4ff; } }
 * { box-sizing: border-box; }
 body { font: 1rem/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
-  max-width: 76rem; padding: 1.5rem; }
+  max-width: 76rem; padding: 1.5rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .5rem; }
 h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; border-bottom: 2px solid var(--line); padding-bottom: .2rem; }
 h3 { font-size: 1rem; margin: 0 0 .5rem; }
@@ -30,11 +30,11 @@ p, ul { margin: .4rem 0; }
 .soft, dt { color: var(--soft); }
 article { border: 1px solid var(--line); border-left: .35rem solid var(--line); border-radius: .3rem; background: var(--card);
   padding: .9rem 1rem; margin: 0 0 1rem; break-inside: avoid; }
-article > h2 { margin-top: 0; }
+article > :first-child { margin-top: 0; }
 dl + article { margin-top: 1.2rem; }
 article.alert { border-left-color: var(--alert); }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
-.sides > div { min-width: 0; overflow-wrap: anywhere; }
+.sides > div { min-width: 0; }
 .sides h4 { font-size: .85rem; font-weight: 600; color: var(--soft); margin: 0 0 .2rem; }
 blockquote { margin: 0; }
 del { background: var(--gone); color: var(--gone-ink); }
@@ -44,7 +44,9 @@ dd { margin: 0; }
 code { font-size: .9em; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 46rem) { .sides { grid-template-columns: 1fr; } body { padding: 1rem; } }
+@page { margin: 15mm; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } article { background: none; }
+  article:has(article) { break-inside: auto; } summary { list-style: none; break-after: avoid; }
   details::details-content { content-visibility: visible; block-size: auto; }
   h2, h3 { break-after: avoid; } a { color: inherit; text-decoration: none; } }
 """

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from aboveboard.comparison import dates
+from aboveboard.comparison import dates, frames, lexicon
 from aboveboard.comparison.dates import Dates
 from aboveboard.comparison.text import HEADING, Sentence, Sentences
 
@@ -23,11 +23,15 @@ LEAST_SHARE, LEAST_COMMON = 0.25, 0.2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One policy of a page, with the dates it gives itself. ``role`` is ``coming``, ``current`` or ``only``."""
+    """One policy of a page, with the dates it gives itself. ``role`` is ``coming``, ``current`` or ``only``.
+
+    ``banner`` are the sentences, by index, that only say which of two policies on the page this is.
+    """
 
     role: str
     sentences: Sentences
     dates: Dates
+    banner: frozenset[int] = frozenset()
 
     @property
     def effective(self) -> str | None:
@@ -38,7 +42,7 @@ class Part:
     @property
     def clauses(self) -> Sentences:
         """Its sentences without banners and lines of dates."""
-        return tuple(s for at, s in enumerate(self.sentences) if at not in self.dates.lines)
+        return tuple(s for at, s in enumerate(self.sentences) if at not in self.dates.lines | self.banner)
 
 
 def split(sentences: Sentences) -> tuple[Part, ...]:
@@ -48,7 +52,10 @@ def split(sentences: Sentences) -> tuple[Part, ...]:
         return (Part(ONLY, sentences, dates.found(sentences)),)
     first, second = (Part(CURRENT, half, dates.found(half)) for half in halves)
     coming, current = (second, first) if _is_current(first, second) else (first, second)
-    return Part(COMING, coming.sentences, coming.dates), current
+    return (
+        Part(COMING, coming.sentences, coming.dates, _banner(coming.sentences, current.sentences)),
+        Part(CURRENT, current.sentences, current.dates, _banner(current.sentences, coming.sentences)),
+    )
 
 
 def governing(found: Sequence[Part]) -> Part:
@@ -63,6 +70,43 @@ def _is_current(first: Part, second: Part) -> bool:
         return ends[0]
     known = first.dates.coming or first.dates.effective, second.dates.coming or second.dates.effective
     return known[0] is not None and known[1] is not None and known[0] < known[1]
+
+
+# --- the banner of a page -----------------------------------------------------------------------------------------
+
+LONGEST_PREFACE = 12
+"""Sentences above the first section in which a banner is looked for, at most."""
+_OF_THE_TEXT = r"(?:policy|policies|terms|version|notice|statement|agreement)"
+_TELLS_WHICH = re.compile(
+    rf"\b(?:new|upcoming|coming|updated|revised|current|previous|earlier) (?:\w+ ){{0,3}}{_OF_THE_TEXT}\b|"
+    rf"\bupdat(?:ed|ing) (?:our|this|the|these) (?:\w+ ){{0,3}}{_OF_THE_TEXT}\b|"
+    rf"\b(?:our|this|the|these) (?:\w+ ){{0,3}}{_OF_THE_TEXT} (?:\w+ ){{0,2}}(?:changing|changed|updated|in effect|in force)\b|"
+    rf"\b{_OF_THE_TEXT} (?:that |which )?(?:applies|apply|continues|goes|comes|takes?)\b[^.;]{{0,20}}\b(?:today|now|until|from|"
+    r"effect|force|below)\b|\bread (?:more )?(?:about )?(?:the|these|what) chang\w+", re.I,
+)  # fmt: skip
+_SAYS_MORE = re.compile(
+    r"\b(?:may|might|can change|could|reserves?|not|no|never|without|any time|agree|accept|consent\w*)\b|n't\b", re.I
+)
+
+
+def _banner(sentences: Sentences, other: Sentences) -> frozenset[int]:
+    """Sentences above the first section that say which policy this is, and that the other policy of the page has not.
+
+    Only on a page that holds two policies. What allows, promises, offers or denies anything is no banner.
+    """
+    known = {s.tokens for s in other}
+    heads = [
+        at for at, s in enumerate(sentences) if s.kind == HEADING and s.tokens in known and not _TITLE.search(s.text)
+    ]
+    above = sentences[: heads[0] if heads else 0][:LONGEST_PREFACE]
+    return frozenset(at for at, s in enumerate(above) if s.tokens not in known and _tells_which(s))
+
+
+def _tells_which(sentence: Sentence) -> bool:
+    words = sentence.text
+    if len(sentence.tokens) > dates.LONGEST_BANNER or _SAYS_MORE.search(words) or lexicon.company_spans(words):
+        return False
+    return _TELLS_WHICH.search(words) is not None and frames.frame_of(words) == frames.STATEMENT
 
 
 # --- where a page is cut ------------------------------------------------------------------------------------------

@@ -66,9 +66,9 @@ def html_entry(document: str, entry: Entry, number: int) -> Iterator[str]:
     day = _day(entry.recorded_at)
     alert = ' class="alert"' if entry.comparison is not None and entry.comparison.alerts else ""
     yield f'<article id="e{number}"{alert}><h2><time datetime="{entry.recorded_at.isoformat()}">{day}</time> {entry.kind}</h2>'
-    yield f"<p>{html.escape(entry.sentence)}.</p>"
+    yield f"<p>{html.escape(_opened(entry.sentence))}.</p>"
     if entry.kind == EVENT:
-        yield f'<p class="soft">{html.escape(_times(entry))}.</p>'
+        yield f'<p class="soft">{html.escape(_opened(_times(entry)))}.</p>'
     yield f'<p class="soft">{_source(document, entry)}</p>'
     if entry.kind in (EVENT, RECAPTURED) and entry.comparison is not None:
         yield f"<details><summary>{html.escape(summary(entry.comparison))}</summary>"
@@ -76,6 +76,11 @@ def html_entry(document: str, entry: Entry, number: int) -> Iterator[str]:
         yield from page.suspected(entry.comparison.suspected, level=3, prefix=f"e{number}s")
         yield "</details>"
     yield "</article>"
+
+
+def _opened(sentence: str) -> str:
+    """A sentence as it begins on a page."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _source(document: str, entry: Entry) -> str:
