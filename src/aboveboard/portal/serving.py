@@ -21,15 +21,15 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from aboveboard.errors import AboveboardError
-from aboveboard.portal import guard, rendering, ways
+from aboveboard.portal import guard, openapi, rendering, ways
 from aboveboard.portal.asking import Answer, Asked, Given, Moved, NotThere, Page, StepUp, Stranger, Unfit
 from aboveboard.portal.principal import Authenticate, Principal, nobody
 from aboveboard.portal.tenant import Tenant
-from aboveboard.portal.ways import Way
+from aboveboard.portal.ways import Field, Way
 from aboveboard.portal.words import Words, chosen
 from aboveboard.workspace import Workspace, open_workspace
 
@@ -55,7 +55,7 @@ def app(
     """
     ws = workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
     portal = _Portal(Tenant(ws, tenant), authenticate, sign_in, more)
-    routes = [Route(way.path, portal.endpoint(way), methods=list(way.methods)) for way in (*ways.WAYS, *more)]
+    routes = [Route(way.path, portal.endpoint(way), methods=list(way.methods)) for way in portal.ways]
     files = Mount("/static", StaticFiles(directory=rendering.STATIC))
     inside = Starlette(routes=[*routes, files], exception_handlers={HTTPException: portal.unknown, 500: portal.failed})
     return guard.Guard(inside, rate or guard.Rate(), ways.is_free)
@@ -68,6 +68,15 @@ class _Portal:
         self, tenant: Tenant, authenticate: Authenticate, sign_in: str | None, more: Sequence[Way] = ()
     ) -> None:
         self.tenant, self.authenticate, self.sign_in, self.more = tenant, authenticate, sign_in, more
+        described = Way(
+            "/openapi", "For programs", self._described, shows="openapi info servers paths components x-ways"
+        )
+        self.ways = (*ways.WAYS, *more, described)
+
+    def _described(self, asked: Asked) -> Page:
+        """Every operation of this portal, for programs."""
+        found = openapi.document(asked.tenant.title, self.ways, ways.is_free)
+        return Page("openapi.html", {**found, "x-ways": openapi.listed(self.ways)})
 
     def endpoint(self, way: Way) -> Any:
         """The endpoint of a way, for the router."""
@@ -89,11 +98,11 @@ class _Portal:
             raise Stranger
         if way.roles and principal is not None and not principal.has(*way.roles):
             raise NotThere
-        form, files = await _sent(request)
+        form, files = await _sent(request, way.form)
         asked = Asked(
             self.tenant, principal, words, await run_in_threadpool(self.tenant.now), request.path_params,
-            _many(request.query_params.multi_items()), form, files, request.headers.get("sec-gpc") == "1",
-            request.cookies,
+            _many(request.query_params.multi_items(), way.query), form, files,
+            request.headers.get("sec-gpc") == "1", request.cookies,
         )  # fmt: skip
         return await run_in_threadpool(way.page, asked)
 
@@ -164,9 +173,16 @@ class _Portal:
         words = _words(request, principal)
         if isinstance(error, HTTPException) and error.status_code == 405:
             document = {"error": {"kind": "method", "sentence": "this page is not used like that", "hint": ""}}
-            answer = Page("wrong.html", document, 405)
-            return self._response(request, answer, principal, words, ways.WRONG)
+            answer = self._response(request, Page("wrong.html", document, 405), principal, words, ways.WRONG)
+            answer.headers["allow"] = ", ".join(self._methods(request))
+            return answer
         return self._wrong(request, NotThere(), principal, words)
+
+    def _methods(self, request: Request) -> Sequence[str]:
+        """The methods that a path takes (RFC 9110, Allow): a page and the form that is sent to it are two routes."""
+        here = [way for way in self.ways if Route(way.path, self.failed).matches(request.scope)[0] is not Match.NONE]
+        taken = {method for way in here for method in way.methods}
+        return sorted(taken | {"HEAD"} if "GET" in taken else taken)
 
     async def failed(self, request: Request, error: Exception) -> Response:
         return self._wrong(request, error, None, _words(request, None))
@@ -177,12 +193,11 @@ def _told(error: Exception) -> tuple[int, str, AboveboardError]:
     if isinstance(error, Stranger):
         return 401, "sign_in", AboveboardError("this page is for whoever is signed in", hint="sign in first")
     if isinstance(error, StepUp):
-        hint = "sign in again, then come back: whatever you said no to is recorded already"
-        return (
-            403,
-            "step_up",
-            AboveboardError("to allow more, or to take data out, we ask who you are once more", hint=hint),
+        again = AboveboardError(
+            "to allow more, or to take data out, we ask who you are once more",
+            hint="sign in again, then come back: whatever you said no to is recorded already",
         )
+        return 403, "step_up", again
     if isinstance(error, NotThere):
         return 404, "not_there", AboveboardError("there is no such page, or nothing of yours is on it")
     if isinstance(error, Unfit):
@@ -206,23 +221,26 @@ def _wants_json(request: Request) -> bool:
     return "aboveboard.json" in request.scope or ("application/json" in accepted and "text/html" not in accepted)
 
 
-async def _sent(request: Request) -> tuple[Mapping[str, Sequence[str]], Mapping[str, bytes]]:
-    """The fields and the files of a form; raises Unfit for what is no form."""
+async def _sent(request: Request, known: Sequence[Field]) -> tuple[Mapping[str, Sequence[str]], Mapping[str, bytes]]:
+    """The fields and the files of a form, of those that a way has; raises Unfit for what is no form."""
     if request.method in ("GET", "HEAD"):
         return {}, {}
     try:
         async with request.form(max_files=1, max_fields=FIELDS, max_part_size=guard.MOST) as form:
             fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-            files = {name: await value.read() for name, value in form.multi_items() if isinstance(value, UploadFile)}
+            sent = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+            files = {name: await value.read() for name, value in sent if any(one.is_called(name) for one in known)}
     except HTTPException:
         raise Unfit("this is no form that a page of ours sends", hint="go back and send it again") from None
-    return _many(fields), files
+    return _many(fields, known), files
 
 
-def _many(pairs: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
+def _many(pairs: Sequence[tuple[str, str]], fields: Sequence[Field]) -> Mapping[str, Sequence[str]]:
+    """The values of each field that a way has; what else was sent is not read."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).append(value)
+        if any(one.is_called(name) for one in fields):
+            found.setdefault(name, []).append(value)
     return found
 
 

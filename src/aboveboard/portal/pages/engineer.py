@@ -38,9 +38,7 @@ def explain(asked: Asked) -> Moved:
     """Write down who looks at what and why, then lead to it. What cannot be written down is not shown."""
     record, purpose = (asked.said("record") or "").strip(), " ".join((asked.said("purpose") or "").split())
     if not LEAST <= len(purpose) <= MOST_WORDS:
-        raise Unfit(
-            f"say why, in {LEAST} to {MOST_WORDS} characters", hint="the person whose record it is will read it"
-        )
+        raise Unfit("say why, in 10 to 500 characters", hint="the person whose record it is will read it")
     found = asked.tenant.releases()
     held = found[-1].items.holders(record) if found and record else ()
     if not held:

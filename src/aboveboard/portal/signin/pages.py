@@ -19,7 +19,7 @@ from aboveboard.portal.signin import codes, passkeys, sessions
 from aboveboard.portal.signin.entering import LastWay, SignIn
 from aboveboard.portal.signin.passkeys import Passkey
 from aboveboard.portal.signin.sessions import Session
-from aboveboard.portal.ways import Way
+from aboveboard.portal.ways import Field, Way
 
 TRIED = ("/sign-in", "/register", "/recover", "/invite/")
 """Paths that are tries to sign in, which are counted more narrowly than reading is."""
@@ -27,6 +27,11 @@ _DONE = ("out", "first", "added", "revoked", "ended", "code")
 _NEXT = re.compile(r"/(?!/)[\w.~%/-]*(\?[\w.~%/=&+-]*)?", re.ASCII)
 _NAME = 60
 _ANYBODY = ROLES
+_SAID = Field("done", "what was just done, for the status region")
+_ANSWER = Field("credential", "what the device answered, as JSON")
+_CODE = Field("code", "the code of an invitation, or of recovery")
+_CALLED = Field("name", "what its owner calls the passkey")
+_DEVICES = "subject passkeys recovery sessions done code sure site"
 
 
 @dataclass(frozen=True)
@@ -38,21 +43,26 @@ class Pages:
     def ways(self) -> Sequence[Way]:
         """The ways that a portal standing alone has besides the others."""
         return (
-            Way("/sign-in", "Sign in", self.show),
-            Way("/sign-in", "Sign in", self.enter, methods=("POST",)),
-            Way("/sign-in/options", "Sign in", self.enter_options, methods=("POST",)),
+            Way("/sign-in", "Sign in", self.show, query=(Field("next", "the page to go on to"), _SAID),
+                shows="step next done site contact"),
+            Way("/sign-in", "Sign in", self.enter, methods=("POST",),
+                form=(_ANSWER, Field("next", "the page to go on to"))),
+            Way("/sign-in/options", "Sign in", self.enter_options, methods=("POST",), shows="options"),
             Way("/sign-out", "Sign out", self.leave, methods=("POST",)),
-            Way("/invite/{code}", "Invitation", self.invitation),
-            Way("/recover", "Recovery code", self.recover),
-            Way("/register", "Invitation", self.register, methods=("POST",)),
-            Way("/register/options", "Invitation", self.register_options, methods=("POST",)),
-            Way("/devices", "Devices", self.devices, _ANYBODY, menu="member"),
-            Way("/devices", "Devices", self.add, _ANYBODY, ("POST",)),
-            Way("/devices/options", "Devices", self.add_options, _ANYBODY, ("POST",)),
-            Way("/devices/revoke", "Devices", self.revoke, _ANYBODY, ("POST",)),
-            Way("/devices/recovery", "Recovery code", self.recovery, _ANYBODY, ("POST",)),
-            Way("/devices/end", "Devices", self.end, _ANYBODY, ("POST",)),
-        )
+            Way("/invite/{code}", "Invitation", self.invitation, shows="invite site", also=(404,)),
+            Way("/recover", "Recovery code", self.recover, shows="site"),
+            Way("/register", "Invitation", self.register, methods=("POST",), form=(_ANSWER, _CODE, _CALLED)),
+            Way("/register/options", "Invitation", self.register_options, methods=("POST",), form=(_CODE,),
+                shows="options"),
+            Way("/devices", "Devices", self.devices, _ANYBODY, menu="member", query=(_SAID,), shows=_DEVICES),
+            Way("/devices", "Devices", self.add, _ANYBODY, ("POST",), form=(_ANSWER, _CALLED)),
+            Way("/devices/options", "Devices", self.add_options, _ANYBODY, ("POST",), shows="options"),
+            Way("/devices/revoke", "Devices", self.revoke, _ANYBODY, ("POST",), shows=_DEVICES, also=(303, 409),
+                form=(Field("passkey", "its label"), Field("sure", "that the last way in may go", ("yes",)))),
+            Way("/devices/recovery", "Recovery code", self.recovery, _ANYBODY, ("POST",), shows=_DEVICES),
+            Way("/devices/end", "Devices", self.end, _ANYBODY, ("POST",),
+                form=(Field("session", "its label, or `others`"),)),
+        )  # fmt: skip
 
     # --- coming in ------------------------------------------------------------------------------------------------
 
