@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint types house clean bench screenshots
+.PHONY: demo test check lint types house clean bench messages screenshots
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,10 @@ bench: $(STAMP)
 	$(BIN)/python bench/log.py
 	$(BIN)/python bench/proof.py
 	$(BIN)/python bench/portal.py
+
+# what the pages say, for translators, and the pseudo-language made from it
+messages: $(STAMP)
+	$(BIN)/python -m aboveboard.portal.catalogue
 
 screenshots: $(STAMP)
 	$(BIN)/python docs/screenshots.py

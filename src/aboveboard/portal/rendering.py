@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aboveboard import vocabulary
+from aboveboard.comparison.meaning import RULES
 from aboveboard.portal import charts
 from aboveboard.portal.pages.policies import segments
 from aboveboard.portal.words import Words
@@ -46,6 +47,7 @@ def environment(tag: str) -> Environment:
         "moment": lambda moment: _time(moment, words.moment(moment)),
         "number": words.number,
         "segments": segments,
+        "why_changed": lambda change: _ruled(words, change["rule"], change["why"]),
         "told_numbers": _numbers,
         "rows_of": lambda cards: [(words.day(one["as_of"]), one["rows"].get("about", 0)) for one in cards],
         "purpose": lambda key: _said(words, vocabulary.PURPOSES, key),
@@ -62,6 +64,12 @@ def _time(moment: str | None, written: str) -> Markup:
 def _said(words: Words, terms: Mapping[str, vocabulary.Term], key: str) -> str:
     """A term in the language of the page; a key that the vocabulary does not know is shown as it is."""
     return words(terms[key].says) if key in terms else key
+
+
+def _ruled(words: Words, rule: str, why: str) -> str:
+    """Why a change was typed so: its rule in the language of the page, and the words of the policy as they stand."""
+    said = RULES.get(rule, why)
+    return words(said).capitalize() + why.removeprefix(said)
 
 
 def _numbers(told: Mapping[str, Mapping[str, int]]) -> list[tuple[str, int]]:

@@ -1,7 +1,8 @@
 """The language of a page: gettext catalogues, the direction of writing, and how moments and numbers are written.
 
-English is the source. ``ar-XB`` is a pseudo-language, made while it is asked for: every translated sentence is marked and
-written from right to left, so that what was not translated shows. Catalogues lie in ``locale/`` and are optional.
+English is the source. Every other language is a compiled catalogue in ``locale/``; where one lacks a sentence, the page has
+it in English. ``ar-XB`` is a pseudo-language with a catalogue like any other (:mod:`aboveboard.portal.catalogue`): every
+sentence in it is marked and written from right to left, so that what was not translated shows.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ CATALOGUES = Path(__file__).parent / "locale"
 DOMAIN = "portal"
 _WRITTEN = {SOURCE: "en-GB", PSEUDO: "en-GB"}
 """How numbers and moments are written where the tag does not settle it: a day before its month."""
-_RLO, _PDF = "\u202e", "\u202c"
-"""What turns the writing of a marked sentence round (right-to-left override), and its end."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Words:
 
     @property
     def direction(self) -> str:
-        return "rtl" if self.tag == PSEUDO else self._locale.text_direction
+        return str(Locale.parse(self.tag.partition("-")[0]).text_direction)
 
     @property
     def _locale(self) -> Locale:
@@ -61,21 +60,9 @@ class Words:
         return str(numbers.format_decimal(number, locale=self._locale))
 
 
-class Pseudo(gettext.NullTranslations):
-    """Every sentence in brackets and turned round. Placeholders stay where they are: their values come in later."""
-
-    def gettext(self, message: str) -> str:
-        return f"{_RLO}\u27e6{message}\u27e7{_PDF}" if message.strip() else message
-
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return self.gettext(msgid1 if n == 1 else msgid2)
-
-
 @lru_cache(maxsize=64)
 def words(tag: str) -> Words:
     """The words of a language; English where there is no catalogue of it."""
-    if tag == PSEUDO:
-        return Words(PSEUDO, Pseudo())
     try:
         found = gettext.translation(DOMAIN, CATALOGUES, [tag.replace("-", "_")])
     except OSError:
@@ -86,8 +73,10 @@ def words(tag: str) -> Words:
 def chosen(locale: str | None, accepted: str) -> Words:
     """The language of a request: the principal's, else the first of the ``Accept-Language`` header that we have."""
     for tag in filter(None, (locale, *preferred(accepted))):
-        if tag == PSEUDO or tag.partition("-")[0] == SOURCE or _has(tag):
-            return words(PSEUDO if tag == PSEUDO else SOURCE if tag.partition("-")[0] == SOURCE else tag)
+        if tag.partition("-")[0] == SOURCE:
+            return words(SOURCE)
+        if _has(tag):
+            return words(tag)
     return words(SOURCE)
 
 

@@ -137,27 +137,21 @@ def _digests(found: Published) -> dict[str, Any]:
 def _summary(found: Published, asked: Asked) -> list[dict[str, Any]]:
     """The template of the summary of training content (AI Act art. 53(1)(d)), as far as the manifest fills it."""
     said = found.said
-    return [
-        {"name": "provider", "value": asked.tenant.title},
-        {"name": "model", "value": said["job"]["model"] or UNKNOWN},
-        {"name": "modalities", "value": ["text"]},
-        {"name": "size, rows", "value": said["counts"]["rows"]},
-        {"name": "languages", "value": sorted(said["counts"]["languages"])},
-        {"name": "latest date of data", "value": found.as_of.date().isoformat()},
-        {"name": "public datasets", "value": UNKNOWN},
-        {"name": "licensed from third parties", "value": UNKNOWN},
-        {"name": "crawled", "value": UNKNOWN},
-        {"name": "user data", "value": "what members of this platform made"},
-        {"name": "synthetic", "value": UNKNOWN},
-        {
-            "name": "reservations of rights",
-            "value": "preference signals are read, and only ever remove (docs/reasons.md)",
-        },
-        {
-            "name": "removal of illegal content",
-            "value": "what is labelled illegal is never used (floor.illegal_content)",
-        },
-    ]
+    values: Sequence[Any] = (
+        asked.tenant.title, said["job"]["model"] or UNKNOWN, ["text"], said["counts"]["rows"],
+        sorted(said["counts"]["languages"]), found.as_of.date().isoformat(), UNKNOWN, UNKNOWN, UNKNOWN,
+        "what members of this platform made", UNKNOWN,
+        "preference signals are read, and only ever remove (docs/reasons.md)",
+        "what is labelled illegal is never used (floor.illegal_content)",
+    )  # fmt: skip
+    return [{"name": name, "value": value} for name, value in zip(SUMMARY, values, strict=True)]
+
+
+SUMMARY = (
+    "provider", "model", "modalities", "size, rows", "languages", "latest date of data", "public datasets",
+    "licensed from third parties", "crawled", "user data", "synthetic", "reservations of rights",
+    "removal of illegal content",
+)  # fmt: skip
 
 
 def _twelve(found: Published) -> list[dict[str, Any]]:
