@@ -64,3 +64,12 @@ def test_the_key_is_never_shown() -> None:
     shown = repr(suppression.of(KEY, ["u:ann"]))
     assert KEY.hex() not in shown
     assert repr(KEY) not in shown
+
+
+@given(st.lists(PIECES.map("".join) | st.text(st.characters(codec="utf-8")), max_size=20), st.data())
+def test_many_at_once_are_answered_as_one_by_one(names: list[str], data: st.DataObject) -> None:
+    listed = suppression.of(
+        data.draw(st.binary(max_size=80)), data.draw(st.lists(st.sampled_from(["@a", "b", *names])))
+    )
+    written = [name.encode() for name in names if not name.startswith(suppression.ERASED)]
+    assert listed.among(written) == {one for one in written if listed.holds(one.decode())}

@@ -96,9 +96,9 @@ class _Wanted:
         public = next((p for p in file.parents if (p / "manifest.json").is_file()), None)
         name = "" if public is None else public.name
         if name not in self.made:
-            known = next((one.known for one in self.made.values()), {})
+            passed = next((one.passed for one in self.made.values()), set())
             leaves = frozenset(self._leaves(name)) if name else frozenset()
-            self.made[name] = Sought(self.names, self.gone, leaves, self.texts, self.every_row, known)
+            self.made[name] = Sought(self.names, self.gone, leaves, self.texts, self.every_row, passed)
         return self.made[name]
 
     def _leaves(self, name: str) -> Iterator[bytes]:

@@ -16,8 +16,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aboveboard import manifest, pages, suppression
 from aboveboard.engine import Engine
@@ -31,11 +32,17 @@ if TYPE_CHECKING:
 
 LONGEST = 128
 """An identifier has at most so many bytes; what is longer, or has a blank in it, is no identifier."""
+KNOWN = 4_000_000
+"""So many values are remembered at most that are on no list."""
+BATCH = 65_536
+"""So many values are asked for at a time."""
 FEW = 3
 """So many names are looked for one after another."""
 WORDS = frozenset({"text", "content", "shape"})
 """Columns of what people wrote: names are looked for in them, identifiers by their hash are not."""
 Progress = Callable[[int, int], None]
+_One = TypeVar("_One")
+_IN_ITS_PLACE = suppression.ERASED.encode()
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.){1,128})"')
 _FREE_TEXT = re.compile(rb"[^\s\"',;=()\[\]{}<>\x00-\x1f]{2,128}")
 _COPIES = (".gz", ".zip", ".zst", ".bz2", ".xz", ".tgz", ".7z")
@@ -61,12 +68,16 @@ class Sought:
     texts: frozenset[bytes] = frozenset()
     every_row: bool = False
     """Hash every row again, also where a tile that the manifest binds has its leaf."""
-    known: dict[bytes, bool] = field(default_factory=dict, repr=False, compare=False)
-    """What was asked of the list already: most files name the same people."""
+    passed: set[bytes] = field(default_factory=set, repr=False, compare=False)
+    """What was asked of the list already and is not on it: most files name the same people and records."""
 
     def has_text(self, value: bytes) -> bool:
         """Whether this is a text with one of the hashes."""
         return bool(self.texts) and hashlib.sha256(value).digest() in self.texts
+
+    def texts_among(self, values: Iterable[bytes]) -> set[bytes]:
+        """Those of many values that are."""
+        return {value for value in values if self.has_text(value)}
 
     def named_in(self, data: bytes) -> bool:
         """Whether one of the names is in these bytes."""
@@ -92,13 +103,17 @@ class Sought:
 
     def erased(self, value: bytes) -> bool:
         """Whether this is an identifier of somebody who was erased; what stands in its place is none."""
-        if len(value) > LONGEST or not value or value.startswith(suppression.ERASED.encode()):
-            return False
-        if value not in self.known:
-            if len(self.known) > 4_000_000:
-                self.known.clear()
-            self.known[value] = self.suppressions.holds(value.decode("utf-8", "replace"))
-        return self.known[value]
+        return value not in self.passed and bool(self.erased_among((value,)))
+
+    def erased_among(self, values: Iterable[bytes]) -> set[bytes]:
+        """Those of many values that are: each is asked for once, however many files it stands in."""
+        passed = self.passed
+        new = {value for value in values if value not in passed and 0 < len(value) <= LONGEST}
+        found = {value for value in self.suppressions.among(new) if not value.startswith(_IN_ITS_PLACE)}
+        if len(passed) + len(new) > KNOWN:
+            passed.clear()
+        passed.update(new - found if found else new)
+        return found
 
 
 @dataclass
@@ -196,15 +211,28 @@ def _raw(file: Path, held: mmap.mmap | bytes, sought: Sought, where: str = "byte
 def _tokens(file: Path, held: mmap.mmap, sought: Sought) -> Iterator[Found]:
     """Identifiers of erased people in text: in JSON whole strings, elsewhere what stands between blanks and brackets."""
     pattern = _QUOTED if held[:1] in (b"{", b"[") else _FREE_TEXT
-    for match in pattern.finditer(held):
-        token = match.group(match.lastindex or 0)
-        if b"\\" in token and pattern is _QUOTED:
-            try:
-                token = json.loads(b'"' + token + b'"').encode("utf-8", "surrogatepass")
-            except ValueError:
-                continue
-        if sought.erased(token):
-            yield Found("erased", str(file), f"bytes at {match.start()}")
+    tokens = ((match.start(), _told(match.group(match.lastindex or 0), pattern)) for match in pattern.finditer(held))
+    for some in _batches(tokens):
+        gone = sought.erased_among(token for _, token in some)
+        if gone:
+            yield from (Found("erased", str(file), f"bytes at {at}") for at, token in some if token in gone)
+
+
+def _batches(found: Iterable[_One]) -> Iterator[list[_One]]:
+    """Some at a time."""
+    left = iter(found)
+    return iter(lambda: list(islice(left, BATCH)), [])
+
+
+def _told(token: bytes, pattern: re.Pattern[bytes]) -> bytes:
+    """What a token says: strings of JSON may be escaped. Nothing where it says nothing."""
+    if b"\\" not in token or pattern is not _QUOTED:
+        return token
+    try:
+        said: str = json.loads(b'"' + token + b'"')
+    except ValueError:
+        return b""
+    return said.encode("utf-8", "surrogatepass")
 
 
 def _tile(one: _Open) -> Iterator[Found]:
@@ -285,10 +313,10 @@ def _chunk(
             hit = hit or sought.named_in(page.data)
             plain = plain or not (page.dictionary or page.numbers)
             if by_hash and page.dictionary and chunk.physical_type == "BYTE_ARRAY":
-                left = left or any(sought.erased(value) for value in pages.plain_values(page))
+                left = left or bool(sought.erased_among(pages.plain_values(page)))
     if by_hash and plain and not left:  # what is in no dictionary: everybody once
         whole = table.read_row_group(at.group, columns=[at.name]).column(0)
-        left = any(sought.erased(value) for value in _distinct(whole))
+        left = bool(sought.erased_among(_distinct(whole)))
     if hit or coded or left or sought.texts:
         yield from _values(file, table, sought, at, by_hash, hit, left)
 
@@ -415,7 +443,7 @@ def _in_pages(file: Path, found: Iterator[tuple[int, memoryview]], sought: Sough
     if sought.suppressions:
         for number, page in found:
             first = number == 1 and bytes(page[:16]) == pages.SQLITE
-            if any(sought.erased(value) for value in pages.texts_of(page, first)):
+            if sought.erased_among(pages.texts_of(page, first)):
                 yield Found("erased", str(file), f"page {number}")
 
 
@@ -431,11 +459,11 @@ def _rows(file: Path, sought: Sought) -> Iterator[Found]:
                 [(count,)] = con.execute(asked, [needle]).fetchall()
                 if count:
                     yield Found("identifier", str(file), _plainly(table, column, count))
-            for what, test in (("erased", sought.erased), ("text", sought.has_text)):
+            asked = f"SELECT DISTINCT {column} FROM {table} WHERE typeof({column}) = 'text'"
+            for what, among in (("erased", sought.erased_among), ("text", sought.texts_among)):
                 if sought.suppressions if what == "erased" else sought.texts:
-                    asked = f"SELECT DISTINCT {column} FROM {table} WHERE typeof({column}) = 'text'"
-                    count = sum(test(value) for (value,) in con.execute(asked))
-                    if count:
+                    blocks = _batches(value for (value,) in con.execute(asked))
+                    if count := sum(len(among(block)) for block in blocks):
                         yield Found(what, str(file), _plainly(table, column, count))
     finally:
         con.close()

@@ -7,6 +7,7 @@ only test identifiers that they already know. Specification: docs/erasure.md, "T
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,6 +37,21 @@ class Suppressions:
             return identifier.removeprefix(ERASED) in self.hashes
         return hashed(self.key, identifier) in self.hashes
 
+    def among(self, written: Iterable[bytes]) -> set[bytes]:
+        """Those of many identifiers (UTF-8) that are on the list. What stands in the place of one is looked at like any other.
+
+        HMAC is two hashes, and they begin alike whatever is hashed: begun once and copied they take half the time.
+        """
+        inner, outer = (hashlib.sha256(_padded(self.key, byte)).copy for byte in (0x36, 0x5C))
+        found = set()
+        for one in written:
+            first, second = inner(), outer()
+            first.update(one if one.isascii() and b"@" not in one else _spelt(one))
+            second.update(first.digest())
+            if second.hexdigest() in self.hashes:
+                found.add(one)
+        return found
+
 
 NONE = Suppressions()
 
@@ -48,6 +64,19 @@ def of(key: bytes, identifiers: Iterable[str]) -> Suppressions:
 def hashed(key: bytes, identifier: str) -> str:
     """The hash of an identifier, however it is spelt (64 hexadecimal digits)."""
     return hmac.digest(key, spelt(identifier).encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def _padded(key: bytes, byte: int) -> bytes:
+    """What one of the two hashes of HMAC-SHA-256 begins with (RFC 2104)."""
+    short = hashlib.sha256(key).digest() if len(key) > _BLOCK else key
+    return bytes(one ^ byte for one in short.ljust(_BLOCK, b"\x00"))
+
+
+_BLOCK = 64
+
+
+def _spelt(written: bytes) -> bytes:
+    return spelt(written.decode("utf-8", "replace")).encode("utf-8", "surrogatepass")
 
 
 def in_its_place(key: bytes, identifier: str) -> str:
