@@ -16,9 +16,9 @@ from aboveboard.policy import Policy, parse, timeline
 from aboveboard.suppression import NONE, Suppressions
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Sequence
 
-    from aboveboard.suppression import Suppressions
+    import pyarrow as pa
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
 DECLARED = datetime(2021, 1, 1, tzinfo=UTC)
@@ -202,6 +202,40 @@ class Kept:
         return pq.read_table(self.folder / "facts.parquet")
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The same people after some of them said no. They are handed over whole, as a ledger does; one by one only those that
+    somebody will ask about, or a million people would have to be values first."""
+
+    before: Kept
+    said: tuple[Event, ...]
+    asked: People
+    suppressions: Suppressions = NONE
+
+    @property
+    def position(self) -> int:
+        return max(event.position for event in self.said)
+
+    def events_table(self) -> pa.Table:
+        import pyarrow as pa
+
+        was = self.before.events_table()
+        rows = [{name: getattr(event, name) for name in was.column_names} for event in self.said]
+        for row in rows:
+            row.update({name: _utc(value) for name, value in row.items()})
+        return pa.concat_tables([was, pa.Table.from_pylist(rows, was.schema)])
+
+    def facts_table(self) -> pa.Table:
+        return self.before.facts_table()
+
+    def events_of(self, subject: str) -> Sequence[Event]:
+        mine = [event for event in self.said if event.subject == subject]
+        return [*self.asked.events_of(subject), *mine]
+
+    def facts_of(self, subject: str) -> Sequence[Facts]:
+        return self.asked.facts_of(subject)
+
+
 def people_of(folder: Path, subjects: list[str]) -> People:
     """These people as values, for ``gate.decide``."""
     events = [Event(**row) for row in _rows(folder / "events.parquet", subjects)]
@@ -215,6 +249,11 @@ def _rows(file: Path, subjects: list[str]) -> list[dict[str, Any]]:
         found = con.execute(f"SELECT * FROM '{file}' WHERE subject IN (SELECT unnest(?))", [subjects])
         names = [column[0] for column in found.description]
         return [{name: _aware(value) for name, value in zip(names, row, strict=True)} for row in found.fetchall()]
+
+
+def _utc(value: Any) -> Any:
+    """A moment as the files hold it."""
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def _aware(value: Any) -> Any:

@@ -75,21 +75,29 @@ def withdrawn(at: Setting, made: Any, count: int) -> Any:
     import duckdb
 
     from aboveboard import writing
-    from aboveboard.choice import Event, People
+    from aboveboard.choice import Event
 
-    asked = f"SELECT account FROM {writing.opened(made.private)} GROUP BY account ORDER BY hash(account) LIMIT {count}"
+    def some(query: str) -> list[str]:
+        return [subject for (subject,) in duckdb.execute(query, {"those": subjects}).fetchall()]
+
+    asked = f"SELECT DISTINCT account FROM {writing.opened(made.private)} ORDER BY hash(account) LIMIT {count}"
     subjects = [subject for (subject,) in duckdb.sql(asked).fetchall()]
-    gate = _gate(at)
-    when = made_up.AS_OF + timedelta(hours=1)
-    every = duckdb.sql(
-        f"SELECT subject FROM '{at.folder}/events.parquet' UNION SELECT subject FROM '{at.folder}/facts.parquet'"
+    near = some(_NEAR.format(people=writing.listed(made.private / "people")))
+    when, kept = made_up.AS_OF + timedelta(hours=1), made_up.Kept(at.folder)
+    [head] = some(f"SELECT max(position) FROM '{at.folder}/events.parquet' WHERE len($those) > 0")
+    said = tuple(
+        Event(subject=subject, type="refused", recorded_at=when, effective_at=when, position=head + number)
+        for number, subject in enumerate(subjects, 1)
     )
-    known = made_up.people_of(at.folder, [subject for (subject,) in every.fetchall()])
-    events, head = dict(known.events), max(e.position for said in known.events.values() for e in said)
-    for number, subject in enumerate(subjects, head + 1):
-        no = Event(subject=subject, type="refused", recorded_at=when, effective_at=when, position=number)
-        events[subject] = [*events.get(subject, ()), no]
-    return replace(gate, snapshot=People(events, known.facts, head + count), as_of=made_up.AS_OF + timedelta(days=1))
+    later = made_up.Later(kept, said, made_up.people_of(at.folder, near))
+    return replace(_gate(at), snapshot=later, as_of=made_up.AS_OF + timedelta(days=1))
+
+
+_NEAR = """
+SELECT DISTINCT subject FROM read_parquet({people}) WHERE (source, ordinal) IN (
+  SELECT (source, ordinal) FROM read_parquet({people}) WHERE subject IN (SELECT unnest($those)))
+"""
+"""Everybody who has a part in a row in which one of these people has a part: of nobody else is anything asked."""
 
 
 def copied(files: list[Path], out: Path) -> float:

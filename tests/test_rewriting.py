@@ -44,6 +44,7 @@ from aboveboard.choice import Event
 from aboveboard.cli import doors
 from aboveboard.demo import make
 from aboveboard.demo.tour import import_choices_of
+from aboveboard.engine import Engine
 from aboveboard.errors import LedgerError, ReleaseError
 from aboveboard.ledger import Ledger, database
 from aboveboard.manifest import Shard
@@ -786,6 +787,28 @@ def test_shards_of_a_release_are_read_back_as_they_were_written(ws: Workspace) -
     found = rewriting.before(made.public, made.private).shards
     assert tuple(found) == made.manifest.shards
     assert all(isinstance(one, Shard) for one in found)
+
+
+def test_rows_that_stay_come_in_the_order_of_their_file(tmp_path: Path) -> None:
+    """Nothing is sorted, also where a file has many row groups and several threads read it."""
+    rows, file = 300_000, tmp_path / "rows.parquet"
+    places = [*range(5_000), *range(7_000, rows, 7), rows - 1]
+    held = f"read_parquet('{file}', file_row_number = true)"
+    with Engine(threads=4).connect() as con:
+        con.execute(f"COPY (FROM range({rows}) AS t(n)) TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE 10_000)")
+        con.execute("SET VARIABLE going = ?::BITSTRING", [rewriting._marked(places, rows)])
+        con.execute(rewriting._STAYING.format(table="kept", columns="n", held=held))
+        kept = [n for (n,) in con.execute("FROM kept").fetchall()]
+    assert kept == sorted(set(range(rows)) - set(places))
+
+
+def test_hashes_leave_a_tile_by_their_place() -> None:
+    leaves = [hashlib.sha256(bytes([n])).digest() for n in range(9)]
+    places = rewriting._places_of(b"".join(leaves), {leaves[0], leaves[4], leaves[8], b"x" * 32})
+    assert places == [0, 4, 8]
+    assert rewriting._leaving_out(b"".join(leaves), places) == b"".join(leaves[1:4] + leaves[5:8])
+    assert rewriting._leaving_out(b"".join(leaves), []) == b"".join(leaves)
+    assert rewriting._leaving_out(b"".join(leaves[:2]), [0, 1]) == b""
 
 
 def test_an_older_ledger_is_brought_up(tmp_path: Path) -> None:

@@ -21,7 +21,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import commitments, descriptor, disk, manifest, merkle, openings, reasons, rejudging, resealing, writing
+from aboveboard import (
+    commitments,
+    descriptor,
+    disk,
+    manifest,
+    merkle,
+    openings,
+    reasons,
+    rejudging,
+    removal,
+    resealing,
+    writing,
+)
 from aboveboard.choice import RECORD
 from aboveboard.commitments import OPENINGS, WITHHELD, SubjectKeys
 from aboveboard.engine import Engine, Session, erased_in
@@ -385,7 +397,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     def _leaves(self, shard: Shard) -> pa.Table:
         import pyarrow as pa
 
-        return pa.table({"leaf": pa.array(leaves_of(self._tile(shard)), pa.binary())})
+        return pa.table({"leaf": pa.array(removal.leaves_of(self._tile(shard)), pa.binary())})
 
     def _tile(self, shard: Shard) -> bytes:
         return self._checked(manifest.tile_name(shard.key, 0)).read_bytes()
@@ -517,36 +529,30 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         languages: Counter[str],
     ) -> Shard:  # fmt: skip
         """One file without what leaves it."""
-        gone, leaves = self.left[shard.key], leaves_of(self._tile(shard))
-        places = [place for place, leaf in enumerate(leaves) if leaf in gone]
+        gone, tile = self.left[shard.key], self._tile(shard)
+        places = _places_of(tile, gone)
         if len(places) != len(gone):
             raise ReleaseError(
                 "the openings speak of rows that are not where they should be", folder=self.before.private,
                 hint="were the keys others? bring the private part and the keys back from your backup",
             )  # fmt: skip
         held = f"read_parquet({text(str(self._checked(shard.name)))}, file_row_number = true)"
-        con.register("_going", _going(places, [leaves[place] for place in places]))
-        con.execute("CREATE OR REPLACE TEMP TABLE going AS SELECT * FROM _going")
-        con.unregister("_going")
-        told = f"SELECT kind, language, count(*) FROM {held} WHERE file_row_number IN (SELECT place FROM going) GROUP BY ALL"
-        for kind, language, rows in con.execute(told).fetchall():
+        con.execute("SET VARIABLE going = ?::BITSTRING", [_marked(places, shard.rows)])
+        for kind, language, rows in con.execute(_LOST.format(held=held)).fetchall():
             kinds.subtract({kind: rows} if kind is not None else {})
             languages.subtract({language: rows} if language is not None else {})
-        left = b"".join(leaf for leaf in leaves if leaf not in gone)
+        left = _leaving_out(tile, places)
         if not left:
             return Shard(shard.key, "", "", 0, "")
-        columns = ", ".join(manifest.RELEASED_COLUMNS)
-        con.execute(_STAYING.format(columns=columns, held=held))
+        con.execute(_STAYING.format(table="file", columns=", ".join(manifest.RELEASED_COLUMNS), held=held))
         return writing.public_file(con, shard.key, left, public, lambda: self._index(con, shard, private))
 
     def _index(self, con: duckdb.DuckDBPyConnection, shard: Shard, private: Path) -> None:
-        file = f"{shard.key:05d}.parquet"
-        held = f"read_parquet({text(str(self.before.private / 'index' / file))}, file_row_number = true)"
-        # From a table of its own, as in a build: the row groups of a file must not tell what was read.
-        con.execute(f"CREATE OR REPLACE TEMP TABLE kept AS SELECT source, ordinal, leaf FROM {held}"
-                    " WHERE leaf NOT IN (SELECT leaf FROM going) ORDER BY file_row_number")  # fmt: skip
-        writing.copy_rows(con, "SELECT source, ordinal, leaf FROM kept", private / "index" / file)
-        disk.settle(private / "index" / file)
+        """The private index of a file, whose rows stand in the order of the file."""
+        name = f"{shard.key:05d}.parquet"
+        held = f"read_parquet({text(str(self.before.private / 'index' / name))}, file_row_number = true)"
+        con.execute(_STAYING.format(table="kept", columns=writing.INDEX, held=held))
+        writing.keep_index(con, "kept", private / "index" / name)
 
     def _commit_anew(self) -> None:
         """The table ``anew``: the commitment to each row that stays and is told otherwise."""
@@ -739,15 +745,30 @@ def _column(con: duckdb.DuckDBPyConnection, query: str) -> set[Any]:
     return {value for (value,) in con.execute(query).fetchall()}
 
 
-def _going(places: Sequence[int], leaves: Sequence[bytes]) -> pa.Table:
+def _places_of(tile: bytes, leaves: Collection[bytes]) -> list[int]:
+    """Where these hashes stand among those of a tile, ascending."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    return pa.table({"place": pa.array(places, pa.int64()), "leaf": pa.array(leaves, pa.binary())})
+    kind, count = pa.binary(merkle.WIDTH), len(tile) // merkle.WIDTH
+    every = pa.FixedSizeBinaryArray.from_buffers(kind, count, [None, pa.py_buffer(tile)])
+    places: list[int] = pc.indices_nonzero(pc.is_in(every, value_set=pa.array(list(leaves), kind))).to_pylist()
+    return places
 
 
-def leaves_of(tile: bytes) -> list[bytes]:
-    """Hashes that stand one behind another, one by one."""
-    return [tile[at : at + merkle.WIDTH] for at in range(0, len(tile), merkle.WIDTH)]
+def _leaving_out(tile: bytes, places: Sequence[int]) -> bytes:
+    """The hashes of a tile but those at these places (ascending)."""
+    begins = [0, *((place + 1) * merkle.WIDTH for place in places)]
+    ends = [*(place * merkle.WIDTH for place in places), len(tile)]
+    return b"".join(tile[begin:end] for begin, end in zip(begins, ends, strict=True))
+
+
+def _marked(places: Sequence[int], count: int) -> str:
+    """So many bits, set at these places."""
+    bits = bytearray(b"0" * count)
+    for place in places:
+        bits[place] = ord("1")
+    return bits.decode()
 
 
 # --- openings, file by file ---------------------------------------------------------------------------------------
@@ -826,10 +847,11 @@ WHERE NOT was_out AND account IN (FROM fresh) AND leaf NOT IN (SELECT leaf FROM 
 _STAYED = """
 SELECT m.*, k.release_key, k.person FROM moved AS m JOIN keyed AS k ON k.subject = m.account WHERE NOT m.leaves
 """
-_STAYING = """
-CREATE OR REPLACE TEMP TABLE file AS
-SELECT {columns} FROM {held} WHERE file_row_number NOT IN (SELECT place FROM going) ORDER BY file_row_number
-"""
+_GOES = "get_bit(getvariable('going'), file_row_number::INTEGER) = 1"
+"""Whether a row leaves. A bit a row, because rows that are only filtered come in the order of their file: nothing is sorted."""
+_LOST = f"SELECT kind, language, count(*) FROM {{held}} WHERE {_GOES} GROUP BY ALL"
+_STAYING = f"CREATE OR REPLACE TEMP TABLE {{table}} AS SELECT {{columns}} FROM {{held}} WHERE NOT ({_GOES})"
+"""A table of its own, as in a build: the row groups of a file must not tell what was read."""
 _AS_DECIDED = """
 DELETE FROM stays USING (SELECT * FROM {decisions}) AS d
 WHERE d.source = stays.source AND d.ordinal = stays.ordinal AND d.decisive = stays.decisive

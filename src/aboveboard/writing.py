@@ -248,11 +248,17 @@ def _file(con: duckdb.DuckDBPyConnection, key: int, public: Path, index: Path) -
     con.execute(_FILE.format(key=key))
     leaves = joined(con.sql("SELECT leaf FROM file").to_arrow_table()["leaf"])
 
-    def indexed() -> None:
-        copy_rows(con, "SELECT source, ordinal, leaf FROM file", index / f"{key:05d}.parquet")
-        disk.settle(index / f"{key:05d}.parquet")
+    return public_file(con, key, leaves, public, lambda: keep_index(con, "file", index / f"{key:05d}.parquet"))
 
-    return public_file(con, key, leaves, public, indexed)
+
+INDEX = "source, ordinal, leaf"
+"""Which record each row of a public file is, in the order of that file."""
+
+
+def keep_index(con: duckdb.DuckDBPyConnection, table: str, path: Path) -> None:
+    """Write the private index of a public file. It is mostly hashes, in which there is nothing to compress."""
+    copy_rows(con, f"SELECT {INDEX} FROM {table}", path, compression="uncompressed")
+    disk.settle(path)
 
 
 def public_file(
@@ -333,11 +339,13 @@ def listed(folder: Path) -> str:
     return f"[{', '.join(text(str(file)) for file in sorted(folder.glob('*.parquet')))}]"
 
 
-def copy_rows(con: duckdb.DuckDBPyConnection, query: str, path: Path, group: int = 122_880) -> int:
+def copy_rows(
+    con: duckdb.DuckDBPyConnection, query: str, path: Path, group: int = 122_880, compression: str = "zstd"
+) -> int:
     """The rows of a query as a Parquet file; an EngineError does not say what DuckDB says, which may quote a row."""
     import duckdb
 
-    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group}"
+    options = f"FORMAT parquet, COMPRESSION {compression}, ROW_GROUP_SIZE {group}"
     try:
         [(rows,)] = con.execute(f"COPY ({query}) TO {text(str(path))} ({options})").fetchall()
     except duckdb.Error as error:
