@@ -245,7 +245,11 @@ def _take(
         else:
             readable.append((number, *found))
     heard = [one for _, _, one in readable]
-    fates = (ledger.fates if dry_run else ledger.hear)(said.name, heard)
+    if dry_run:
+        fates = ledger.fates(said.name, heard)
+    else:
+        with disk.step("stream events"):
+            fates = ledger.hear(said.name, heard)
     for (number, rule, _), fate in zip(readable, fates, strict=True):
         if fate == "conflict":
             left.append(Left(number, "another event came under the same id before", "ask the sender which one is true"))
@@ -301,4 +305,5 @@ def _event(one: Told, said: Stream, verified: bool, now: datetime, name: str) ->
 def keep(left: Sequence[Left], path: Path) -> None:
     """Write down which lines were left out, and why: never what they said."""
     rows = ({"line": one.line, "reason": one.reason, "remedy": one.remedy} for one in left)
-    disk.place(path, "".join(json.dumps(row) + "\n" for row in rows).encode(), mode=0o600)
+    with disk.step("lines left out"):
+        disk.place(path, "".join(json.dumps(row) + "\n" for row in rows).encode(), mode=0o600)

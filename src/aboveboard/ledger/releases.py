@@ -84,6 +84,10 @@ class Commit:
             asked_by=asked_by, confirmed_by=confirmed_by,
         )  # fmt: skip
 
+    def retracted_as(self, digest: str) -> int | None:
+        """The number under which a plan with this digest was carried out; None where it was not."""
+        return retractions.number_of(self.connection, digest)
+
     @property
     def size(self) -> int:
         """How many entries the log has: the place of the next one."""

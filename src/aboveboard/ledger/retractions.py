@@ -26,6 +26,7 @@ _ALL = text(
     " FROM retractions ORDER BY number"
 )
 _COUNT = text("SELECT count(*) FROM retractions")
+_NUMBER = text("SELECT min(number) FROM retractions WHERE digest = :digest")
 _PROPOSE = text(
     "INSERT OR IGNORE INTO retraction_proposals (digest, asked_by, recorded_at) VALUES (:digest, :asked_by, :recorded_at)"
 )
@@ -70,6 +71,12 @@ def every(connection: Connection) -> Sequence[Retraction]:
 def count(connection: Connection) -> int:
     """How many there are."""
     return int(connection.execute(_COUNT).scalar_one())
+
+
+def number_of(connection: Connection, digest: str) -> int | None:
+    """The number of the one with this digest."""
+    found = connection.execute(_NUMBER, {"digest": digest}).scalar_one()
+    return None if found is None else int(found)
 
 
 def propose(connection: Connection, digest: str, asked_by: str, at: datetime) -> None:

@@ -37,7 +37,8 @@ def withdraw(ws: Workspace, event: Event) -> Event:
     """Record a no; returns it as stored. It counts from this moment on, in every judgement behind it."""
     if event.type not in choice.WITHDRAWING:
         raise LedgerError(f"`{event.type}` withdraws nothing", hint=f"one of: {', '.join(sorted(choice.WITHDRAWING))}")
-    return ws.ledger.append(event)
+    with disk.step("withdrawal"):
+        return ws.ledger.append(event)
 
 
 def request(ws: Workspace, subject: str, *, method: str, clock: Clock = now) -> Event:
@@ -52,12 +53,13 @@ def request(ws: Workspace, subject: str, *, method: str, clock: Clock = now) -> 
                 f"a request for this account is open until {said.expires_at:%Y-%m-%d %H:%M} UTC",
                 hint="verify who asks, and record what they say as the person's own",
             )
-    return ws.ledger.append(
-        Event(
-            subject=subject, type="withdrawn", recorded_at=at, effective_at=at, purpose=TRAINING, verified=False,
-            actor="stranger", method=method, expires_at=at + OPEN_FOR,
-        )
-    )  # fmt: skip
+    with disk.step("withdrawal"):
+        return ws.ledger.append(
+            Event(
+                subject=subject, type="withdrawn", recorded_at=at, effective_at=at, purpose=TRAINING, verified=False,
+                actor="stranger", method=method, expires_at=at + OPEN_FOR,
+            )
+        )  # fmt: skip
 
 
 # --- by question --------------------------------------------------------------------------------------------------
@@ -87,15 +89,18 @@ def ask(ws: Workspace, question: Question, plan: Plan, by: str, *, progress: Pro
         raise LedgerError(
             f"this is withdrawal q{entered.number} already", hint="`aboveboard withdrawals` says where it stands"
         )
-    people = ws.ledger.propose(plan.digest, " ".join(by.split()).casefold())
+    with disk.step("proposal"):
+        people = ws.ledger.propose(plan.digest, " ".join(by.split()).casefold())
     if plan.share > MANY and len(people) < 2:
         return Asked(
             plan.digest, None, by, plan.leaving, f"a second person: {plan.share:.2%} of the released rows leave"
         )
     listed, records = _kept(ws, question, progress) if question.names_records else (None, plan.leaving)
+    second = people[1] if len(people) > 1 else None
     with disk.step("question"), ws.ledger.committing() as commit:
-        number = commit.retract(
-            question.document(), plan.digest, listed, records, people[0], people[1] if len(people) > 1 else None
+        # INVARIANT: asked in the transaction that enters it: two who confirm at one instant enter it once.
+        number = commit.retracted_as(plan.digest) or commit.retract(
+            question.document(), plan.digest, listed, records, people[0], second
         )
     return Asked(plan.digest, number, people[0], records)
 
@@ -247,7 +252,8 @@ def certificate(ws: Workspace, id: str, to: Path) -> Mapping[str, Any]:
     Raises ReleaseError where the release took no other's place.
     """
     found = certified(ws, id)
-    disk.place(to, found.data())
+    with disk.step("certificate"):
+        disk.place(to, found.data())
     return found.said
 
 
