@@ -409,6 +409,108 @@ def test_a_false_certificate_fails(site: Path, bend: str) -> None:
     ran("verify", site / "c.json", "--release", before, "--release", after, code=5)
 
 
+@pytest.fixture
+def thrice(site: Path) -> tuple[Path, list[Path]]:
+    """Three releases, each of which took the place of the one before it, and the capsule of u3 of the first."""
+    ran("capsule", "make", "u3", newest(site).name, "-o", site / "mine.capsule", "-w", site)
+    ran("capsule", "make", "u5", newest(site).name, "-o", site / "stays.capsule", "-w", site)
+    order = [newest(site)]
+    for number, who in enumerate(("u3", "u4")):
+        with at_work(site) as ws:
+            withdrawal.withdraw(ws, said(who))
+            [carried] = withdrawal.carry_out(
+                ws, clock=lambda n=number: datetime.now(UTC) + timedelta(seconds=30 * (n + 1))
+            )
+            order.append(site / "releases" / str(carried.superseded_by))
+    ran("withdrawals", "certificate", order[-1].name, "--since", order[0].name, "--to", site / "chain.json", "-w", site)
+    return site, order
+
+
+def given(*folders: Path) -> list[object]:
+    return [word for folder in folders for word in ("--release", folder)]
+
+
+def test_a_chain_leads_from_the_first_release_to_the_one_in_force(thrice: tuple[Path, list[Path]]) -> None:
+    site, order = thrice
+    for folders in (order, [order[0], order[-1]]):
+        told = document("verify", site / "chain.json", *given(*folders))
+        [compared] = [one for one in told["steps"] if one["name"] == "releases"]
+        assert "83 stay, 17 left, none came in" in compared["says"]
+    assert "was not given" in ran("verify", site / "chain.json", *given(*order[:2]), code=5).stderr
+    assert any("later ones (--later)" in one for one in told["not_proven"])
+
+
+def test_a_person_asks_of_the_release_in_force_with_one_command(thrice: tuple[Path, list[Path]]) -> None:
+    site, order = thrice
+    mine = ["verify", site / "chain.json", "--mine", site / "mine.capsule", "--log", site / "log"]
+    gone = document(*mine, *given(order[-1]))
+    assert (gone["still"], gone["superseded_by"]) == (0, None)
+    assert "none of the 9 rows" in next(one["says"] for one in gone["steps"] if one["name"] == "mine")
+    assert "Your rows: none is in it" in ran(*mine, *given(order[-1])).output
+    stays = document("verify", site / "chain.json", "--mine", site / "stays.capsule", *given(*order), code=3)
+    assert stays["still"] == 8
+    assert "was not given" in ran(*mine, code=5).stderr
+
+
+def test_a_chain_that_ends_too_early_says_so(thrice: tuple[Path, list[Path]]) -> None:
+    site, order = thrice
+    ran("withdrawals", "certificate", order[1].name, "--to", site / "first.json", "-w", site)
+    told = document("verify", site / "first.json", "--log", site / "log", code=3)
+    assert told["superseded_by"] == order[2].name
+    assert document("verify", site / "first.json", "--later", order[2], code=3)["superseded_by"] == order[2].name
+    ran(
+        "withdrawals",
+        "certificate",
+        order[0].name,
+        "--since",
+        order[1].name,
+        "--to",
+        site / "x.json",
+        "-w",
+        site,
+        code=1,
+    )
+
+
+@pytest.mark.parametrize("bend", ["order", "gap", "twice", "none", "row", "capsule"])
+def test_a_false_chain_fails(thrice: tuple[Path, list[Path]], bend: str) -> None:
+    site, order = thrice
+    held = json.loads((site / "chain.json").read_bytes())
+    steps = held["certificates"]
+    if bend == "order":
+        held["certificates"] = steps[::-1]
+    elif bend == "gap":
+        held["certificates"] = [steps[0], {**steps[1], "statement": steps[0]["statement"]}]
+    elif bend == "twice":
+        held["certificates"] = [steps[0], *steps]
+    elif bend == "none":
+        held["certificates"] = []
+    elif bend == "row":
+        [file] = (order[0] / "data").iterdir()
+        pq.write_table(pq.read_table(file).slice(1), file)
+    else:
+        capsule = json.loads((site / "mine.capsule").read_bytes())
+        capsule["records"][0]["row"]["text"] = "something else"
+        (site / "mine.capsule").write_bytes(rfc8785.dumps(capsule))
+    (site / "chain.json").write_bytes(rfc8785.dumps(held))
+    ran("verify", site / "chain.json", "--mine", site / "mine.capsule", *given(*order), code=5)
+
+
+def test_a_release_that_was_rewritten_by_hand_is_certified_too(site: Path) -> None:
+    """And its recipients are told: whoever asks for the rewriting."""
+    first = newest(site).name
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+    ran("release", "rewrite", "latest", "-w", site)
+    with at_work(site) as ws:
+        [gone] = ws.ledger.retirements()
+        found = withdrawal.certified(ws, gone["superseded_by"])
+        assert found.said["before"]["release"] == first
+        assert found.said["deadline"] is not None
+        with ws.ledger.outbox() as outbox:
+            assert [len(one.leaves) // 32 for one in outbox.removals()] == [9]
+
+
 def test_a_certificate_has_one_form(site: Path) -> None:
     with at_work(site) as ws:
         withdrawal.withdraw(ws, said())

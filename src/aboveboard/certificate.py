@@ -2,6 +2,7 @@
 
 It holds the statement that was entered when a release took the place of another, and the proof of that entry. It names
 nobody. What it does not reach (copies that recipients keep, backups, models) stands in the statement itself, in words.
+Where a release was superseded more than once, certificates of all steps stand in one file, in order (``Chain``).
 Specification: docs/formats/certificate.md.
 """
 
@@ -11,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import rfc8785
@@ -19,8 +21,12 @@ from aboveboard.errors import VerificationError
 from aboveboard.proof import Entry, Inclusion
 
 FORMAT = "aboveboard/certificate/v1"
+CHAIN = "aboveboard/certificate-chain/v1"
 TYPE = "withdrawal/v1"
 LONGEST = 1024 * 1024
+"""Bytes of a certificate; a chain may have as many for each step."""
+MOST = 1_000
+"""Steps of a chain."""
 _FIELDS = {"before": dict, "after": dict, "upto": int, "questions": list, "removed": dict, "at": str, "outside": list}
 
 
@@ -56,8 +62,12 @@ class Certificate:
 
     def data(self) -> bytes:
         """The certificate as it is kept and sent: canonical JSON (RFC 8785)."""
+        return rfc8785.dumps(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """The same as plain values."""
         log = {"key": self.key, "at": self.at, "proof": self.inclusion.data().decode()}
-        return rfc8785.dumps({"format": FORMAT, "statement": self.statement.decode(), "log": log})
+        return {"format": FORMAT, "statement": self.statement.decode(), "log": log}
 
     @staticmethod
     def parse(data: bytes) -> Certificate:
@@ -69,6 +79,54 @@ class Certificate:
                 said["statement"].encode(), str(log["key"]), Inclusion.parse(log["proof"].encode()), str(log["at"])
             )
             same = said["format"] == FORMAT and found.data() == data
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise VerificationError("the certificate cannot be read", hint="get it again") from None
+        if not same:
+            raise VerificationError("the certificate is not in its one form", hint="get it again")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Certificates one behind another: each begins with the release that the one before it ended with."""
+
+    certificates: tuple[Certificate, ...]
+
+    @property
+    def before(self) -> Mapping[str, str]:
+        """The release that the chain begins with."""
+        found: Mapping[str, str] = self.certificates[0].said["before"]
+        return found
+
+    @property
+    def after(self) -> Mapping[str, str]:
+        """The release that it ends with."""
+        found: Mapping[str, str] = self.certificates[-1].said["after"]
+        return found
+
+    def links(self) -> None:
+        """Raises VerificationError unless each step begins where the one before it ended, and was logged behind it."""
+        for one, following in pairwise(self.certificates):
+            if one.said["after"] != following.said["before"]:
+                raise VerificationError(
+                    "a step of the chain begins with another release than the one before it ended with"
+                )
+            if one.inclusion.index >= following.inclusion.index:
+                raise VerificationError("a step of the chain was logged before the one that it follows")
+
+    def data(self) -> bytes:
+        """The chain as it is kept and sent: canonical JSON (RFC 8785)."""
+        return rfc8785.dumps({"format": CHAIN, "certificates": [one.document() for one in self.certificates]})
+
+    @staticmethod
+    def parse(data: bytes) -> Chain:
+        """The chain in these bytes, or the one step that a certificate is; raises VerificationError for any others."""
+        try:
+            said = json.loads(data) if len(data) <= LONGEST * MOST else {}
+            if said["format"] != CHAIN:
+                return Chain((Certificate.parse(data),))
+            found = Chain(tuple(Certificate.parse(rfc8785.dumps(one)) for one in said["certificates"]))
+            same = 0 < len(found.certificates) <= MOST and found.data() == data
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise VerificationError("the certificate cannot be read", hint="get it again") from None
         if not same:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -358,7 +359,7 @@ def copy_rows(
 
 def copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, what: str) -> tuple[str, str, int]:
     """The rows of a query as one Parquet file named by its own SHA-256; returns name, SHA-256 and rows."""
-    partial = folder / f"{os.getpid()}.partial"
+    partial = folder / f"{os.getpid()}-{threading.get_ident()}.partial"
     with disk.step(what):
         rows = copy_rows(con, query, partial)
         with partial.open("rb") as file:

@@ -37,7 +37,7 @@ def rewrite(
     `latest` is the newest one. No source is read and nothing comes in: files that nothing leaves keep their bytes. The new
     release takes the place of the old one, whose folder stays until its owner deletes it.
     """
-    from aboveboard import mainjob
+    from aboveboard import mainjob, withdrawal
     from aboveboard.cli.release import published_named
     from aboveboard.workspace import open_workspace
 
@@ -47,7 +47,7 @@ def rewrite(
             found = mainjob.considered(ws, public, facts=facts, progress=told)
             emit({"release": public.name, **found.as_json()}, as_json, lambda: _considered(public.name, found))
             return
-        made = mainjob.rewrite(ws, public, facts=facts, to=to, progress=told)
+        made = withdrawal.rewrite(ws, public, facts=facts, to=to, progress=told)
     if made is None:
         emit({"release": public.name, "rewritten": None}, as_json, lambda: f"{public.name}: {NOTHING}")
         return

@@ -36,17 +36,20 @@ if TYPE_CHECKING:
 @click.option("--later", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="The folder of a later release: whether it took the place of this one; may be repeated.")  # fmt: skip
 @click.option("--release", "beside", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="For a certificate: the folders of both releases that it names; every row is read.")  # fmt: skip
+              help="For a certificate: the folders of the releases that it names; every row is read.")  # fmt: skip
+@click.option("--mine", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="For a certificate: a capsule of yours of a release it names: whether its rows left.")  # fmt: skip
 @json_option
 def verify(
     path: Path, key: str | None, trust_file: Path | None, remember: Path | None, log_folder: Path | None,
-    later: tuple[Path, ...], beside: tuple[Path, ...], as_json: bool,
+    later: tuple[Path, ...], beside: tuple[Path, ...], mine: tuple[Path, ...],
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Check PATH step by step: a release, a proof, a checkpoint, a receipt or a certificate. Exit 5 when it is false.
 
     Needs nothing but the files. Says at the end what all of it does not prove. Exit 3 where everything holds and a later
-    release is known to have taken the place of this one. Exit 1 where a receipt could only be read, because no key was
-    given to check who signed it.
+    release is known to have taken the place of this one, or rows of a capsule (--mine) are still in the last release.
+    Exit 1 where a receipt could only be read, because no key was given to check who signed it.
     """
     from aboveboard.verification import silent
     from aboveboard.verification import verify as check
@@ -55,7 +58,7 @@ def verify(
         raise click.UsageError("--trust names the keys of logs already: leave --key out")
     trust = trusted(key, trust_file)
     with _remembering(remember) as remembered:
-        known = replace(_known(trust, remembered, log_folder), later=later, beside=beside)
+        known = replace(_known(trust, remembered, log_folder), later=later, beside=beside, mine=mine)
         if not as_json:
             click.echo(f"Checking {path}")
         report = check(path, known, silent if as_json else _tell)
@@ -66,7 +69,7 @@ def verify(
     emit(report.as_json(), as_json, lambda: printable(_told(report)))
     if report.unchecked:
         ask_exit(1)
-    if report.superseded_by is not None:
+    if report.superseded_by is not None or report.still:
         ask_exit(3)
 
 
@@ -142,6 +145,8 @@ def _told(report: Report) -> str:
     lines = ["", f"NOT VERIFIED: {report.unchecked}." if report.unchecked else held, ""]
     if report.superseded_by is not None:
         lines += [f"It was superseded: `{report.superseded_by}` took its place. Use that one.", ""]
+    if report.still is not None:
+        lines += [f"Your rows: {report.still:,} are still in it." if report.still else "Your rows: none is in it.", ""]
     if report.seen is not None:
         lines += [f"Cosigned by {', '.join(report.seen.cosigners) or 'nobody'}."]
     return "\n".join([*lines, "Not proven:", *(f"  - {one}" for one in report.not_proven)])

@@ -239,15 +239,21 @@ def run(workspace: str, as_json: bool) -> None:
 @click.option(
     "--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where the certificate goes."
 )
+@click.option("--since", metavar="EARLIER", help="Of every step from this release to RELEASE, in one file.")
 @workspace_option
 @json_option
-def certificate(release: str, to: Path, workspace: str, as_json: bool) -> None:
+def certificate(release: str, to: Path, since: str | None, workspace: str, as_json: bool) -> None:
     """Write the certificate of the withdrawals that RELEASE carried out: `aboveboard verify` checks it offline."""
     from aboveboard import withdrawal
     from aboveboard.workspace import open_workspace
 
     ws = open_workspace(workspace)
     with ws.ledger:
+        if since is not None:
+            steps = [one.said for one in withdrawal.certificates(ws, since, release, to).certificates]
+            words = f"Certificates of the {len(steps):,} steps from {since} to {release}: {to}"
+            emit({"file": str(to), "steps": steps}, as_json, lambda: words)
+            return
         said = withdrawal.certificate(ws, release, to)
     emit({"file": str(to), **said}, as_json, lambda: f"Certificate of the withdrawals that {release} carried out: {to}")
 

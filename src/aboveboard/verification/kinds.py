@@ -67,7 +67,7 @@ def _kind_of_json(path: Path) -> str:
 
 _FORMATS = {
     "record-proof/": "record", "statement-proof/": "statement", "receipt/": "receipt", "capsule/": "capsule",
-    "certificate/": "certificate",
+    "certificate/": "certificate", "certificate-chain/": "certificate",
 }  # fmt: skip
 
 

@@ -41,6 +41,7 @@ class Known:
     history: Callable[[Checkpoint], History] | None = None
     later: Sequence[Path] = ()
     beside: Sequence[Path] = ()
+    mine: Sequence[Path] = ()
     releases: Callable[[Checkpoint], Iterable[tuple[int, bytes]]] | None = None
 
 
@@ -60,7 +61,8 @@ class Report:
 
     ``newest`` is the newest signed checkpoint that was checked: what to remember for the next time. ``unchecked`` says why
     the one thing that was asked for could not be checked at all; then nothing is verified, though nothing was found false.
-    ``superseded_by`` is the release that took the place of this one, where that is known.
+    ``superseded_by`` is the release that took the place of this one, where that is known. ``still`` is how many of somebody's
+    rows are in the last release of a certificate; None where nobody asked.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class Report:
     newest: bytes | None = None
     unchecked: str = ""
     superseded_by: str | None = None
+    still: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         seen = self.seen
@@ -84,6 +87,7 @@ class Report:
             "cosigners": [{"name": name, "time": one.time} for name, one in seen.cosigners.items()] if seen else [],
             "not_proven": list(self.not_proven),
             "superseded_by": self.superseded_by,
+            **({} if self.still is None else {"still": self.still}),
         }
 
 
@@ -112,6 +116,8 @@ STANDS = (
     "that no later release took the place of this one: give later ones (--later), or the log and its objects (--log)"
 )
 ALL_OF_IT = "that everything withdrawn has left: a person checks their own row (check-me), an auditor all of it"
+IN_FORCE = "that the last release stands: give later ones (--later), or the log and its objects (--log)"
+SHARED_ROWS = "of records with other people in them a capsule names no row"
 NOT_SCANNED = "what the releases hold: give both (--release BEFORE --release AFTER), and every row is read"
 NOT_COMPARED = "that the log only grew since you looked last: nothing was remembered (--remember)"
 

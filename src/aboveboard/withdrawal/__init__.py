@@ -7,11 +7,22 @@ about many records needs a second person; a person's own no is never slowed. Spe
 
 from __future__ import annotations
 
-from aboveboard.withdrawal.acting import Asked, Carried, ask, carry_out, certificate, certified, request, withdraw
+from aboveboard.withdrawal.acting import (
+    Asked,
+    Carried,
+    ask,
+    carry_out,
+    certificate,
+    certificates,
+    certified,
+    request,
+    rewrite,
+    withdraw,
+)
 from aboveboard.withdrawal.board import Release, Withdrawal, board
 from aboveboard.withdrawal.planning import Plan, Touched, plan, plan_question
 
 __all__ = [
-    "Asked", "Carried", "Plan", "Release", "Touched", "Withdrawal", "ask", "board", "carry_out", "certificate", "certified",
-    "plan", "plan_question", "request", "withdraw",
+    "Asked", "Carried", "Plan", "Release", "Touched", "Withdrawal", "ask", "board", "carry_out", "certificate", "certificates",
+    "certified", "plan", "plan_question", "request", "rewrite", "withdraw",
 ]  # fmt: skip

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aboveboard import choice, disk, mainjob, release, statement, writing
-from aboveboard.certificate import Certificate
+from aboveboard.certificate import Certificate, Chain
 from aboveboard.choice import Event
 from aboveboard.errors import AboveboardError, LedgerError, ReleaseError
 from aboveboard.mainjob import Clock, Progress, now
@@ -175,10 +176,7 @@ def _carry_out(
     ws: Workspace, one: Standing, open_ones: Sequence[Withdrawal], clock: Clock, progress: Progress | None
 ) -> Carried:
     position, taken_out = ws.ledger.head(), ws.ledger.retracted()
-
-    def closing(commit: Any, made: Manifest, manifest_sha256: str, leaves: bytes) -> None:
-        _close(ws, one, open_ones, commit, made, manifest_sha256, leaves)
-
+    closing = partial(_close, ws, one.id, one.manifest_sha256, open_ones)
     try:
         asked = _asked_of(ws, one, progress)
         made = mainjob.rewrite(ws, one.public, clock=clock, progress=progress, closing=closing, asked=asked)
@@ -205,17 +203,28 @@ def _removed(made: release.Release) -> int:
     return (made.private / REMOVED).stat().st_size // WIDTH
 
 
+def rewrite(
+    ws: Workspace, public: Path, *, facts: Path | None = None, to: Path | None = None, clock: Clock = now,
+    progress: Progress | None = None,
+) -> release.Release | None:  # fmt: skip
+    """Rewrite one standing release, whoever asks for it: certified, and its recipients told, as ``carry_out`` does."""
+    digests = {str(one["id"]): str(one["manifest_sha256"]) for one in ws.ledger.live_releases()}
+    known = digests.get(public.name)
+    closing = None if known is None else partial(_close, ws, public.name, known, board(ws))
+    return mainjob.rewrite(ws, public, facts=facts, to=to, clock=clock, progress=progress, closing=closing)
+
+
 def _close(
-    ws: Workspace, one: Standing, open_ones: Sequence[Withdrawal], commit: Any, made: Manifest, manifest_sha256: str,
-    leaves: bytes,
+    ws: Workspace, id: str, sha256: str, open_ones: Sequence[Withdrawal], commit: Any, made: Manifest,
+    manifest_sha256: str, leaves: bytes,
 ) -> None:  # fmt: skip
     """In the transaction that supersedes a release: enter the certificate, and have its recipients told."""
     from aboveboard import notices
 
-    mine = [each for each in open_ones if any(r.id == one.id and r.state == OPEN for r in each.releases)]
+    mine = [each for each in open_ones if any(r.id == id and r.state == OPEN for r in each.releases)]
     deadline = min((each.deadline for each in mine), default=None)
     due = statement.withdrawal(
-        {"release": one.id, "manifest_sha256": one.manifest_sha256},
+        {"release": id, "manifest_sha256": sha256},
         {"release": made.id, "manifest_sha256": manifest_sha256},
         made.position,
         sorted(_digest(ws, each) for each in mine if each.subject is None),
@@ -226,7 +235,7 @@ def _close(
     ws.evidence.put(due.document)
     commit.log(due.entry(made.as_of))
     # Whatever the policy says of recipients: which models are flagged rests on these lists too.
-    notices.enqueue(commit, _line(ws, one.id), leaves, made.as_of, deadline or made.as_of)
+    notices.enqueue(commit, _line(ws, id), leaves, made.as_of, deadline or made.as_of)
 
 
 def _digest(ws: Workspace, asked: Withdrawal) -> str:
@@ -255,6 +264,30 @@ def certificate(ws: Workspace, id: str, to: Path) -> Mapping[str, Any]:
     with disk.step("certificate"):
         disk.place(to, found.data())
     return found.said
+
+
+def certificates(ws: Workspace, since: str, id: str, to: Path) -> Chain:
+    """Write the certificates of every step from one release to the one that holds its place now, or held it then, in one file.
+
+    Raises ReleaseError where the later one did not come from the earlier one.
+    """
+    steps, before = (
+        list[Certificate](),
+        {str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()},
+    )
+    while id != since:
+        if id not in before:
+            raise ReleaseError(
+                f"no release that took the place of `{since}` led there", hint="`aboveboard release list`"
+            )
+        steps.append(certified(ws, id))
+        id = before[id]
+    if not steps:
+        raise ReleaseError(f"`{since}` is the release itself", hint="--since names an earlier one")
+    found = Chain(tuple(reversed(steps)))
+    with disk.step("certificate"):
+        disk.place(to, found.data())
+    return found
 
 
 def certified(ws: Workspace, id: str) -> Certificate:
