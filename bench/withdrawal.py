@@ -3,7 +3,8 @@
 ``python bench/withdrawal.py [--rows 1000000] [--people 10000] [--json]`` makes a platform up and builds a release of its posts.
 Then: the leaves of every row in which 10,000 people have a part (what a tombstone is), by the clock; and a question about a
 country, looked through the openings of the whole release, beside judging the same records once from their sources and
-writing nothing. CPU seconds, user and system. Files go below TMPDIR.
+writing nothing; and all rows of the release judged again, as where the rules changed. CPU seconds, user and system. Files go
+below TMPDIR.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import duckdb
 from release import Setting, _engine, _gate, _written, prepare, warm
-from rewrite import built, busy
+from rewrite import built, busy, withdrawn
 
 
 def measured(at: Setting, count: int) -> Mapping[str, float]:
@@ -49,13 +50,19 @@ def measured(at: Setting, count: int) -> Mapping[str, float]:
     began = busy()
     replace(_written(at, out / "again", 1), people=None, keys=None).audit()
     judging = busy() - began
+    gate = withdrawn(at, made, 1)
+    with rewriting.Rewriting(before, gate, _engine(at), read(at.folder / "keys"), ledger, "other rules") as hand:
+        began = busy()
+        again = hand.considered().judged
+        anew = busy() - began
     ledger.close()
     return {
         "released rows": made.governed.released, "CPU s: a full build": build,
         "people": len(people), "rows they are in": len(leaves),
         "s: finding the rows of these people": touching, "CPU s: finding them": touched, "rows a question is about": found,
         "CPU s: a question": question, "CPU s: judging all records once": judging,
-        "a question, in judgements": question / judging,
+        "a question, in judgements": question / judging, "records judged again": again,
+        "CPU s: judging all again, other rules": anew, "judging all again, in judgements": anew / judging,
     }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import small
-from aboveboard import affected, disk, lineage, mainjob, notices, release, training, verification
+from aboveboard import affected, disk, flags, lineage, mainjob, notices, release, training, verification
 from aboveboard.choice import Event
 from aboveboard.cli import doors
 from aboveboard.errors import AboveboardError, LineageError, ReleaseError, VerificationError
@@ -511,8 +511,8 @@ def test_a_release_that_took_anothers_place_was_developed_from_it(ws: Workspace)
 # --- flags ----------------------------------------------------------------------------------------------------------
 
 
-def standing(ws: Workspace, name: str, at: datetime | None = None) -> affected.Standing:
-    [found] = [one for one in affected.standings(ws, at=at) if one.model.id == name]
+def standing(ws: Workspace, name: str, at: datetime | None = None) -> flags.Standing:
+    [found] = [one for one in flags.standings(ws, at=at) if one.model.id == name]
     return found
 
 
@@ -523,7 +523,7 @@ def says_no(ws: Workspace, subject: str, purpose: str | None = None) -> Event:
 
 def test_a_model_is_flagged_since_a_no_touched_what_it_saw(ws: Workspace, tmp_path: Path) -> None:
     trained(ws, tmp_path)
-    assert not any(one.flagged for one in affected.standings(ws))
+    assert not any(one.flagged for one in flags.standings(ws))
     event = says_no(ws, "u1")
     assert [one.flagged for one in (standing(ws, n) for n in ("whole", "child", "early"))] == [True, True, False]
     found = standing(ws, "whole")
@@ -536,7 +536,7 @@ def test_a_model_is_flagged_since_a_no_touched_what_it_saw(ws: Workspace, tmp_pa
 def test_a_no_to_something_else_flags_nothing(ws: Workspace, tmp_path: Path) -> None:
     trained(ws, tmp_path)
     says_no(ws, "u1", "advertising.relevance")
-    assert not any(one.flagged for one in affected.standings(ws))
+    assert not any(one.flagged for one in flags.standings(ws))
 
 
 def test_rows_in_the_outbox_flag_whoever_saw_them(ws: Workspace, tmp_path: Path) -> None:
@@ -544,7 +544,7 @@ def test_rows_in_the_outbox_flag_whoever_saw_them(ws: Workspace, tmp_path: Path)
     leaf = rows(ws.folder)[1]["leaf"]
     with ws.ledger.committing() as commit:
         notices.enqueue(commit, [name_of(ws.folder)], leaf, NOON, NOON)
-    assert {one.model.id: one.flagged for one in affected.standings(ws)} == {
+    assert {one.model.id: one.flagged for one in flags.standings(ws)} == {
         "whole": True,
         "child": True,
         "early": False,
@@ -573,7 +573,7 @@ def test_rows_whose_openings_were_shredded_still_flag_by_release(ws: Workspace, 
     assert len(leaves) == 9 * 32
     with ws.ledger.committing() as commit:
         notices.enqueue(commit, [name_of(ws.folder)], leaves, NOON, NOON)
-    told = {one.model.id: (one.flagged, one.saw.exact, one.saw.since) for one in affected.standings(ws)}
+    told = {one.model.id: (one.flagged, one.saw.exact, one.saw.since) for one in flags.standings(ws)}
     assert told == dict.fromkeys(("whole", "early", "child"), (True, False, NOON))
 
 
@@ -581,17 +581,17 @@ def test_rows_that_an_older_release_does_not_hold_flag_nobody_who_saw_it(ws: Wor
     trained(ws, tmp_path)
     with ws.ledger.committing() as commit:
         notices.enqueue(commit, [name_of(ws.folder)], hashlib.sha256(b"a row of the next release").digest(), NOON, NOON)
-    assert not any(one.flagged for one in affected.standings(ws))
+    assert not any(one.flagged for one in flags.standings(ws))
     shutil.rmtree(ws.private / name_of(ws.folder))
-    assert not any(one.flagged for one in affected.standings(ws))
+    assert not any(one.flagged for one in flags.standings(ws))
     shutil.rmtree(ws.folder / "releases")  # now nothing can be told any more
-    assert all(one.flagged for one in affected.standings(ws))
+    assert all(one.flagged for one in flags.standings(ws))
 
 
 def test_retrained_and_retired_end_a_flag_and_are_stated(ws: Workspace, tmp_path: Path) -> None:
     trained(ws, tmp_path)
     says_no(ws, "u0")
-    assert all(one.flagged for one in affected.standings(ws))
+    assert all(one.flagged for one in flags.standings(ws))
     clean = [row["com"] for row in rows(ws.folder) if row["account"] != "u0"]
     training.order(ws, name_of(ws.folder), [write_order(tmp_path / "again.parquet", clean)], {"id": "order2"})
     training.record(ws, [
@@ -600,7 +600,7 @@ def test_retrained_and_retired_end_a_flag_and_are_stated(ws: Workspace, tmp_path
         line("state", model="whole", state="retrained", by="whole2"),
         line("state", model="early", state="retired"),
     ])  # fmt: skip
-    told = {one.model.id: (one.state, one.flagged, one.by) for one in affected.standings(ws)}
+    told = {one.model.id: (one.state, one.flagged, one.by) for one in flags.standings(ws)}
     assert told == {
         "whole": ("retrained", False, "whole2"), "early": ("retired", False, None), "child": ("in use", True, None),
         "whole2": ("in use", False, None),

@@ -1,8 +1,8 @@
-"""Which releases and models saw somebody, some record or some rows; what was made from something; which models are flagged.
+"""Which releases and models saw somebody, some record or some rows; what was made from something.
 
 Of releases it is exact: the private index says in which rows a person has a part. Of models it is exact where their order was
-recorded, up to the step of the checkpoint they were made from, and else by release, which is said. A model's flag is derived
-from what the ledger holds, and kept nowhere: nothing can be lost. What a model saw is the platform's word.
+recorded, up to the step of the checkpoint they were made from, and else by release, which is said. What a model saw is the
+platform's word.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import lineage, openings, writing
+from aboveboard import lineage, writing
 from aboveboard.commitments import OPENINGS
 from aboveboard.errors import LineageError, ReleaseError
-from aboveboard.gate import Gate, Job
 from aboveboard.lineage import Arrow, Graph, Node
-from aboveboard.reasons import Outcome
 from aboveboard.removal import leaves_of
 from aboveboard.workspace import Workspace
 
@@ -83,11 +81,14 @@ class Hit:
     saw: Saw
     state: str
     aliases: tuple[str, ...]
+    grounds: Mapping[str, datetime] = field(default_factory=dict)
+    """Since when it is flagged on which ground (``flags``), where that was asked."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "model": self.model, "digest": f"sha256:{self.digest}", "releases": sorted(self.saw.releases),
             "positions": self.saw.positions, "exact": self.saw.exact, "state": self.state, "aliases": list(self.aliases),
+            "grounds": {ground: at.isoformat() for ground, at in self.grounds.items()},
         }  # fmt: skip
 
 
@@ -355,8 +356,8 @@ def by_withdrawal(ws: Workspace, position: int) -> Affected:
 def by_rows(ws: Workspace, rows: Mapping[str, bytes], since: datetime = _EVER) -> Affected:
     """Rows of releases by their leaves (32 bytes each, one behind another), and the models that saw them."""
     known = committed(ws)
-    held = {name: _held(ws, known[name], leaves_of(leaves)) for name, leaves in rows.items() if name in known}
-    return _affected(ws, {name: Touch(dict.fromkeys(leaves, since)) for name, leaves in held.items()})
+    kept = {name: held(ws, known[name], leaves_of(leaves)) for name, leaves in rows.items() if name in known}
+    return _affected(ws, {name: Touch(dict.fromkeys(leaves, since)) for name, leaves in kept.items()})
 
 
 def committed(ws: Workspace) -> Mapping[str, Mapping[str, Any]]:
@@ -404,7 +405,7 @@ def _leaves(ws: Workspace, release: str, query: str, values: list[Any]) -> list[
     return [(str(who), bytes(leaf)) for who, leaf in found]
 
 
-def _held(ws: Workspace, entry: Mapping[str, Any], leaves: Sequence[bytes]) -> list[bytes]:
+def held(ws: Workspace, entry: Mapping[str, Any], leaves: Sequence[bytes]) -> list[bytes]:
     """Those of some leaves that are of rows of a release: by its private index, and where that was shredded by the hashes
     beside its rows; all of them where neither can be read. A list is told to who has an older release, too, which need not
     hold all of its rows."""
@@ -441,12 +442,14 @@ class Made:
     node: Node
     arrow: Arrow
     state: str
+    grounds: Mapping[str, datetime] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {
             "id": self.node.id.removeprefix(ALIAS), "kind": self.node.kind, "how": self.arrow.how,
             "from": self.arrow.parent.removeprefix(ALIAS), "digest": f"sha256:{self.node.digest}" if self.node.digest else None,
             "state": self.state, "ours": self.node.ours,
+            "grounds": {ground: at.isoformat() for ground, at in self.grounds.items()},
         }  # fmt: skip
 
 
@@ -466,110 +469,9 @@ def _now(known: Descent, name: str, arrow: Arrow) -> str:
 
 
 def state_of(known: Descent, model: str) -> str:
-    """``retrained``, ``retired`` or ``in use``; whether it is flagged as well, ``standings`` says."""
+    """``retrained``, ``retired`` or ``in use``; whether it is flagged as well, ``flags`` says."""
     ended = known.states.get(model)
     return "in use" if ended is None else ended.state
-
-
-# --- flags --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A model as it stands: in use, flagged since a withdrawal touched what it saw, or ended by ``retrained``/``retired``.
-
-    ``policy`` is what the policy in force then does with models (``flag``, ``retrain``, ``none``); ``due`` is when it has to
-    be done by, where it is retraining.
-    """
-
-    model: Node
-    state: str
-    saw: Saw
-    policy: str = "none"
-    due: datetime | None = None
-    aliases: tuple[str, ...] = ()
-    by: str | None = None
-
-    @property
-    def flagged(self) -> bool:
-        return self.state == "in use" and bool(self.saw) and self.policy != "none"
-
-    def overdue(self, now: datetime) -> bool:
-        return self.flagged and self.due is not None and now > self.due
-
-    def as_json(self, now: datetime) -> dict[str, Any]:
-        return {
-            "model": self.model.id, "digest": f"sha256:{self.model.digest}", "ours": self.model.ours, "state": self.state,
-            "replaced_by": self.by, "flagged": self.flagged, "since": self.saw.since.isoformat() if self.saw else None,
-            "releases": sorted(self.saw.releases), "positions": self.saw.positions, "exact": self.saw.exact,
-            "policy": self.policy if self.saw else None, "due": self.due and self.due.isoformat(), "overdue": self.overdue(now),
-            "aliases": list(self.aliases), "statement": self.model.statement,
-        }  # fmt: skip
-
-
-def standings(ws: Workspace, *, at: datetime | None = None) -> list[Standing]:
-    """Every model with its flag, as the ledger's events, the outbox and the lineage have it.
-
-    Touched are the rows in the outbox, and the rows of people who spoke since a release was committed and that may not go
-    out any more under the gate as it stands now.
-    """
-    known = descent(ws)
-    moment = at or datetime.now(UTC)
-    named = {one for model in known.models for one in known.graph.above(model.id) if one in known.releases}
-    saw = known.saw({name: one for name in sorted(named) if (one := _withdrawn(ws, known, name, moment)).leaves != {}})
-    return [_standing(ws, known, model, saw.get(model.id, Saw())) for model in known.models]
-
-
-def _standing(ws: Workspace, known: Descent, model: Node, saw: Saw) -> Standing:
-    state, aliases, ended = state_of(known, model.id), known.answering(model.id), known.states.get(model.id)
-    by = None if ended is None else ended.by
-    version = ws.policy.in_force(saw.since) if saw else None
-    if version is None:
-        return Standing(model, state, saw, "flag" if saw else "none", None, aliases, by)
-    does = version.on_withdrawal
-    due = does.deadline.after(saw.since) if does.models == "retrain" else None
-    return Standing(model, state, saw, does.models, due, aliases, by)
-
-
-def _withdrawn(ws: Workspace, known: Descent, release: str, moment: datetime) -> Touch:
-    """The rows of a release that were withdrawn since, each with when."""
-    with ws.ledger.outbox() as outbox:
-        listed: dict[bytes, datetime] = {}
-        for one in outbox.removals(release):
-            for leaf in leaves_of(one.leaves):
-                listed[leaf] = min(listed.get(leaf, one.at), one.at)
-    found = {leaf: listed[leaf] for leaf in _held(ws, known.releases[release], list(listed))} if listed else {}
-    with ws.ledger.lineage() as held:
-        spoke = dict(held.spoke(int(known.releases[release]["position"])))
-    if not spoke:
-        return Touch(found)
-    theirs = _leaves(ws, release, _OF_PEOPLE, [list(spoke)])
-    if theirs is None:
-        return Touch(None, min([*spoke.values(), *found.values()]), certain=False)
-    since: dict[bytes, datetime] = {}
-    for who, leaf in theirs:
-        since[leaf] = min(since.get(leaf, spoke[who]), spoke[who])
-    for leaf in _leaving(ws, known.releases[release], [leaf for leaf in since if leaf not in found], moment):
-        found[leaf] = since[leaf]
-    return Touch(found)
-
-
-def _leaving(ws: Workspace, entry: Mapping[str, Any], leaves: Sequence[bytes], moment: datetime) -> list[bytes]:
-    """Those of some rows of a release that may not go out under the gate as it stands now; all of them where what they were
-    judged on is gone."""
-    asked = _predicate(ws, entry).get("job")
-    if not leaves:
-        return []
-    try:
-        if asked is None:
-            return list(leaves)
-        job = Job(asked["purpose"], asked["recipient"], asked["model"], asked["use"], asked["regime"])
-        gate = Gate(ws.policy, ws.snapshot(), job, moment, ws.regimes, ws.licences)
-        kept = {leaf for leaf, record in openings.judged_at(ws.private / str(entry["id"]), leaves)
-                if gate.decide(record).outcome in (Outcome.PERMIT, Outcome.REDACT)}  # fmt: skip
-    except ReleaseError:
-        return list(leaves)
-    return [leaf for leaf in leaves if leaf not in kept]
 
 
 def order_files(ws: Workspace, order: Node) -> list[Path]:

@@ -107,12 +107,11 @@ def records(private: Path, subject: str | None = None) -> Iterator[Opening]:
         yield opening(row, known[row["account"]], before.get(row["leaf"]))
 
 
-def judged_at(private: Path, leaves: Sequence[bytes]) -> Iterator[tuple[bytes, Record]]:
-    """The records of some released rows, each with its leaf, as they can be judged again: words are said to be there."""
+def judged_at(private: Path, leaves: Sequence[bytes]) -> Iterator[tuple[bytes, Record, tuple[int, ...]]]:
+    """The records of some released rows, as they can be judged again: each with its leaf, and with the places (from 0) of the
+    parts that were removed from it."""
     for row in _stream(private, "records", "WHERE leaf IN (SELECT unnest(?))", [list(leaves)]):
-        record = as_record({**row, "text": row["shape"]})
-        bare = record.main.content is None and not record.parts
-        yield bytes(row["leaf"]), replace(record, main=replace(record.main, content="words")) if bare else record
+        yield bytes(row["leaf"]), judged(row), tuple(place - 1 for place in row["removed"] or ())
 
 
 def reduced(private: Path) -> Mapping[bytes, bytes]:

@@ -6,9 +6,10 @@ only their shape; a judgement asks no more of them. A session sits down once for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from aboveboard import record, writing
@@ -52,14 +53,34 @@ def judge(session: Session, rows: pa.Table) -> duckdb.DuckDBPyRelation:
 
 
 def looked_through(
-    engine: Engine, private: Path, gate: Gate, told: Callable[[int, int], None] | None = None
-) -> Iterator[list[tuple[bytes, str, str]]]:
-    """Leaf, source and record id of the rows of a release that this gate would not let out as they are, some at a time."""
+    engine: Engine, private: Path, gate: Gate, told: Callable[[int, int], None] | None = None,
+    leaves: Sequence[bytes] | None = None,
+) -> Iterator[list[tuple[bytes, str, str]]]:  # fmt: skip
+    """Leaf, source and record id of the rows of a release that this gate would not let out as they are, some at a time;
+    ``leaves``: only these rows are looked at."""
     relation = writing.opened(private)
-    if relation is None:
+    if relation is None or leaves == []:
         return
-    with engine.connect() as con:
-        chunks = con.execute(_CHUNKS.format(opened=relation, rows=ROWS)).fetchall()
+    with engine.connect() as con, TemporaryDirectory() as folder:
+        if leaves is not None:
+            relation = _only(con, relation, leaves, Path(folder))
+        yield from _looked_through(con, engine, relation, gate, told)
+
+
+def _only(con: duckdb.DuckDBPyConnection, relation: str, leaves: Sequence[bytes], folder: Path) -> str:
+    """The relation without all other rows."""
+    import pyarrow as pa
+
+    con.register("_leaves", pa.table({"leaf": pa.array(leaves, pa.binary())}))
+    writing.copy_rows(con, f"SELECT * FROM {relation} SEMI JOIN _leaves USING (leaf)", folder / "rows.parquet")
+    con.unregister("_leaves")
+    return f"read_parquet({text(str(folder / 'rows.parquet'))})"
+
+
+def _looked_through(
+    con: duckdb.DuckDBPyConnection, engine: Engine, relation: str, gate: Gate, told: Callable[[int, int], None] | None
+) -> Iterator[list[tuple[bytes, str, str]]]:
+    chunks = con.execute(_CHUNKS.format(opened=relation, rows=ROWS)).fetchall()
     with sitting(engine, gate, relation) as session:
         done, total = 0, sum(rows for *_, rows in chunks)
         for source, first, last, rows in chunks:

@@ -128,19 +128,25 @@ def before(public: Path, private: Path) -> Before:
 def gone(engine: Engine, private: Path, records: Collection[str]) -> frozenset[bytes]:
     """The leaves of the released rows of these records, by their ids, whatever the source, and of those in which their
     words stand (quotes, reposts, copies, what was derived from them)."""
+    return frozenset(leaf for _, leaf in gone_for(engine, private, records))
+
+
+def gone_for(engine: Engine, private: Path, records: Collection[str]) -> list[tuple[str, bytes]]:
+    """The same, each leaf with the id because of which it is one of them."""
     relation, links = writing.opened(private), writing.listed(private / LINKS)
     if not records or relation is None:
-        return frozenset()
-    carrying = "SELECT NULL AS source, NULL AS ordinal WHERE FALSE" if links == "[]" else _CARRYING.format(links=links)
+        return []
+    carrying = "SELECT NULL AS origin, NULL AS source, NULL AS ordinal WHERE FALSE"
+    carrying = carrying if links == "[]" else _CARRYING.format(links=links)
     with engine.connect() as con:
         found = con.execute(_GONE.format(opened=relation, carrying=carrying), {"records": sorted(records)}).fetchall()
-    return frozenset(bytes(leaf) for (leaf,) in found)
+    return [(str(record), bytes(leaf)) for record, leaf in found]
 
 
-_CARRYING = "SELECT source, ordinal FROM read_parquet({links}) WHERE origin IN (SELECT unnest($records))"
+_CARRYING = "SELECT origin, source, ordinal FROM read_parquet({links}) WHERE origin IN (SELECT unnest($records))"
 _GONE = """
-SELECT leaf FROM {opened} WHERE record_id IN (SELECT unnest($records))
-UNION SELECT leaf FROM {opened} SEMI JOIN ({carrying}) USING (source, ordinal)
+SELECT record_id, leaf FROM {opened} WHERE record_id IN (SELECT unnest($records))
+UNION SELECT c.origin, o.leaf FROM {opened} AS o JOIN ({carrying}) AS c USING (source, ordinal)
 """
 
 
@@ -223,6 +229,14 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         con.execute(_CHANGED)
         con.execute(_HEARD.format(events=self._events_due(), facts=self._facts_due()))
         self._who_was_erased()
+
+    def heard_rows(self) -> set[bytes]:
+        """After ``considered``: the leaves of all rows in which somebody has a part of whom something else is known, or for whom
+        something began or ended."""
+        index, people = (writing.listed(self.before.private / name) for name in ("index", "people"))
+        if "[]" in (index, people):
+            return set()
+        return {bytes(leaf) for leaf in _column(self.con, _HEARD_ROWS.format(index=index, people=people))}
 
     def _who_was_erased(self) -> None:
         """Put on ``heard`` everybody on the suppression list who has a part in a row: they need not be an account."""
@@ -830,6 +844,10 @@ CREATE TEMP TABLE heard AS
 SELECT subject FROM changed UNION SELECT subject FROM events WHERE {events} UNION SELECT subject FROM facts WHERE {facts}
 """
 """Of whom something else is known, and whose words, observations or terms came or ended with the time that passed."""
+_HEARD_ROWS = """
+SELECT i.leaf FROM read_parquet({index}) AS i
+SEMI JOIN (SELECT source, ordinal FROM read_parquet({people}) SEMI JOIN heard USING (subject)) AS p USING (source, ordinal)
+"""
 _FRESH = """
 CREATE TEMP TABLE fresh AS
 SELECT subject FROM changed

@@ -13,7 +13,8 @@ import click
 from aboveboard.cli.shared import ask_exit, emit, json_option, printable, workspace_option
 
 if TYPE_CHECKING:
-    from aboveboard.affected import Affected, Made, Standing
+    from aboveboard.affected import Affected, Made
+    from aboveboard.flags import Standing
     from aboveboard.training import Recorded
     from aboveboard.workspace import Workspace
 
@@ -212,13 +213,13 @@ def import_(file: Path, workspace: str, as_json: bool) -> None:
 @json_option
 def show(name: str, workspace: str, as_json: bool) -> None:
     """Show one thing: what it was made from, and of a model whether it is flagged. Exit 3 where its deadline has passed."""
-    from aboveboard import affected
+    from aboveboard import affected, flags
 
     ws, now = _opened(workspace), datetime.now(UTC)
     known = affected.descent(ws)
     node = known.get(name)
     parents = [{"id": one.parent, "how": one.how} for one in known.graph.parents[node.id]]
-    standing = next((one for one in affected.standings(ws, at=now) if one.model.id == node.id), None)
+    standing = next((one for one in flags.standings(ws, at=now) if one.model.id == node.id), None)
     told = {
         "id": node.id.removeprefix(affected.ALIAS), "kind": node.kind, "digest": node.digest, "at": node.at.isoformat(),
         "ours": node.ours, "statement": node.statement, "from": parents, "above": sorted(known.graph.above(node.id)),
@@ -247,14 +248,14 @@ def prove(name: str, out: Path, workspace: str, as_json: bool) -> None:
 
 
 @lineage.command("list")
-@click.option("--flagged", is_flag=True, help="Only models that saw what was withdrawn since.")
+@click.option("--flagged", is_flag=True, help="Only models that saw what may not go out any more.")
 @click.option("--kind", type=click.Choice(["order", "run", "checkpoint", "model"]), default="model", show_default=True,
               help="What to list.")  # fmt: skip
 @workspace_option
 @json_option
 def listed(flagged: bool, kind: str, workspace: str, as_json: bool) -> None:
     """List models with their state, or what else was recorded. Exit 3 where the deadline of a flagged model has passed."""
-    from aboveboard import affected
+    from aboveboard import affected, flags
 
     ws, now = _opened(workspace), datetime.now(UTC)
     if kind != "model":
@@ -262,7 +263,7 @@ def listed(flagged: bool, kind: str, workspace: str, as_json: bool) -> None:
         told = [{"id": one.id, "kind": kind, "digest": one.digest, "at": one.at.isoformat()} for one in found]
         emit(told, as_json, lambda: printable("\n".join(one.id for one in found) or f"No {kind} is recorded."))
         return
-    every = affected.standings(ws, at=now)
+    every = flags.standings(ws, at=now)
     models = [one for one in every if one.flagged or not flagged]
     emit([one.as_json(now) for one in models], as_json,
          lambda: printable("\n".join(_standing(one, now) for one in models) or "No such model."))  # fmt: skip
@@ -287,6 +288,7 @@ def affected(
     Exact for releases; for models by the order they were trained in where there is one, and else by release.
     """
     from aboveboard import affected as asking
+    from aboveboard import flags
 
     given = [one is not None for one in (subject, record, release_id, withdrawal)]
     if sum(given) != 1 or (source is not None and record is None):
@@ -300,6 +302,7 @@ def affected(
         found = asking.by_release(ws, release_id)
     else:
         found = asking.by_withdrawal(ws, withdrawal or 0)
+    found = flags.told_of(ws, found)
     emit(found.as_json(), as_json, lambda: printable(_affected(found)))
 
 
@@ -310,8 +313,10 @@ def affected(
 def downstream(name: str, workspace: str, as_json: bool) -> None:
     """List everything developed in whole or in part from ID: a release, an order, a run, a checkpoint or a model."""
     from aboveboard import affected as asking
+    from aboveboard import flags
 
-    found = asking.downstream(_opened(workspace), name)
+    ws = _opened(workspace)
+    found = flags.told_below(ws, asking.downstream(ws, name))
     emit([one.as_json() for one in found], as_json, lambda: printable(_made(found)))
 
 
@@ -329,12 +334,19 @@ def _standing(one: Standing, now: datetime) -> str:
     if one.by:
         words.append(f"replaced by {one.by}")
     if one.flagged:
-        words.append(f"FLAGGED since {one.saw.since:%Y-%m-%d %H:%M} ({'exactly' if one.saw.exact else 'by release'})")
+        words.append(f"FLAGGED ({'exactly' if one.saw.exact else 'by release'}): {_grounds(one.grounds)}")
     if one.due is not None and one.flagged:
         words.append(f"to be retrained by {one.due:%Y-%m-%d %H:%M}{', OVERDUE' if one.overdue(now) else ''}")
     if one.aliases:
         words.append(f"answers as {', '.join(one.aliases)}")
     return "  ".join(words)
+
+
+def _grounds(grounds: Mapping[str, datetime]) -> str:
+    """On which grounds a model is flagged, each since when."""
+    return ", ".join(
+        f"{ground} since {at:%Y-%m-%d %H:%M}" for ground, at in sorted(grounds.items(), key=lambda one: one[1])
+    )
 
 
 def _shown(told: Mapping[str, Any], standing: Standing | None, now: datetime) -> str:
@@ -353,7 +365,9 @@ def _affected(found: Affected) -> str:
     for one in found.models:
         how = f"at {one.saw.positions:,} positions of its order" if one.saw.positions else "by release"
         lines.append(
-            f"model {one.model} ({one.state}): saw it {how}" + (f"; {', '.join(one.aliases)}" if one.aliases else "")
+            f"model {one.model} ({one.state}): saw it {how}"
+            + (f"; {', '.join(one.aliases)}" if one.aliases else "")
+            + (f"; FLAGGED: {_grounds(one.grounds)}" if one.grounds else "")
         )
     return "\n".join([*(lines or ["In no release, and in no model."]), _WORD])
 
@@ -361,7 +375,9 @@ def _affected(found: Affected) -> str:
 def _made(found: Sequence[Made]) -> str:
     lines = [
         f"{one['kind']:<10}  {one['id']}  ({one['how']} {one['from']}){'  ' + one['state'] if one['state'] else ''}"
-        for one in (made.as_json() for made in found)
+        + (f"  FLAGGED: {_grounds(made.grounds)}" if made.grounds else "")
+        for made in found
+        for one in [made.as_json()]
     ]
     return "\n".join([*(lines or ["Nothing was made from it."]), _WORD])
 
