@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from aboveboard import reach, wording
+from aboveboard import comparison, reach, wording
 from aboveboard.drift import Drift, drift
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Policy, PolicyVersion, parse, timeline
@@ -83,10 +83,19 @@ def _check(found: list[VersionFolder]) -> list[Finding]:
     for one in found:
         if one.version is not None:
             findings += [f for f in wording.check_version(one.version, one.text) if f.rule != "text-missing"]
-            findings += reach.check(one.version, one.text)
+            findings += [*reach.check(one.version, one.text), *_unread(one.version, one.text)]
     if versions:
         findings += _over_time(versions)
     return list(dict.fromkeys(findings))
+
+
+def _unread(version: PolicyVersion, text: str | None) -> Iterator[Finding]:
+    """A text whose words nobody here reads: a check that finds nothing in it has not looked."""
+    if text and (language := comparison.unread(text)):
+        sentence = f"the text is in {language}: choices, vague words and reach are looked for in English alone"
+        hint = "quotes and headings are checked; have somebody who reads the language read the rest"
+        rule = "text-unread"
+        yield Finding(rule, wording.RULES[rule][0], sentence, hint, version.version, None, None, version.path)
 
 
 def _over_time(versions: list[PolicyVersion]) -> list[Finding]:

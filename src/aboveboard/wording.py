@@ -60,6 +60,7 @@ RULES: Mapping[str, tuple[str, str]] = {
         "the text says that it reaches older data, and that it does not, or the rules say `none`",
     ),
     "texts-not-compared": (WARNING, "two texts cannot be compared, so nothing is said about what moved"),
+    "text-unread": (WARNING, "the text is in a language whose words the checks do not read"),
 }
 """Every check: its severity and what it finds. An error refuses the policy, a warning reports."""
 

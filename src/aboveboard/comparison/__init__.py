@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from aboveboard.comparison.changes import Change, Comparison, Note, Rename
-from aboveboard.comparison.compare import compare
+from aboveboard.comparison.compare import compare, unread
 
-__all__ = ["Change", "Comparison", "Note", "Rename", "compare"]
+__all__ = ["Change", "Comparison", "Note", "Rename", "compare", "unread"]

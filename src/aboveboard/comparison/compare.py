@@ -72,21 +72,27 @@ def read(source: str, side: str) -> Reading:
     return Reading(part, found, tuple(notes), problems)
 
 
+def unread(source: str) -> str:
+    """The language of a text that the rules do not read, by its name where it is known; nothing where it is English."""
+    return suspicion.unread(read(source, "new").part.clauses)
+
+
 def compare_parts(one: Reading, other: Reading, names: Names = (), *, captured: bool = True) -> Comparison:
     """Two texts that are policies, compared."""
     same_date = one.effective is not None and one.effective == other.effective
     old, new = one.part.clauses, other.part.clauses
     if [(s.tokens, s.lead) for s in old] == [(s.tokens, s.lead) for s in new]:
-        return _told(one, other, [], (), (), ())
+        return _told(one, other, list(suspicion.of_language(old, new)), (), (), ())
     lost = list(suspicion.captures(old, new, same_date)) if captured else []
     doubtful = {id(s) for side in (old, new) for s in suspicion.foreign(side)}
     doubtful |= {id(old[at]) for found in lost for at in found.old} | {
         id(new[at]) for found in lost for at in found.new
     }
-    a, b, learned = renames.sides(old, new, names)
+    unread = tuple(suspicion.of_language(old, new))
+    a, b, learned = renames.sides(old, new, names, learn=not unread)
     found = list(_all_changes(a, b, frozenset(doubtful)))
     certain, suspected = (tuple(once([side[n] for side in found])) for n in (0, 1))
-    return _told(one, other, [loss.note for loss in lost], certain, suspected, learned)
+    return _told(one, other, [*unread, *(loss.note for loss in lost)], certain, suspected, learned)
 
 
 def _told(

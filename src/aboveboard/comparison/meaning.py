@@ -70,7 +70,7 @@ class Text:
     """One side as the rules need it: its sentences, what the service calls itself, every word, what headings are numbered.
 
     ``common`` are the words that are written small somewhere: whatever else a heading capitalises, those are no names.
-    ``named`` are all words that are written large.
+    ``named`` are all words that are written large. ``unread`` is its language where the rules do not read it.
     """
 
     side: Side
@@ -79,6 +79,7 @@ class Text:
     numbers: Mapping[str, Key]
     common: frozenset[str]
     named: frozenset[str]
+    unread: str = ""
 
 
 def prepared(side: Side, whole: Side) -> Text:
@@ -86,7 +87,15 @@ def prepared(side: Side, whole: Side) -> Text:
     words = frozenset(t for s in whole.sentences for t in s.tokens)
     common = frozenset().union(*(_written_small(s.text) for s in whole.sentences))
     named = frozenset().union(*(_written_large(s.text) for s in whole.sentences))
-    return Text(side, lexicon.own_names(whole.sentences), words, _numbers_of(whole), common, named)
+    return Text(
+        side,
+        lexicon.own_names(whole.sentences),
+        words,
+        _numbers_of(whole),
+        common,
+        named,
+        suspicion.unread(whole.sentences),
+    )
 
 
 @lru_cache(maxsize=1 << 14)
@@ -132,6 +141,7 @@ class Part:
     frame: str
     common: frozenset[str]
     spoken: str
+    unread: str
 
     @property
     def is_heading(self) -> bool:
@@ -157,15 +167,8 @@ def part(text: Text, at: Sequence[int]) -> Part:
             if token:
                 key.append(token)
                 spans.append((start + offset, end + offset))
-    return Part(
-        sentences,
-        tuple(key),
-        words,
-        tuple(spans),
-        _frame(sentences, text.names),
-        text.common,
-        frames.as_we(words, text.names),
-    )
+    spoken, frame = frames.as_we(words, text.names), _frame(sentences, text.names)
+    return Part(sentences, tuple(key), words, tuple(spans), frame, text.common, spoken, text.unread)
 
 
 def _frame(sentences: Sequence[Sentence], names: Sequence[str]) -> str:
@@ -180,10 +183,13 @@ def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
     if not a.key or not b.key:
         yield from _alone(a, b, old, new)
         return
+    unread = _unread(a, b)
     found = [
-        h for h in alignment.hunks(a.key, b.key) if not _silent(a.key[slice(*h.old)], b.key[slice(*h.new)], old, new)
+        h
+        for h in alignment.hunks(a.key, b.key)
+        if unread or not _silent(a.key[slice(*h.old)], b.key[slice(*h.new)], old, new)
     ]
-    elsewhere = _other_place(a, b)
+    elsewhere = None if unread else _other_place(a, b)
     if elsewhere is not None:
         yield _change("changed", elsewhere, a, b, ())
         return
@@ -207,14 +213,17 @@ def _change(kind: str, verdict: Verdict, a: Part, b: Part, marked: Sequence[alig
     came = " ".join(b.shown(*h.new) for h in marked) if marked else ""
     words = f"{gone} {came}".strip() if kind == "changed" else a.text or b.text
     around = f"{a.text} {b.text}"
-    weighs = verdict.direction != EDITORIAL and verdict.rule != "extent"  # what only reads otherwise is about nothing
+    read = verdict.rule != "language"  # INVARIANT: of what the rules do not read nothing is said but that it changed
+    weighs = (
+        read and verdict.direction != EDITORIAL and verdict.rule != "extent"
+    )  # what only reads otherwise is about nothing
     return Change(
         kind=kind,
         direction=verdict.direction,
-        aspects=_aspects(verdict, a, b, words),
-        categories=lexicon.categories(words) or (lexicon.categories(around) if weighs else ()),
-        purposes=lexicon.purposes(words) or (lexicon.purposes(around) if weighs else ()),
-        recipients=lexicon.recipients(words),
+        aspects=_aspects(verdict, a, b, words) if read else (),
+        categories=(lexicon.categories(words) if read else ()) or (lexicon.categories(around) if weighs else ()),
+        purposes=(lexicon.purposes(words) if read else ()) or (lexicon.purposes(around) if weighs else ()),
+        recipients=lexicon.recipients(words) if read else (),
         old_quote=a.text,
         new_quote=b.text,
         heading_old=a.path,
@@ -345,8 +354,9 @@ def _to_be_read(side: Part) -> Verdict | None:
 
 def _unread(*sides: Part) -> str:
     """The language of a side that the rules do not read, or nothing."""
-    found = {suspicion.spoken(s) for side in sides for s in side.sentences}
-    return next(iter(sorted(found - {None, "English"}, key=str)), None) or ""
+    whole = {side.unread for side in sides} - {""}
+    said = {suspicion.spoken(s) or "English" for side in sides for s in side.sentences}
+    return next(iter(sorted(whole or said - {"English"})), "")
 
 
 def _turned(direction: str, forward: bool) -> str:

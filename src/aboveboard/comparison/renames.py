@@ -41,12 +41,15 @@ class _Seen:
 
 
 def sides(
-    old: Sentences, new: Sentences, names: Sequence[tuple[str, str]] = ()
+    old: Sentences, new: Sentences, names: Sequence[tuple[str, str]] = (), *, learn: bool = True
 ) -> tuple[Side, Side, tuple[Rename, ...]]:
-    """Both texts ready to be aligned, and the renames that were learned or given (``names``: old, new)."""
+    """Both texts ready to be aligned, and the renames that were learned or given (``names``: old, new).
+
+    Where the words that decide are not known, as in another language, nothing may be learned (``learn``).
+    """
     plain_old, plain_new = Side(old, tuple(s.tokens for s in old)), Side(new, tuple(s.tokens for s in new))
     given = {(_key(a), _key(b)): (a, b) for a, b in names if _key(a) and _key(b)}
-    learned = _learned(plain_old, plain_new)
+    learned = _learned(plain_old, plain_new) if learn else {}
     pairs = {**learned, **given}
     if not pairs:
         return plain_old, plain_new, ()

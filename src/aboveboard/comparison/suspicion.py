@@ -116,11 +116,24 @@ def of_both(old: Sentences, new: Sentences) -> Iterator[Note]:
             f"most likely",
             side,
         )
-    found = language(old), language(new)
+    found = unread(old) or language(old), unread(new) or language(new)
     if None not in found and found[0] != found[1]:
         yield Note(
             "two-languages", f"the old text is in {found[0]} and the new one in {found[1]}: nothing can be compared"
         )
+
+
+def of_language(old: Sentences, new: Sentences) -> Iterator[Note]:
+    """That the rules do not read a text, said of both texts where it is so of both."""
+    found = {side: spoken for side, spoken in (("old", unread(old)), ("new", unread(new))) if spoken}
+    if found:
+        side = "both" if len(found) > 1 else next(iter(found))
+        whose = "both texts are" if side == "both" else f"the {side} text is"
+        sentence = (
+            f"{whose} in {' and '.join(dict.fromkeys(found.values()))}, and the rules read English alone: sentences were "
+            "aligned, every change is unclear and says nothing of what it is about, and no rename was learned"
+        )
+        yield Note("unread-language", sentence, side)
 
 
 def notes(part: Part, side: str) -> Iterator[Note]:
@@ -181,6 +194,21 @@ def language(sentences: Sequence[Sentence]) -> str | None:
     """The language that most words are in, or None where it cannot be told."""
     counts = _counted(sentences)
     return max(sorted(counts), key=lambda name: counts[name]) if counts else None
+
+
+LEAST_TOLD, LEAST_ENGLISH = 20, 0.1
+"""Words in whole sentences from which a language can be told; the share of them that is English in an English text."""
+OTHER = "a language other than English"
+
+
+@lru_cache(maxsize=8)
+def unread(sentences: Sentences) -> str:
+    """The language of a text that the rules do not read, by its name where it is known; nothing where it is English."""
+    counts, main = _counted(sentences), language(sentences)
+    if main is not None and main != "English":
+        return main
+    told = sum(len(s.tokens) for s in sentences if len(s.tokens) >= 6)
+    return OTHER if told >= LEAST_TOLD and counts["English"] < LEAST_ENGLISH * told else ""
 
 
 def mixed(sentences: Sequence[Sentence]) -> list[str]:

@@ -184,12 +184,18 @@ _ABBREVIATED = re.compile(
 _END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9\u00c0-\u024f\u0400-\u04ff])|(?<=[。！？])")
 
 
+_MONTH = re.compile(r"(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b")
+"""What goes on behind a number with a full stop: "1. März"."""
+
+
 def split(words: str, start: int = 0) -> tuple[str, ...]:
     """A paragraph cut into sentences; abbreviations and initials end none."""
     found, begins = [], start
     for end in _END.finditer(words, start):
         before = words[begins : end.start()].rstrip("\"')]")
         if _ABBREVIATED.search(before[-12:]) and not re.search(r"\b(?:inc|corp|ltd|etc)\.$", before[-6:], re.I):
+            continue
+        if re.search(r"\b\d{1,2}\.$", before[-4:]) and _MONTH.match(words, end.end()):
             continue
         legal = re.search(r"\b(?:inc|corp|ltd|etc)\.$", before[-6:], re.I)
         if legal and not re.match(r"[\"'(\[]*(?:We|You|The|If|This|It|In|For|When)\b", words[end.end() :]):
@@ -225,10 +231,12 @@ def title(words: str) -> tuple[str, ...]:
 
 # --- tokens -----------------------------------------------------------------------------------------------------
 
+_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+"""Scripts that put no spaces between words: every character is a token, so that sentences can be aligned."""
 _TOKEN = re.compile(
     r"https?://[^\s)>\]\"]+|www\.[^\s)>\]\"]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|"
     r"[^\W_]+(?:\.[^\W\d_]{2,})+(?=[/\s.,;:)]|$)(?:/[^\s)>\]\"]*)?"
-    r"|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)*|[^\W_]+|[$€£¥%]"
+    rf"|\d+(?:[.,]\d+)*|[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+(?:'[^\W\d_{_UNSPACED}]+)*|[^\W_]+|[$€£¥%]"
 )
 _SHORT = {
     "cannot": ("can", "not"), "can't": ("can", "not"), "won't": ("will", "not"), "shan't": ("shall", "not"),
