@@ -384,3 +384,16 @@ def test_the_text_puts_a_vanished_promise_first() -> None:
 def test_json_goes_there_and_back() -> None:
     found = compare(OLD, changed(("90 days", "12 months"), ("Ltd.", "Inc.")))
     assert Comparison.from_json(json.loads(json.dumps(found.as_json()))) == found
+
+
+def test_a_heading_whose_line_was_lost_gives_no_direction() -> None:
+    """Plain text with a line a paragraph, and HTML with one line break: the heading stands in front of its sentence."""
+
+    def lines(text: str) -> list[str]:
+        return [" ".join(block.replace("#", "").split()) for block in text.split("\n\n")]
+
+    html = "<!doctype html><html><body>" + "<br>".join(lines(OLD)) + "</body></html>"
+    for found in (compare(OLD, "\n".join(lines(OLD))), compare(html, OLD)):
+        assert {change.direction for change in found.changes} <= {"editorial"}
+    found = compare(OLD, "\n".join(lines(changed(("90 days", "12 months")))))
+    assert [change.rule for change in found.changes if change.direction != "editorial"] == ["longer"]

@@ -20,7 +20,7 @@ from aboveboard.comparison.alignment import Group, Key, Side
 from aboveboard.comparison.changes import ASPECTS, Change
 from aboveboard.comparison.folding import is_label
 from aboveboard.comparison.frames import CHOICE, FORBIDDEN, GRANT, KEPT, PROMISE, STATEMENT, WEIGHT
-from aboveboard.comparison.text import HEADING, Sentence
+from aboveboard.comparison.text import HEADING, Sentence, title
 
 WIDENS, NARROWS, EDITORIAL, UNCLEAR = "widens", "narrows", "editorial", "unclear"
 
@@ -187,7 +187,7 @@ def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
     found = [
         h
         for h in alignment.hunks(a.key, b.key)
-        if unread or not _silent(a.key[slice(*h.old)], b.key[slice(*h.new)], old, new)
+        if unread or not (_silent(a.key[slice(*h.old)], b.key[slice(*h.new)], old, new) or _title_above(a, b, h))
     ]
     elsewhere = None if unread else _other_place(a, b)
     if elsewhere is not None:
@@ -197,6 +197,16 @@ def typed(old: Text, new: Text, group: Group) -> Iterator[Change]:
         return
     for verdict, marked in _verdicts(a, b, found):
         yield _change("changed", verdict, a, b, marked)
+
+
+def _title_above(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
+    """Whether the words that open a sentence on one side are the heading above it on the other: its line was lost."""
+    for side, span, other, there in ((b, hunk.new, a, hunk.old), (a, hunk.old, b, hunk.new)):
+        if span[0] == 0 < span[1] and there[0] == there[1] and other.path and not other.is_heading:
+            opening = title(side.shown(*span))
+            if opening == title(other.path[-1]):
+                return True
+    return False
 
 
 def _other_place(a: Part, b: Part) -> Verdict | None:

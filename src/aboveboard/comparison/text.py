@@ -54,6 +54,10 @@ _RULE = re.compile(r"[\s|:=_*+-]*")
 Block = tuple[str, int, str]
 
 
+LONGEST_HEADING = 60
+"""Words; a line with more is a page that lost its lines, whatever it begins with."""
+
+
 def _blocks(lines: Sequence[str]) -> Iterator[Block]:
     """Kind, level and raw words of every block."""
     waiting: list[str] = []
@@ -70,7 +74,8 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
             waiting, kind = [], PARAGRAPH
         if _RULE.fullmatch(line):
             continue
-        if mark := re.match(r" {0,3}(#{1,6})\s+(.*?)[\s#]*$", line):
+        mark = re.match(r" {0,3}(#{1,6})\s+(.*?)[\s#]*$", line)
+        if mark and len(mark[2].split()) <= LONGEST_HEADING:
             yield HEADING, len(mark[1]), mark[2]
         elif line.count("|") >= 2:
             yield from ((ROW, 0, row) for row in markup.rows(line))
