@@ -80,6 +80,11 @@ def test_a_sound_policy_ends_with_0(write: Write) -> None:
     assert (result.exit_code, result.stdout) == (0, "reef: the policy holds together (0 errors, 0 warnings)\n")
 
 
+def test_a_policy_is_named_from_inside_of_its_folder_too(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write("2023-05-18"))
+    assert run("check", ".").stdout.startswith("reef: ")
+
+
 def test_findings_come_by_version_with_file_and_line(write: Write) -> None:
     write("2023-05-18", rules="")
     folder = write("2023-09-29", rules=CLAUSE.replace("public shells", "all shells"))

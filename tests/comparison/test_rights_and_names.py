@@ -93,7 +93,11 @@ def test_a_denial_that_reads_otherwise_is_never_wording() -> None:
 
 
 def test_a_disclaimer_is_no_promise() -> None:
-    for words in ("We do not guarantee that a letter arrives.", "We cannot control what a reader does with a letter."):
+    for words in (
+        "We do not guarantee that a letter arrives.",
+        "We cannot control what a reader does with a letter.",
+        "We do not support the Do Not Track setting.",
+    ):
         [change] = changes(words, "")
         assert (change.direction, change.rule) == ("editorial", "statement")
 

@@ -114,6 +114,36 @@ def test_nothing_that_counts_is_swallowed(found: list[list[str]], edit: tuple, c
     assert not compare(page(found), page(changed)).renames
 
 
+BESIDE = (("We ", "We and our friends "), (".", ", and more of it in winter."), ("you", "you and your guests"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(paragraphs, st.sampled_from(EDITS), st.sampled_from(BESIDE), st.randoms(use_true_random=False))
+def test_nothing_that_counts_is_hidden_by_what_changed_beside_it(
+    found: list[list[str]], edit: tuple, beside: tuple[str, str], chance: random.Random
+) -> None:
+    """A number, negation or company that changed in a sentence that says more now: its own words are marked somewhere."""
+    _, pattern, instead = edit
+    places = [(p, s) for p, some in enumerate(found) for s, one in enumerate(some) if re.search(pattern, one)]
+    if not places:
+        return
+    p, s = chance.choice(places)
+    changed = [list(some) for some in found]
+    changed[p][s] = re.sub(pattern, instead, found[p][s].replace(*beside, 1), count=1)
+    if changed[p][s] in {one for some in found for one in some}:
+        return
+    spans = [
+        (quote, span)
+        for change in compare(page(found), page(changed)).changes
+        for quote, marks in ((change.old_quote, change.old_marks), (change.new_quote, change.new_marks))
+        for span in marks
+    ]
+    marked = {word for quote, (start, end) in spans for word in re.findall(r"[\w']+", quote[start:end])}
+    was, now = (set(re.findall(r"[\w']+", one)) for one in (found[p][s], changed[p][s]))
+    lost = {word for word in was - now if len(word) > 1}
+    assert lost <= marked, (lost, marked)
+
+
 # --- the same over headings: a heading is read by more people than what stands below it -----------------------------
 
 HEADS = (

@@ -115,7 +115,7 @@ def _line(finding: Finding) -> str:
 
 
 def _verdict(folders: Sequence[Path], errors: int, warnings: int) -> str:
-    names = ", ".join(folder.name for folder in folders)
+    names = ", ".join(folder.resolve().name for folder in folders)
     counted = f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
     return f"{names}: {'the policy is refused' if errors else 'the policy holds together'} ({counted})"
 

@@ -122,6 +122,7 @@ FRAMES: tuple[Frame, ...] = (
         rf"sharing|monetizing)",
         rf"\b{_PEOPLE_SUBJECT} (?:\w+ )?{_NOT}|\b(?:cannot|can't|can not|does not|do not) (?:\w+ )?(?:guarantee|"
         rf"require|control|own|apply|affect|allow)|"
+        r"\bdo not track\b|\b(?:do|does|will) not (?:\w+ly )?(?:support|respond|react|honou?r|recogni[sz]e)\b|"
         r"\bnot (?:require|need|apply|limited|request|responsible)|\bif (?:we|you) (?:do not|don't)|\bcannot "
         r"provide|\bcan not provide|\bunable\b|"
         r"\bmay not (?:reflect|be able|work|monitor|review|control|endorse|verify)|"
@@ -297,7 +298,7 @@ _DENIAL = re.compile(
     r"\b(?:we|nobody|no one)(?: \w+){0,2}? (?:(?:do|does|will|would|shall) not|don't|doesn't|won't|never|can not|cannot)"
     r"(?: \w+ly| ever)? (?!(?:and|or|be (?:able|liable|responsible|held)|guarantee|warrant|promise|control|own|endorse|accept|"
     r"assume|offer|resolve|enforce|operate|require|need|have|make (?:any |no )?(?:representations?|warrant)|insist|fail|mean|"
-    r"create|verify|monitor|apply|provide|know|undertake|represent|support|resolve)\b)[a-z]+"
+    r"create|verify|monitor|apply|provide|know|undertake|represent|support|respond|react|recogni[sz]e|resolve)\b)[a-z]+"
 )
 _NOT_SAID = re.compile(
     r"\b(?:if|when|where|because|since|although|that|which|who|whether|ways|until|unless|case|while)\b[^.;,]*$"

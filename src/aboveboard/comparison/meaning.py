@@ -507,7 +507,7 @@ def _whole_verdict(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Verdict
 
 _DENIES = re.compile(
     r"\b(?:not|no|never|nor|neither|none|cannot)\b(?! limited to| only\b| reason\b| later than)|"
-    r"n't\b|\bwithout\b(?! limitation)"
+    r"n't\b|\bwithout\b(?! limitation| prejudice)"
 )
 
 
