@@ -1,9 +1,9 @@
 """How quick the portal answers: making the read model, first pages, pages of items, choices, and many who choose at once.
 
-Run `python bench/portal.py [--members N] [--decisions N] [--rate N] [--seconds N] [--json]`. A birdsite is built, and its
-decisions are replaced by made-up ones of as many members. Requests come open-loop: one that is slow does not hold the next
-back. Figures depend on the machine: they are printed, never tested. Words of items are read from birdsite's own small data
-file: with larger row groups a page of items takes longer by the time to read one.
+Run `python bench/portal.py [--members N] [--decisions N] [--rate N] [--seconds N] [--minutes N] [--json]`. A birdsite is built,
+and its decisions are replaced by made-up ones of as many members. Requests come open-loop: one that is slow does not hold the
+next back. Figures depend on the machine: they are printed, never tested. Words of items are read from birdsite's own small
+data file: with larger row groups a page of items takes longer by the time to read one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlencode
 
 import duckdb
-import httpx
 import uvicorn
 
 from aboveboard import mainjob, portal
@@ -38,18 +38,21 @@ WRITERS = 20
 ROW = "choice:train_ai_system.generative|user.content.public|controller"
 _DECISIONS = """
 COPY (
-  SELECT 'posts' AS source, 'p' || i AS record_id, (CASE WHEN i % 4 = 0 THEN 0 ELSE 3 END)::UTINYINT AS outcome,
-    (CASE WHEN i % 4 = 0 THEN 1301 ELSE 504 END)::USMALLINT AS decisive, 0::UBIGINT AS reasons_lo, 0::UBIGINT AS reasons_hi,
+  SELECT 'posts' AS source, 'p' || i AS record_id,
+    (CASE WHEN i // {members} % 4 = 0 THEN 0 ELSE 3 END)::UTINYINT AS outcome,
+    (CASE WHEN i // {members} % 4 = 0 THEN 1301 ELSE 504 END)::USMALLINT AS decisive,
+    0::UBIGINT AS reasons_lo, 0::UBIGINT AS reasons_hi,
     0::UBIGINT AS part_reasons_lo, 0::UBIGINT AS part_reasons_hi, NULL::BIGINT[] AS removed, 'training' AS clause,
     '2023-09-29' AS policy_at_collection, '2023-09-29' AS policy_now, i AS ordinal,
-    TIMESTAMP '2023-10-01' + to_seconds(i) AS collected_at, 'm:' || (i % {members}) AS subject, i % 9 = 0 AS shared,
+    TIMESTAMP '2023-10-01' + to_seconds(i) AS collected_at, 'm:' || (i % {members}) AS subject, i // {members} % 9 = 8 AS shared,
     'post' AS kind, ['user.content.public'] AS categories
   FROM range({decisions}) AS made(i)
 ) TO '{to}' (FORMAT parquet)
 """
 _INDEX = """
 COPY (
-  SELECT 'posts' AS source, i AS ordinal, unhex(sha256(i::VARCHAR)) AS leaf FROM range(0, {decisions}, 4) AS made(i)
+  SELECT 'posts' AS source, i AS ordinal, unhex(sha256(i::VARCHAR)) AS leaf
+  FROM range({decisions}) AS made(i) WHERE i // {members} % 4 = 0
 ) TO '{to}' (FORMAT parquet)
 """
 
@@ -78,7 +81,7 @@ def prepared(folder: Path, members: int, decisions: int) -> dict[str, float]:
         con.execute(
             _DECISIONS.format(members=members, decisions=decisions, to=release.private / "decisions" / "a.parquet")
         )
-        con.execute(_INDEX.format(decisions=decisions, to=release.private / "index" / "00000.parquet"))
+        con.execute(_INDEX.format(members=members, decisions=decisions, to=release.private / "index" / "00000.parquet"))
     begun = time.perf_counter()
     file = items.made(release.public, release.private).file
     took = time.perf_counter() - begun
@@ -107,33 +110,92 @@ async def open_loop(ask: Callable[[], Awaitable[int]], rate: float, seconds: flo
     return {"p50 ms": round(took[len(took) // 2], 1), "p95 ms": round(took[int(len(took) * 0.95)], 1), "wrong": wrong}
 
 
-async def measured(base: str, members: int, rate: float, seconds: float) -> dict[str, dict[str, float]]:
-    draw = random.Random(7)  # noqa: S311 - made-up visits
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
-    async with httpx.AsyncClient(base_url=base, limits=limits, timeout=60) as client:
+class Visitors:
+    """Browsers that keep their connections: as little of a client as there can be, because it shares the machine with what it
+    measures."""
 
-        def who() -> dict[str, str]:
-            return {"x-subject": f"m:{draw.randrange(members)}", "accept": "text/html"}
+    def __init__(self, port: int, members: int) -> None:
+        self.port, self.members = port, members
+        self._draw, self._idle = random.Random(7), list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]()  # noqa: S311
 
-        async def get(path: str) -> int:
-            return (await client.get(path, headers=who())).status_code
+    async def get(self, path: str) -> int:
+        return await self._ask(f"GET {path} HTTP/1.1", b"")
 
-        async def choose() -> int:
-            return (await client.post("/choices", data={ROW: draw.choice(["yes", "no"])}, headers=who())).status_code
+    async def choose(self) -> int:
+        """A choice of somebody: one row, yes or no."""
+        body = urlencode({ROW: self._draw.choice(["yes", "no"])}).encode()
+        kind = f"content-type: application/x-www-form-urlencoded\r\ncontent-length: {len(body)}"
+        return await self._ask(f"POST /choices HTTP/1.1\r\n{kind}", body)
 
-        for path in ("/", "/used") * 10:
-            await get(path)
-        found = {
-            "first page": await open_loop(lambda: get("/"), rate, seconds),
-            "page of items": await open_loop(lambda: get("/used"), rate, seconds),
-            "a choice recorded": await open_loop(choose, rate, seconds),
-        }
-        begun = time.perf_counter()
-        answers = await asyncio.gather(*(choose() for _ in range(WRITERS * 10)))
-        found[f"{WRITERS * 10} choices at once"] = {
-            "s": round(time.perf_counter() - begun, 2), "wrong": sum(status >= 400 for status in answers),
-        }  # fmt: skip
+    async def _ask(self, begin: str, body: bytes) -> int:
+        who = f"m:{self._draw.randrange(self.members)}"
+        asked = f"{begin}\r\nhost: bench\r\naccept: text/html\r\nx-subject: {who}\r\n\r\n".encode() + body
+        while self._idle:
+            try:
+                return await self._through(*self._idle.pop(), asked)
+            except (asyncio.IncompleteReadError, ConnectionError):  # nobody used it for seconds, and it was closed
+                continue
+        return await self._through(*await asyncio.open_connection("127.0.0.1", self.port), asked)
+
+    async def _through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: bytes) -> int:
+        writer.write(asked)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        self._idle.append((reader, writer))
+        return int(head[9:12])
+
+
+async def measured(port: int, members: int, rate: float, seconds: float) -> dict[str, dict[str, float]]:
+    """Each page for itself, then many who choose at once."""
+    here = Visitors(port, members)
+    for path in ("/", "/used") * 10:
+        await here.get(path)
+    found = {
+        "first page": await open_loop(lambda: here.get("/"), rate, seconds),
+        "page of items": await open_loop(lambda: here.get("/used"), rate, seconds),
+        "a choice recorded": await open_loop(here.choose, rate, seconds),
+    }
+    begun = time.perf_counter()
+    answers = await asyncio.gather(*(writes(here) for _ in range(WRITERS)))
+    found[f"{WRITERS} writers, 10 choices each"] = {
+        "s": round(time.perf_counter() - begun, 2), "wrong": sum(status >= 400 for each in answers for status in each),
+    }  # fmt: skip
     return found
+
+
+async def writes(here: Visitors) -> list[int]:
+    """One writer: choices one after the other."""
+    return [await here.choose() for _ in range(10)]
+
+
+async def soaked(port: int, members: int, rate: float, minutes: float, workers: Sequence[int]) -> dict[str, Any]:
+    """Everything mixed for minutes on end: how quick it stays, and the memory of each worker, sampled twelve times a minute."""
+    here, draw, seen = Visitors(port, members), random.Random(11), [[resident(one)] for one in workers]  # noqa: S311
+
+    async def one() -> int:
+        return await draw.choice((lambda: here.get("/"), lambda: here.get("/used"), here.choose))()
+
+    async def sample() -> None:
+        while True:
+            await asyncio.sleep(5)
+            for worker, samples in zip(workers, seen, strict=True):
+                samples.append(resident(worker))
+
+    sampling = asyncio.create_task(sample())
+    told = await open_loop(one, rate, minutes * 60)
+    sampling.cancel()
+    return {**told, "workers": [grown(samples) for samples in seen]}
+
+
+def resident(worker: int) -> float:
+    """Megabytes of memory that a process has (Linux, /proc)."""
+    return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def grown(samples: Sequence[float]) -> dict[str, float]:
+    """The memory of one worker: at first, after a tenth of the time, half of it and all of it, and the most, in MB."""
+    places = {"first": 0, "a tenth": len(samples) // 10, "half": len(samples) // 2, "last": len(samples) - 1}
+    return {**{name: round(samples[place]) for name, place in places.items()}, "most": round(max(samples))}
 
 
 def main() -> None:
@@ -143,12 +205,16 @@ def main() -> None:
     asked.add_argument("--rate", type=float, default=50)
     asked.add_argument("--seconds", type=float, default=10)
     asked.add_argument("--workers", type=int, default=2)
+    asked.add_argument(
+        "--minutes", type=float, default=0, help="then everything mixed for so long, with the memory of each worker"
+    )
     asked.add_argument("--json", action="store_true")
     options = asked.parse_args()
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "birdsite"
         found: dict[str, Any] = {"made": prepared(folder, options.members, options.decisions)}
         listening = socket.socket()
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `aboveboard serve` does
         listening.bind(("127.0.0.1", 0))
         fork = multiprocessing.get_context("fork")
         workers = [
@@ -157,8 +223,11 @@ def main() -> None:
         for worker in workers:
             worker.start()
         time.sleep(5)
-        base = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        found |= asyncio.run(measured(base, options.members, options.rate, options.seconds))
+        port = listening.getsockname()[1]
+        found |= asyncio.run(measured(port, options.members, options.rate, options.seconds))
+        if options.minutes:
+            ids = [worker.pid or 0 for worker in workers]
+            found["soak"] = asyncio.run(soaked(port, options.members, options.rate, options.minutes, ids))
         for worker in workers:
             worker.terminate()
             worker.join(30)

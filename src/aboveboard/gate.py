@@ -619,6 +619,9 @@ class _Account:
         return self._stances[stretch]
 
 
+_PURPOSES = vocabulary.leaves(vocabulary.PURPOSES)
+
+
 class _Stance:
     """One subject for one stretch of collection times: how the account stands, and what was said."""
 
@@ -666,7 +669,7 @@ class _Stance:
         return self._choice(choice.explicit(self._events), part.sensitive, purpose)
 
     def _elsewhere(self, part: _PartForm) -> bool:
-        others = (p for p in vocabulary.leaves(vocabulary.PURPOSES) if p != self._gate.job.purpose)
+        others = (p for p in _PURPOSES if p != self._gate.job.purpose)
         return any(self._explicit(part, purpose).state == "given" for purpose in others)
 
     def _renewed(self, asked: Sequence[Choice], part: _PartForm) -> bool:
