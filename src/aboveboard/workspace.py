@@ -120,6 +120,27 @@ class Workspace:
     def name(self) -> str:
         return str(self._table("workspace").get("name", self.folder.resolve().name))
 
+    def reread(self) -> Workspace:
+        """This workspace as its files are now. A ledger that is open goes along, unless the file names another by now.
+
+        Raises WorkspaceError where the file does not hold together any more.
+        """
+        found = open_workspace(self.folder)
+        if "ledger" in vars(self) and found._ledger == self._ledger:
+            vars(found)["ledger"] = self.ledger
+        return found
+
+    @property
+    def followed(self) -> Sequence[Path]:
+        """The files in which a person changes what holds here: settings, policies, jobs, and the table of facts."""
+        named = self._table("policy").get("folder")
+        policies = (
+            [self.folder / str(named)] if named else [self.folder / "policies", *(self.folder / "policies").glob("*")]
+        )
+        versions = [file for folder in policies for file in folder.glob("*/*")]
+        facts = [self._path("facts", "path", "facts.parquet")] if "facts" in self.settings else []
+        return [self.folder / FILE, *versions, *(self.folder / "jobs").glob("*.toml"), *facts]
+
     @cached_property
     def policy(self) -> Policy:
         """The platform's policy: every version in its folder."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests import small
 from tests.portal.conftest import Made, Platform
 
 ROW = "choice:train_ai_system.generative|user.content.public|controller"
@@ -88,3 +91,31 @@ def test_what_the_browser_asks_counts_at_once_and_is_stored_with_the_next_post(p
     asking.post("/choices", data={ROW: "no"})
     assert here.ws.ledger.head() == 3  # once
     assert quiet.get("/index.json").json()["gpc"]["recorded_at"] is not None
+
+
+def test_what_is_locked_says_that_it_is_never_used_and_why_it_is_kept(platform: Made) -> None:
+    page = platform().client("u1").get("/choices").text
+    assert "never used for the purposes on this page; still stored to deliver your messages" in page
+    assert "not used while they are protected" in page
+
+
+def test_not_decided_is_told_apart_from_what_that_does(platform: Made) -> None:
+    here = platform(build=False)
+    text, today = "From then on we show you advertising unless you say no.\n", datetime.now(UTC)
+    begins = (today + timedelta(days=40)).date()
+    folder = here.ws.folder / "policies" / "small" / begins.isoformat()
+    folder.mkdir()
+    (folder / "text.md").write_text(text)
+    rules = small.VERSION.format(digest=hashlib.sha256(text.encode()).hexdigest())
+    for old, new in (("2020-01-01", begins.isoformat()), ("train_ai_system.generative", "advertising.relevance"),
+                     ("We train models unless you say no.", text.strip()), ('control = "ai-training"\n', ""),
+                     ("zone =", f"announced_at = {today.date()}\nzone =")):  # fmt: skip
+        assert old in rules
+        rules = rules.replace(old, new)
+    (folder / "policy.toml").write_text(rules)
+    client = here.client("u1")
+    shown = re.sub(r"<[^>]+>|\s+", " ", client.get("/choices").text)
+    day = f"{begins.day} {begins:%B %Y}"
+    assert "Not decided: used unless you say no" in re.sub(" +", " ", shown)
+    assert f"Not decided: used from {day} unless you say no" in re.sub(" +", " ", shown)
+    assert client.get("/index.json").json()["upcoming"]["days_left"] in (39, 40)

@@ -11,7 +11,7 @@ import pytest
 from tests.portal.conftest import Made, Platform
 
 from aboveboard import choice
-from aboveboard.portal import ways
+from aboveboard.portal import published, ways
 from aboveboard.portal.guard import CSP
 
 WORK = "member privacy_engineer auditor"
@@ -19,8 +19,6 @@ WORK = "member privacy_engineer auditor"
 
 def paths(here: Platform) -> list[str]:
     """Every way that answers a GET with a page, with its places filled in."""
-    from aboveboard.portal import published
-
     [release] = published.releases(here.ws)
     filled = {"release": release.id, "number": "1", "version": "2020-01-01", "position": "1", "kind": "csv"}
     return [
@@ -225,6 +223,31 @@ def test_crawlers_are_told_no_by_the_policy(platform: Made) -> None:
     client = platform().client()
     assert "Content-Usage: train-ai=n" in client.get("/robots.txt").text
     assert client.get("/bots.json").json()["reasons"]["third_parties_train"] is False
+    for path in ("/robots.txt", "/transparency", "/policies.json"):
+        assert client.get(path).headers["content-usage"] == "train-ai=n", path
+
+
+def test_crawlers_are_told_nothing_where_the_policy_lets_others_train(platform: Made) -> None:
+    here = platform(build=False)
+    rules = here.ws.folder / "policies" / "small" / "2020-01-01" / "policy.toml"
+    rules.write_text(rules.read_text().replace('["controller"]', '["controller", "third_party:*"]'))
+    client = here.client()
+    assert "Content-Usage" not in client.get("/robots.txt").text
+    assert "content-usage" not in client.get("/transparency").headers
+
+
+def test_no_page_has_two_things_of_one_name_and_one_region_says_what_happened(platform: Made) -> None:
+    here = platform()
+    client, [release] = here.client("u1", x_roles=WORK), published.releases(here.ws)
+    sent = [("/off", {}), ("/withdraw/item", {"release": release.id, "number": "1"}), ("/withdraw", {"purpose": "everything"}),
+            ("/choices", {}), ("/not-a-member", {"account": "u1"})]  # fmt: skip
+    told = [client.post(path, data=data).headers["location"].partition("#")[0] for path, data in sent]
+    for path in (*paths(here), *told):
+        answer = client.get(path)
+        if answer.headers["content-type"].startswith("text/html"):
+            names = re.findall(r'\sid="([^"]+)"', answer.text)
+            assert len(names) == len(set(names)), path
+            assert answer.text.count('role="status"') == 1, path
 
 
 def test_an_outsider_is_answered_alike_whether_the_account_is_there_or_not(platform: Made) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from aboveboard.errors import AboveboardError
 from aboveboard.portal.principal import Principal
+from aboveboard.portal.published import Published
 from aboveboard.portal.tenant import Tenant
 from aboveboard.portal.words import Words
 
@@ -33,6 +35,21 @@ class Asked:
     gpc: bool = False
     cookies: Mapping[str, str] = field(default_factory=dict)
     """Only the pages of the portal's own sign-in read it; who asks is ``principal``."""
+
+    @cached_property
+    def releases(self) -> Sequence[Published]:
+        """Every published release, oldest first, as they were when this request first asked."""
+        return self.tenant.releases()
+
+    @cached_property
+    def listed(self) -> Sequence[Published]:
+        """Those of them whose items can be read; of a large one that was just built they are still being listed."""
+        return [one for one in self.releases if one.listing == "ready"]
+
+    @property
+    def listing(self) -> bool:
+        """Whether items are still being listed."""
+        return len(self.listed) < len(self.releases)
 
     @property
     def subject(self) -> str:

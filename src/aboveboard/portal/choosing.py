@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aboveboard import vocabulary
@@ -86,6 +86,18 @@ class Person:
     events: Sequence[Event]
     facts: Sequence[Facts]
 
+    @cached_property
+    def _gates(self) -> dict[tuple[Tenant, Job, datetime], Gate]:
+        return {}
+
+    def gate(self, tenant: Tenant, job: Job, now: datetime) -> Gate:
+        """The gate of a job at a moment, with this person alone before it: what it worked out it keeps for the next question."""
+        asked = (tenant, job, now)
+        if asked not in self._gates:
+            ws = tenant.ws
+            self._gates[asked] = Gate(ws.policy, people(self.events, self.facts), job, now, ws.regimes, ws.licences)
+        return self._gates[asked]
+
     def choice(self, switch: Switch, now: datetime) -> Choice:
         """What they chose for data collected now."""
         said = explicit(self.events) if sensitive([switch.category]) else self.events
@@ -142,15 +154,13 @@ def effect(tenant: Tenant, who: Person, switch: Switch, now: datetime, collected
 
 
 def _judged(tenant: Tenant, who: Person, switch: Switch, now: datetime, collected: datetime) -> Decision:
-    ws = tenant.ws
     asked = next((file.job for file in tenant.jobs if file.job.purpose == switch.purpose), None)
     uses = switch.clause.uses
     job = _job(
         switch.purpose, _asked(switch.recipient), use=uses[0] if uses else None,
         regime=asked.regime if asked else "strict",
     )  # fmt: skip
-    gate = Gate(ws.policy, people(who.events, who.facts), job, now, ws.regimes, ws.licences)
-    return gate.decide(_made_up(who.subject, switch, collected))
+    return who.gate(tenant, job, now).decide(_made_up(who.subject, switch, collected))
 
 
 def _made_up(subject: str, switch: Switch, collected: datetime) -> Record:

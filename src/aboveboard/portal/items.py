@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,13 @@ class Items:
         """How many items of a person are in each state."""
         rows = self._rows("SELECT state, sum(items) FROM counts WHERE subject = ? GROUP BY state", (subject,))
         return dict.fromkeys(STATES, 0) | {STATES[state]: int(count) for state, count in rows}
+
+    def withdrawn(self, subject: str) -> int:
+        """How many of a person's items in the release a tombstone names."""
+        [(found,)] = self._rows(
+            "SELECT count(*) FROM items WHERE subject = ? AND state = 0 AND withdrawn = 1", (subject,)
+        )
+        return int(found)
 
     def tally(self, subject: str, state: str, column: str) -> Sequence[tuple[str, int]]:
         """How many items of a person in a state have each ``source`` or ``decisive`` reason, most first."""
@@ -195,11 +203,19 @@ def is_made(private: Path) -> bool:
 
 
 def _is_whole(file: Path) -> bool:
-    if not file.is_file():
+    """Whether a file is there and has today's shape; looked into once, because it is written once."""
+    try:
+        seen = file.stat()
+    except OSError:
         return False
+    return _shape_of(file, seen.st_mtime_ns, seen.st_ino) == SHAPE
+
+
+@lru_cache(maxsize=256)
+def _shape_of(file: Path, written: int, inode: int) -> int:  # noqa: ARG001 - what tells one file from the next
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as con, _explained(file):
         [(shape,)] = con.execute("PRAGMA user_version").fetchall()
-    return bool(shape == SHAPE)
+    return int(shape)
 
 
 def _make(public: Path, private: Path, file: Path) -> None:

@@ -7,14 +7,16 @@ is read once and kept: a release never changes.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard.portal.items import Item, Items, made
+from aboveboard.portal.items import Item, Items, is_made, made
 
 if TYPE_CHECKING:
     from aboveboard.workspace import Workspace
@@ -44,6 +46,14 @@ class Published:
         return found
 
     @property
+    def listing(self) -> str:
+        """``ready`` where its items can be read; ``making`` while they are listed, which the first who asks begins and, for a
+        while, waits for; a large release takes minutes, in which nobody else waits. Raises ReleaseError where they cannot be."""
+        if not is_made(self.private):
+            _listings.make(self.public, self.private)
+        return "ready" if is_made(self.private) else "making"
+
+    @property
     def items(self) -> Items:
         """What it holds of each person; made at the first use."""
         return made(self.public, self.private)
@@ -66,6 +76,45 @@ class Published:
             "id": self.id, "as_of": self.as_of.isoformat(), "purpose": self.job["purpose"],
             "recipient": self.job["recipient"], "model": self.job["model"] or None, "superseded_by": self.superseded_by,
         }  # fmt: skip
+
+
+class _Listings:
+    """Lists the items of releases beside the requests: one at a time, each by a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: dict[Path, Future[Items]] = {}
+
+    def make(self, public: Path, private: Path) -> None:
+        """Begin to list a release and wait for a while, unless somebody did already. Raises what making it raised."""
+        with self._lock:
+            begun = private in self._under_way
+            found = self._under_way.setdefault(private, Future())
+        if not begun:
+            threading.Thread(
+                target=self._make, args=(found, public, private), name="aboveboard-items", daemon=True
+            ).start()
+        elif not found.done():
+            return
+        try:
+            found.result(PATIENCE)
+        except TimeoutError:
+            return
+        finally:
+            if found.done():
+                with self._lock:  # whoever asks again after a failure begins anew
+                    self._under_way.pop(private, None)
+
+    def _make(self, found: Future[Items], public: Path, private: Path) -> None:
+        try:
+            found.set_result(made(public, private))
+        except Exception as error:
+            found.set_exception(error)
+
+
+PATIENCE = 10.0
+"""Seconds that the first who asks for a release waits for its items: a small one needs less than one."""
+_listings = _Listings()
 
 
 def releases(ws: Workspace) -> Sequence[Published]:

@@ -38,7 +38,7 @@ def environment(tag: str) -> Environment:
     words = words_of(tag)
     made = Environment(
         loader=PackageLoader("aboveboard.portal"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, extensions=["jinja2.ext.i18n"],
+        lstrip_blocks=True, extensions=["jinja2.ext.i18n"], auto_reload=False,
     )  # fmt: skip
     made.install_gettext_callables(words.catalogue.gettext, words.catalogue.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.globals |= {"words": words, "bar": charts.bar, "columns": charts.columns}

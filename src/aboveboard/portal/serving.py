@@ -27,13 +27,16 @@ from starlette.staticfiles import StaticFiles
 from aboveboard.errors import AboveboardError
 from aboveboard.portal import guard, openapi, rendering, ways
 from aboveboard.portal.asking import Answer, Asked, Given, Moved, NotThere, Page, StepUp, Stranger, Unfit
+from aboveboard.portal.pages.public import usage
 from aboveboard.portal.principal import Authenticate, Principal, nobody
-from aboveboard.portal.tenant import Tenant
+from aboveboard.portal.tenant import Following
 from aboveboard.portal.ways import Field, Way
 from aboveboard.portal.words import Words, chosen
 from aboveboard.workspace import Workspace, open_workspace
 
 _LOG = logging.getLogger("aboveboard.portal")
+Sent = tuple[Mapping[str, Sequence[str]], Mapping[str, bytes]]
+"""The fields of a form, and its files."""
 FIELDS = 4_000
 """Fields of a form: a row of the choices has one."""
 
@@ -54,7 +57,7 @@ def app(
     sign-in of the portal's own (:mod:`aboveboard.portal.signin.alone`). Raises WorkspaceError where there is no workspace.
     """
     ws = workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
-    portal = _Portal(Tenant(ws, tenant), authenticate, sign_in, more)
+    portal = _Portal(Following(ws, tenant), authenticate, sign_in, more)
     routes = [Route(way.path, portal.endpoint(way), methods=list(way.methods)) for way in portal.ways]
     files = Mount("/static", StaticFiles(directory=rendering.STATIC))
     inside = Starlette(routes=[*routes, files], exception_handlers={HTTPException: portal.unknown, 500: portal.failed})
@@ -65,9 +68,9 @@ class _Portal:
     """One tenant with who authenticates: what every request is answered with."""
 
     def __init__(
-        self, tenant: Tenant, authenticate: Authenticate, sign_in: str | None, more: Sequence[Way] = ()
+        self, following: Following, authenticate: Authenticate, sign_in: str | None, more: Sequence[Way] = ()
     ) -> None:
-        self.tenant, self.authenticate, self.sign_in, self.more = tenant, authenticate, sign_in, more
+        self.following, self.authenticate, self.sign_in, self.more = following, authenticate, sign_in, more
         described = Way(
             "/openapi", "For programs", self._described, shows="openapi info servers paths components x-ways"
         )
@@ -85,30 +88,37 @@ class _Portal:
             principal = await self._principal(request)
             words = _words(request, principal)
             try:
-                answer = await self._answer(request, way, principal, words)
-                return await run_in_threadpool(self._response, request, answer, principal, words, way)
+                sent = await self._sent(request, way, principal)
+                return await run_in_threadpool(self._answered, request, way, principal, words, sent)
             except Exception as error:
                 return self._wrong(request, error, principal, words)
 
         return endpoint
 
-    async def _answer(self, request: Request, way: Way, principal: Principal | None, words: Words) -> Answer:
-        """What the page of a way answers. A role that is lacking looks like a page that is not there."""
+    async def _sent(self, request: Request, way: Way, principal: Principal | None) -> Sent:
+        """What was sent to a way, by whoever may. A role that is lacking looks like a page that is not there."""
         if way.roles and principal is None:
             raise Stranger
         if way.roles and principal is not None and not principal.has(*way.roles):
             raise NotThere
-        form, files = await _sent(request, way.form)
+        return await _sent(request, way.form)
+
+    def _answered(self, request: Request, way: Way, principal: Principal | None, words: Words, sent: Sent) -> Response:
+        """What the page of a way answers, written out; all of it in one thread, because it reads from a disk."""
+        tenant, (form, files) = self.following.now(), sent
         asked = Asked(
-            self.tenant, principal, words, await run_in_threadpool(self.tenant.now), request.path_params,
+            tenant, principal, words, tenant.now(), request.path_params,
             _many(request.query_params.multi_items(), way.query), form, files,
             request.headers.get("sec-gpc") == "1", request.cookies,
         )  # fmt: skip
-        return await run_in_threadpool(way.page, asked)
+        answer = self._response(request, way.page(asked), principal, words, way)
+        if not way.roles and (said := usage(asked)):
+            answer.headers["content-usage"] = said
+        return answer
 
     async def _principal(self, request: Request) -> Principal | None:
         found = await self.authenticate(request)
-        return found if found is not None and found.tenant == self.tenant.name else None
+        return found if found is not None and found.tenant == self.following.name else None
 
     def _response(
         self, request: Request, answer: Answer, principal: Principal | None, words: Words, way: Way
@@ -138,7 +148,7 @@ class _Portal:
         roles = frozenset() if principal is None else principal.roles
         path = guard._path(request.scope)
         return {
-            "platform": self.tenant.title, "here": here, "title": words(title), "signed_in": principal is not None,
+            "platform": self.following.seen.title, "here": here, "title": words(title), "signed_in": principal is not None,
             "sign_in": self._way_in(request), "sign_out": bool(self.more), "menu": ways.menu(roles, self.more),
             "stamp": rendering.stamp,
             "twin": None if here == ways.WRONG.path else ("/index" if path in ("", "/") else path) + ".json",
@@ -221,7 +231,7 @@ def _wants_json(request: Request) -> bool:
     return "aboveboard.json" in request.scope or ("application/json" in accepted and "text/html" not in accepted)
 
 
-async def _sent(request: Request, known: Sequence[Field]) -> tuple[Mapping[str, Sequence[str]], Mapping[str, bytes]]:
+async def _sent(request: Request, known: Sequence[Field]) -> Sent:
     """The fields and the files of a form, of those that a way has; raises Unfit for what is no form."""
     if request.method in ("GET", "HEAD"):
         return {}, {}

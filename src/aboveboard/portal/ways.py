@@ -72,7 +72,7 @@ _CHOICES = (
 _MEMBER = (MEMBER,)
 MEMBERS = (
     Way("/", "Your data", overview.show, _MEMBER, menu="member", query=_DONE,
-        shows="policy upcoming banner release off purposes gpc done"),
+        shows="policy upcoming banner release listing off purposes gpc done"),
     Way("/off", "Your data", overview.turn_off, _MEMBER, ("POST",)),
     Way("/notice", "Your data", overview.acknowledge, _MEMBER, ("POST",),
         form=(Field("version", "the version whose notice was seen"),)),
@@ -82,7 +82,8 @@ MEMBERS = (
     Way("/used", "What was used", used.show, _MEMBER, menu="member",
         query=(Field("release", "which training set; the newest that stands, if none is named"), *_ITEMS,
                Field("after", "the number behind which the page begins")),
-        shows="release releases counts? wanted? sources? reasons? total? items? after? next? latest? stands? fixed_reasons?",
+        shows="release releases listing counts? wanted? sources? reasons? total? items? after? next? latest? stands? "
+        "fixed_reasons?",
         also=(404,)),
     Way("/used/{release}/capsule", "Capsule", used.capsule, _MEMBER, gives=("application/json",), also=(403,)),
     Way("/used/{release}/export.{kind}", "Export", used.export, _MEMBER, query=_ITEMS,
@@ -91,7 +92,7 @@ MEMBERS = (
         shows="release item reasons proof other_people taken_out certificate done"),
     Way("/used/{release}/{number}/proof.json", "Proof", used.proof, _MEMBER, gives=("application/json",), also=(403,)),
     Way("/withdraw", "Withdraw", withdraw.show, _MEMBER, menu="member", query=_DONE,
-        shows="purposes everything does timeline delivered models done"),
+        shows="purposes everything does timeline delivered models listing done"),
     Way("/withdraw", "Withdraw", withdraw.stop, _MEMBER, ("POST",),
         form=(Field("purpose", "what to stop: a purpose, or `everything`"),)),
     Way("/withdraw/item", "Withdraw", withdraw.take_out, _MEMBER, ("POST",),

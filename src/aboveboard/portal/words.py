@@ -36,7 +36,7 @@ class Words:
 
     @property
     def _locale(self) -> Locale:
-        return Locale.parse(_WRITTEN.get(self.tag, self.tag), sep="-")
+        return _locale(self.tag)
 
     def __call__(self, sentence: str, **values: object) -> str:
         """A sentence in this language, with its values put in."""
@@ -46,7 +46,7 @@ class Words:
     def day(self, moment: str | date | None) -> str:
         """The day of a moment (ISO 8601 or a date), written out."""
         found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        return "" if found is None else dates.format_date(found, "long", locale=self._locale)
+        return "" if found is None else _day(self.tag, found.year, found.month, found.day)
 
     def moment(self, moment: str | datetime | None) -> str:
         """A moment to the minute, with its zone."""
@@ -58,6 +58,17 @@ class Words:
 
     def number(self, number: float) -> str:
         return str(numbers.format_decimal(number, locale=self._locale))
+
+
+@lru_cache(maxsize=64)
+def _locale(tag: str) -> Locale:
+    return Locale.parse(_WRITTEN.get(tag, tag), sep="-")
+
+
+@lru_cache(maxsize=4096)
+def _day(tag: str, year: int, month: int, day: int) -> str:
+    """A day written out: a page of items names the same few again and again."""
+    return dates.format_date(date(year, month, day), "long", locale=_locale(tag))
 
 
 @lru_cache(maxsize=64)

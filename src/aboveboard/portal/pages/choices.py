@@ -36,7 +36,7 @@ def show(asked: Asked) -> Page:
             "purposes": [_purpose(asked, who, purpose, cells) for purpose, cells in rows.items()],
             "fixed": _fixed([switch for switch in found if switch.fixed]),
             "floor": [{"category": key, "kept": kept} for key, kept in FLOOR],
-            "gpc": shared.gpc(asked),
+            "gpc": shared.gpc(asked, who),
             "done": shared.done(asked),
         },
     )
@@ -138,7 +138,7 @@ def _purpose(asked: Asked, who: Person, purpose: str, rows: list[dict[str, Any]]
 
 def _examples(asked: Asked, who: Person, purpose: str) -> list[dict[str, Any]]:
     """A few of the person's own items that the last release for this purpose used, as they went out."""
-    for release in reversed(asked.tenant.releases()):
+    for release in reversed(asked.listed):
         if release.job["purpose"] == purpose:
             found = release.items.page(who.subject, items.Wanted("used"), most=EXAMPLES)
             words = release.words(found)

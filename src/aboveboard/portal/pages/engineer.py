@@ -39,7 +39,7 @@ def explain(asked: Asked) -> Moved:
     record, purpose = (asked.said("record") or "").strip(), " ".join((asked.said("purpose") or "").split())
     if not LEAST <= len(purpose) <= MOST_WORDS:
         raise Unfit("say why, in 10 to 500 characters", hint="the person whose record it is will read it")
-    found = asked.tenant.releases()
+    found = asked.listed
     held = found[-1].items.holders(record) if found and record else ()
     if not held:
         return Moved("/explain?missing=1#status")
@@ -71,7 +71,7 @@ def _look(look: Look) -> dict[str, Any]:
 def _trace(asked: Asked, look: Look) -> list[dict[str, Any]]:
     """The decisions on a record as they were made, from the private part of the release that was looked at."""
     name, _, record = look.what.partition(" ")
-    release = next((one for one in asked.tenant.releases() if one.id == name), None)
+    release = next((one for one in asked.listed if one.id == name), None)
     return [] if release is None else _decisions(release, record)
 
 

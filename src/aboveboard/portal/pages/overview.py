@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aboveboard.choice import Event
-from aboveboard.portal import choosing, items
+from aboveboard.portal import choosing
 from aboveboard.portal.asking import Asked, Moved, Page, Unfit
 from aboveboard.portal.choosing import Person
 from aboveboard.portal.pages import shared
@@ -15,15 +15,16 @@ from aboveboard.portal.published import Published
 def show(asked: Asked) -> Page:
     """The first page of a member."""
     who = shared.who(asked)
-    found = asked.tenant.releases()
+    found = asked.listed
     release = found[-1] if found else None
     document = {
         **shared.policy(asked),
         "banner": banner(asked, who),
         "release": None if release is None else _release(asked, release, who),
+        "listing": asked.listing,
         "off": all(choosing.is_off(who, purpose, asked.now) for purpose in choosing.EVERYTHING),
         "purposes": _purposes(asked, who),
-        "gpc": shared.gpc(asked),
+        "gpc": shared.gpc(asked, who),
         "done": shared.done(asked),
     }
     return Page("overview.html", document)
@@ -67,18 +68,11 @@ def banner(asked: Asked, who: Person) -> dict[str, Any] | None:
 
 def _release(asked: Asked, release: Published, who: Person) -> dict[str, Any]:
     """What the newest release holds of them, and how much of that their choices of today still allow."""
-    held = release.items
-    counts = held.counts(who.subject)
     return {
         **release.document(),
-        "counts": counts,
-        "usable": sum(_still(asked, release, who, one) for one in held.all(who.subject, items.Wanted("used"))),
+        "counts": release.items.counts(who.subject),
+        "usable": shared.open_of(who, release, asked.now),
     }
-
-
-def _still(asked: Asked, release: Published, who: Person, item: items.Item) -> bool:
-    """Whether nothing that was chosen since keeps an item out."""
-    return not item.withdrawn and not shared.denied(who, release, item, asked.now)
 
 
 def _purposes(asked: Asked, who: Person) -> list[dict[str, Any]]:

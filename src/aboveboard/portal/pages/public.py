@@ -34,7 +34,7 @@ UNKNOWN = None
 
 def transparency(asked: Asked) -> Page:
     """Versions, releases, what people chose for each purpose, and how soon a no was heard."""
-    releases = asked.tenant.releases()
+    releases = asked.releases
     head = asked.tenant.ws.ledger.head()
     return Page(
         "transparency.html",
@@ -107,12 +107,12 @@ def _latency(tenant: Tenant, head: int, releases: tuple[tuple[int, Any], ...]) -
 
 def releases(asked: Asked) -> Page:
     """A card for each release, the newest first."""
-    return Page("releases.html", {"releases": [_card(one) for one in reversed(asked.tenant.releases())]})
+    return Page("releases.html", {"releases": [_card(one) for one in reversed(asked.releases)]})
 
 
 def release(asked: Asked) -> Page:
     """One card, with the summary of training content (AI Act) and the twelve items (California AB 2013)."""
-    found = next((one for one in asked.tenant.releases() if one.id == asked.path["release"]), None)
+    found = next((one for one in asked.releases if one.id == asked.path["release"]), None)
     if found is None:
         raise NotThere
     return Page(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from aboveboard.choice import Event, explicit, fold, record_key, sensitive, takes_out
+from aboveboard.choice import DENIES, Event, explicit, fold, record_key, sensitive, takes_out
 from aboveboard.policy import PolicyVersion
 from aboveboard.portal import choosing
 from aboveboard.portal.asking import Asked, Moved, StepUp
 from aboveboard.portal.choosing import Person
-from aboveboard.portal.items import Item
+from aboveboard.portal.items import Item, Wanted
 from aboveboard.portal.published import Published
 
 FRESH = timedelta(minutes=15)
@@ -47,10 +49,9 @@ def policy(asked: Asked) -> dict[str, Any]:
     return {"policy": current, "upcoming": coming}
 
 
-def gpc(asked: Asked) -> dict[str, Any]:
+def gpc(asked: Asked, who: Person) -> dict[str, Any]:
     """What the browser asks, and since when that is recorded; asking takes effect at once, on this very page."""
-    events = asked.tenant.ws.ledger.events_of(asked.subject)
-    known = [event for event in events if event.method == choosing.GPC_METHOD]
+    known = [event for event in who.events if event.method == choosing.GPC_METHOD]
     return {"asked": asked.gpc, "recorded_at": known[0].recorded_at.isoformat() if known else None}
 
 
@@ -87,6 +88,31 @@ def taken_out(who: Person, item: Item) -> Event | None:
     """The word by which a person took one item out, for good."""
     named = record_key(item.source, item.record)
     return next((event for event in who.events if event.type == TAKES_OUT and event.value == named), None)
+
+
+def open_of(who: Person, release: Published, now: datetime) -> int:
+    """How many of their items in a release nothing keeps out that was chosen since. Whoever never said no is not read item by
+    item, and of whoever did, items that the same words reach are asked about once."""
+    held, known = release.items, dict[tuple[Any, ...], bool]()
+    if not any(event.type in DENIES or event.type == TAKES_OUT for event in who.events):
+        return held.counts(who.subject)["used"] - held.withdrawn(who.subject)
+    named = {event.value for event in who.events if event.type == TAKES_OUT}
+    turns = sorted({moment for event in who.events for moment in _moments(event)})
+
+    def stays(item: Item) -> bool:
+        at = item.collected_at
+        alone = record_key(item.source, item.record) in named
+        asked = (item.categories, at and (bisect_left(turns, at), bisect_right(turns, at)), alone and item.record)
+        if asked not in known:
+            known[asked] = not denied(who, release, item, now)
+        return known[asked] and not item.withdrawn
+
+    return sum(stays(item) for item in held.all(who.subject, Wanted("used")))
+
+
+def _moments(event: Event) -> list[datetime]:
+    said = (getattr(event, field.name) for field in fields(event))
+    return [moment for moment in said if isinstance(moment, datetime)]
 
 
 def denied(who: Person, release: Published, item: Item, now: datetime) -> bool:

@@ -31,9 +31,9 @@ COLUMNS = (
 
 def show(asked: Asked) -> Page:
     """One tab of one release."""
-    found = asked.tenant.releases()
+    found = asked.listed
     if not found:
-        return Page("used.html", {"release": None, "releases": []})
+        return Page("used.html", {"release": None, "releases": [], "listing": asked.listing})
     release, who, wanted = _release(asked), shared.who(asked), _wanted(asked)
     now = line(found, release)[-1]
     held, after = release.items, _after(asked)
@@ -49,6 +49,7 @@ def show(asked: Asked) -> Page:
             "wanted": {"state": wanted.state, "source": wanted.source, "reason": wanted.reason},
             "sources": [name for name, _ in held.tally(who.subject, wanted.state, "source")],
             "reasons": _reasons(held, who.subject, wanted.state),
+            "listing": asked.listing,
             "total": total,
             "items": [{**one, "words": words.get(one["number"])} for one in _every(asked, release, who, page)],
             "after": after,
@@ -130,7 +131,7 @@ def _in_blocks(asked: Asked, release: Published, who: Person, found: Iterator[It
 
 def _every(asked: Asked, release: Published, who: Person, found: Sequence[Item]) -> list[dict[str, Any]]:
     """Items of one release as their person may be told them, and with which release each left."""
-    left = _left(line(asked.tenant.releases(), release), who.subject, [one for one in found if one.state != "shared"])
+    left = _left(line(asked.listed, release), who.subject, [one for one in found if one.state != "shared"])
     return [_told(asked, release, who, one, left.get((one.source, one.record))) for one in found]
 
 
@@ -149,7 +150,7 @@ def _left(whole: Sequence[Published], subject: str, found: Sequence[Item]) -> Ma
 
 def _certified(asked: Asked, release: str | None) -> str | None:
     """The release whose certificate says that an item left, where there is one."""
-    found = asked.tenant.releases()
+    found = asked.listed
     return release if any(one.superseded_by == release for one in found if release is not None) else None
 
 
@@ -223,7 +224,7 @@ def _reasons(held: items.Items, subject: str, state: str) -> list[dict[str, Any]
 
 def _release(asked: Asked) -> Published:
     """The release of the path or query, or the newest that stands."""
-    found, name = asked.tenant.releases(), asked.path.get("release") or asked.one("release")
+    found, name = asked.listed, asked.path.get("release") or asked.one("release")
     standing = [one for one in found if one.superseded_by is None]
     for release in found if name is not None else (standing or found)[-1:]:
         if name in (None, release.id):

@@ -31,7 +31,7 @@ def show(asked: Asked) -> Page:
     who = shared.who(asked)
     version = asked.tenant.ws.policy.in_force(asked.now)
     does = version.on_withdrawal if version else OnWithdrawal()
-    found = asked.tenant.releases()
+    found = asked.listed
     known = {one.id: one for one in found}
     board = _board(asked)
     said = [event for event in reversed(who.events) if event.type in _FOLLOWED]
@@ -48,6 +48,7 @@ def show(asked: Asked) -> Page:
             "timeline": [_followed(event, board.get(event.position), known, asked.now) for event in said],
             "delivered": [{**one.document(), "items": held[one.id]} for one in reversed(found) if held[one.id]],
             "models": _models(asked, found, who),
+            "listing": asked.listing,
             "done": shared.done(asked),
         },
     )  # fmt: skip
@@ -66,7 +67,7 @@ def stop(asked: Asked) -> Moved:
 def take_out(asked: Asked) -> Moved:
     """Take one item out, for good and for every purpose. It is this person's own, or it is not there."""
     name, number = asked.said("release"), asked.said("number") or ""
-    release = next((one for one in asked.tenant.releases() if one.id == name), None)
+    release = next((one for one in asked.listed if one.id == name), None)
     fits = number.isascii() and number.isdigit() and len(number) < 12
     item = release.items.one(asked.subject, int(number)) if release is not None and fits else None
     if release is None or item is None:
@@ -82,7 +83,7 @@ def take_out(asked: Asked) -> Moved:
 def certificate(asked: Asked) -> Given:
     """The certificate of a release that took the place of one with items of this person; it names nobody."""
     name = asked.path["release"]
-    found = [one for one in asked.tenant.releases() if one.superseded_by == name]
+    found = [one for one in asked.listed if one.superseded_by == name]
     if not any(one.items.counts(asked.subject)["used"] for one in found):
         raise NotThere
     made = withdrawal.certified(asked.tenant.ws, name)
@@ -100,7 +101,7 @@ def _purposes(asked: Asked) -> Sequence[str]:
 
 def _board(asked: Asked) -> Mapping[int, Withdrawal]:
     """The withdrawals of this person that touched a release with an item of theirs alone, by their position in the ledger."""
-    found = {one.id: one for one in asked.tenant.releases()}
+    found = {one.id: one for one in asked.listed}
 
     def holds(release: str, event: Event) -> bool:
         return release in found and _held(found[release], event) > 0
