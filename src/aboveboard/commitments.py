@@ -36,6 +36,8 @@ in which the person says no, has to find out which of them that no keeps out: or
 SALTS = "salts.bin"
 """Where buckets of a map were taken over from an earlier release: the salt of each bucket, 32 bytes, by prefix."""
 BATCH = 8_192
+GROUP = 16_384
+"""Rows of openings in a row group: what is not written yet lies in memory, and whoever looks for some rows reads less."""
 
 
 class SubjectKeys(Protocol):
@@ -165,19 +167,26 @@ def find_company(session: Session) -> None:
 
 def commit(session: Session, file: Path) -> None:
     """After ``find_company`` and ``writing.lay``: write what opens the commitments of the shard's released rows."""
+    _keep_withheld(session, file.parent.parent / WITHHELD / file.name)
+    session.forget(but=("hashed", "situations", "peopled"))  # what follows needs the room
     _run(session, "commit")
     session.load("shapes", _shapes(session.con))
     session.load("committed", _committed(session.con))
     hashed, committed = (session.count(table) for table in ("hashed", "committed"))
     if hashed != committed:  # INVARIANT: no row goes out that nobody can open
         raise EngineError(f"{hashed} rows were laid and {committed} were committed to", hint="please report this")
-    writing.copy_rows(session.con, _OPENINGS, file)
+    session.forget(but=("hashed", "situations"))  # of the shard only what the openings are told from
+    with session.one_thread():
+        writing.copy_rows(session.con, _OPENINGS, file, GROUP)
     disk.settle(file)
-    kept = file.parent.parent / WITHHELD / file.name
+
+
+def _keep_withheld(session: Session, file: Path) -> None:
+    """Write the same of what stayed out because of others."""
     lo, hi = masks(OWN)
     opened_too = _without(session, _OPENED_TOO.format(lo=lo, hi=hi))
-    writing.copy_rows(session.con, f"{opened_too} ORDER BY ordinal", kept)
-    disk.settle(kept)
+    writing.copy_rows(session.con, f"{opened_too} ORDER BY ordinal", file)
+    disk.settle(file)
 
 
 def _without(session: Session, query: str) -> str:

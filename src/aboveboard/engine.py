@@ -143,6 +143,16 @@ class Session(AbstractContextManager["Session"]):
             if step.name not in but:
                 self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
 
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """For rows that are wide and sorted: every thread would hold some thousands of them."""
+        [(threads,)] = self.con.execute("SELECT current_setting('threads')").fetchall()
+        self.con.execute("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.con.execute(f"SET threads = {threads}")
+
     def _people(self, sets: Sequence[Sequence[str | None]]) -> None:
         """Everything about accounts and choices that does not depend on a record."""
         for name, table in zip(("events", "facts"), people_tables(self.gate.snapshot), strict=True):
