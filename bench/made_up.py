@@ -1,7 +1,7 @@
 """A platform that the bench makes up: posts, account facts, choices, the rules they are under, and a map to read them.
 
 Everything comes from hashes of counters and streams through DuckDB, so that any number of rows is the same on every
-machine and needs no memory. One account for every twenty posts; a tenth of the texts in other scripts.
+machine and needs no memory. A tenth of the texts are in other scripts.
 """
 
 from __future__ import annotations
@@ -157,11 +157,12 @@ WHERE nth = 1 AND type IN ('refused', 'withdrawn')
 """
 
 
-def generate(folder: Path, rows: int, named: float) -> None:
-    """Write the platform into a folder. ``named`` is the share of posts that mention somebody the platform names."""
+def generate(folder: Path, rows: int, named: float, accounts: int = 0) -> None:
+    """Write the platform into a folder. ``named`` is the share of posts that mention somebody the platform names; there is
+    an account for every twenty posts where nothing else is said."""
     import duckdb
 
-    accounts = max(rows // 20, 100)
+    accounts = accounts or max(rows // 20, 100)
     carrying = {"named": round(named * 1000), "plain": round(named * 1000), "any": round(max(TRIGGERS, named) * 1000)}
     with duckdb.connect(config={"memory_limit": "1GB"}) as con:
         for name, query in {

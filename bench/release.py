@@ -59,6 +59,8 @@ class Setting:
     memory: str
     named: float
     peer_rows: int
+    accounts: int = 0
+    """How many people; 0: one for every twenty posts."""
 
 
 # --- the measures -----------------------------------------------------------------------------------------------
@@ -257,7 +259,7 @@ def prepare(at: Setting) -> None:
     """What every measure finds: the platform, staged and related, and keys."""
     from aboveboard import keys
 
-    made_up.generate(at.folder, at.rows, at.named)
+    made_up.generate(at.folder, at.rows, at.named, at.accounts)
     (at.folder / "scratch").mkdir()
     keys.make(at.folder / "keys")
     peers.prepare(at.folder, at.peer_rows)
