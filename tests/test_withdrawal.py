@@ -17,13 +17,14 @@ import rfc8785
 from click.testing import CliRunner, Result
 
 import small
-from aboveboard import choice, disk, mainjob, withdrawal
+from aboveboard import choice, disk, mainjob, notices, withdrawal
 from aboveboard.certificate import Certificate
 from aboveboard.choice import Event
 from aboveboard.cli import doors
 from aboveboard.errors import LedgerError, VerificationError
 from aboveboard.log import keys_of
 from aboveboard.retraction import Question
+from aboveboard.withdrawal.naming import spelt_otherwise
 from aboveboard.workspace import Workspace, open_workspace, read_job
 
 TRAINING = "train_ai_system.generative"
@@ -156,6 +157,180 @@ def test_what_is_overdue_ends_with_3(site: Path, monkeypatch: pytest.MonkeyPatch
     assert "OVERDUE" in ran("withdrawals", "-w", site, code=3).stdout
     ran("withdrawals", "run", "-w", site)
     assert "No withdrawal is open" in ran("withdrawals", "-w", site).stdout
+
+
+# --- whose account ------------------------------------------------------------------------------------------------
+
+KNOWN = ["u3", "42", "ann@birds.example", "https://birds.example/users/bob", "ann@fish.example", "cleo", "did:plc:aaa"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("ann@birds.example", ["ann@birds.example"]), ("@Ann@Birds.Example", ["ann@birds.example"]),
+        ("\uff20ann\uff20birds.example", ["ann@birds.example"]), ("acct:ann@birds.example", ["ann@birds.example"]),
+        ("https://birds.example/@ann", ["ann@birds.example"]), ("https://birds.example/users/ann/", ["ann@birds.example"]),
+        ("https://fish.example/@ann@birds.example", ["ann@birds.example"]), ("@bob@birds.example", [KNOWN[3]]),
+        ("https://birds.example/@bob", [KNOWN[3]]), ("@ann", ["ann@birds.example", "ann@fish.example"]), ("@bob", [KNOWN[3]]),
+        ("@Cleo", ["cleo"]), ("\uff20cleo", ["cleo"]), ("CLEO ", ["cleo"]), ("ann", []), ("4", []), ("did:plc:AAA", [KNOWN[6]]),
+        ("dora@birds.example", []), ("https://birds.example/notes/1", []), ("", []), ("@", []),
+    ],
+)  # fmt: skip
+def test_an_account_in_another_spelling(given: str, meant: list[str]) -> None:
+    assert spelt_otherwise(given, KNOWN) == meant
+
+
+def test_a_no_in_another_spelling_reaches_the_account_that_is_known(site: Path) -> None:
+    dry = ran("withdraw", "@U3", "--purpose", "train_ai_system", "-w", site)
+    assert "note: `@U3` is taken as the account `u3`" in dry.stderr
+    digest = document("withdraw", "u3", "--purpose", "train_ai_system", "-w", site)["digest"]
+    ran("withdraw", "@U3", "--purpose", "train_ai_system", "--confirm", digest, "-w", site)
+    with at_work(site) as ws:
+        assert [one.subject for one in ws.ledger.withdrawing(0)] == ["u3"]
+    assert len(document("withdrawals", "--subject", "\uff20u3", "-w", site)) == 1
+
+
+def test_a_no_that_may_be_two_peoples_is_nobodys(site: Path) -> None:
+    with at_work(site) as ws:
+        for who in ("ann@birds.example", "ann@fish.example"):
+            withdrawal.withdraw(ws, said(who))
+    told = ran("withdraw", "@ann", "-w", site, code=1)
+    assert "may be any of 2 accounts" in told.stderr
+    assert "ann@birds.example, ann@fish.example" in told.stderr
+
+
+def test_a_no_of_somebody_unknown_is_taken_and_said_so(site: Path) -> None:
+    told = ran("withdraw", "nobody-yet", "-w", site)
+    assert "nobody knows an account `nobody-yet`" in told.stderr
+    digest = document("withdraw", "nobody-yet", "-w", site)["digest"]
+    ran("withdraw", "nobody-yet", "--confirm", digest, "-w", site)
+    assert "nobody knows" not in ran("withdraw", "nobody-yet", "-w", site).stderr
+
+
+# --- what is late -------------------------------------------------------------------------------------------------
+
+
+TRAINER = "processor:trainer"
+
+
+@contextmanager
+def days_later(site: Path, monkeypatch: pytest.MonkeyPatch, days: float) -> Iterator[None]:
+    """Every ledger that is opened meanwhile thinks that it is later."""
+    from aboveboard.ledger import Ledger
+
+    with monkeypatch.context() as bent:
+        bent.setattr(Ledger, "now", lambda _: datetime.now(UTC) + days * DAY)
+        yield
+
+
+def doctor(site: Path, code: int = 0) -> dict[str, Any]:
+    found = {one["about"]: one for one in document("doctor", "-w", site, code=code)}
+    return {name: found[name] for name in ("withdrawals", "erasures", "notices")}
+
+
+def test_the_doctor_says_what_is_open_and_what_is_late(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(one["fine"] for one in doctor(site).values())
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+    now = doctor(site)
+    assert (now["withdrawals"]["fine"], now["withdrawals"]["seen"]) == (True, "1 open, 0 overdue")
+    with days_later(site, monkeypatch, 2):
+        late = doctor(site, code=3)
+    assert (late["withdrawals"]["fine"], late["withdrawals"]["seen"]) == (False, "1 open, 1 overdue")
+    assert late["withdrawals"]["hint"] == "run: aboveboard withdrawals run"
+    assert late["erasures"]["fine"]
+
+
+def test_an_erasure_that_is_due_ends_with_3_everywhere(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = document("erase", "u3", "-w", site)["digest"]
+    ran("erase", "u3", "--yes", digest, "-w", site)
+    ran("withdrawals", "run", "-w", site)
+    assert doctor(site)["erasures"]["seen"] == "1 open, 0 due and not executed"
+    ran("withdrawals", "-w", site)
+    with days_later(site, monkeypatch, 1.5):
+        assert not doctor(site, code=3)["erasures"]["fine"]
+        told = ran("withdrawals", "-w", site, code=3)
+        assert "note: erasures: 1 open, 1 due and not executed: aboveboard erase --due" in told.stderr
+        assert document("withdrawals", "-w", site, code=3) == []
+        ran("withdrawals", "--subject", "u3", "-w", site)  # what this person asked for has left
+
+
+def test_a_notice_that_nobody_sent_or_answered_ends_with_3(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (site / "aboveboard.toml").open("a") as settings:
+        settings.write(f'\n[recipients."{TRAINER}"]\nfolder = "trainer"\n')
+    (site / "trainer").mkdir()
+    ran("release", "deliver", "latest", "--to", TRAINER, "-w", site)
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        withdrawal.carry_out(ws)
+    assert doctor(site)["notices"]["seen"] == "0 not acknowledged, by 0 recipients; 1 in no list yet; 0 overdue"
+    with days_later(site, monkeypatch, 2):
+        assert "1 in no list yet; 1 overdue" in doctor(site, code=3)["notices"]["seen"]
+    ran("notices", "send", "--now", "-w", site)
+    assert doctor(site)["notices"]["seen"] == "1 not acknowledged, by 1 recipients; 0 in no list yet; 0 overdue"
+    with days_later(site, monkeypatch, 2):
+        assert not doctor(site, code=3)["notices"]["fine"]
+        assert "notices: 1 not acknowledged" in ran("withdrawals", "-w", site, code=3).stderr
+
+
+# --- who is told --------------------------------------------------------------------------------------------------
+
+
+def silent(site: Path) -> None:
+    """The policy tells no recipients."""
+    [policy] = (site / "policies" / "small").glob("*/policy.toml")
+    policy.write_text(policy.read_text() + '\n[on_withdrawal]\nrecipients = "none"\n')
+
+
+def lists(site: Path) -> list[tuple[str, int]]:
+    with at_work(site) as ws:
+        (site / "trainer").mkdir(exist_ok=True)
+        ran("notices", "send", "--now", "-w", site)
+        return [(one.recipient, one.list.rows) for one in notices.board(ws.ledger)]
+
+
+@pytest.fixture
+def told_site(site: Path) -> Path:
+    with (site / "aboveboard.toml").open("a") as settings:
+        settings.write(f'\n[recipients."{TRAINER}"]\nfolder = "trainer"\n')
+    return site
+
+
+def test_nobody_received_it_so_no_list_is_made_and_who_comes_later_gets_all_of_it(told_site: Path) -> None:
+    first = newest(told_site).name
+    with at_work(told_site) as ws:
+        for number, who in enumerate(("u3", "u4")):
+            withdrawal.withdraw(ws, said(who))
+            withdrawal.carry_out(ws, clock=lambda n=number: datetime.now(UTC) + timedelta(seconds=30 * (n + 1)))
+    assert lists(told_site) == []
+    with at_work(told_site) as ws:
+        with ws.ledger.outbox() as outbox:
+            assert outbox.cuts() == []
+            assert len(outbox.removals()) == 3  # the first release twice, the second once: models are flagged by these
+        late = datetime.now(UTC) + 9 * DAY
+        notices.deliver(ws.ledger, first, "controller", TRAINER, late)
+        told = withdrawal.telling(ws)
+        [made] = notices.cut(ws.ledger, "x/log", ws.signer("receipt"), late, timedelta(), told)
+        assert (made.release, made.rows) == (first, 9 + 8)
+        [notice] = notices.board(ws.ledger)
+        assert notice.due >= late + timedelta(hours=23)  # as long as anybody has
+
+
+def test_where_the_policy_tells_no_recipients_they_are_told_of_erasures_only(told_site: Path) -> None:
+    silent(told_site)
+    ran("release", "deliver", "latest", "--to", TRAINER, "-w", told_site)
+    with at_work(told_site) as ws:
+        withdrawal.withdraw(ws, said())
+        withdrawal.carry_out(ws)
+        [one] = withdrawal.board(ws, everything=True)
+        assert (one.told, one.notified_at) == ((), one.closed_at)
+    assert lists(told_site) == []
+    digest = document("erase", "u4", "-w", told_site)["digest"]
+    ran("erase", "u4", "--yes", digest, "-w", told_site)
+    with at_work(told_site) as ws:
+        [carried] = withdrawal.carry_out(ws)
+        assert carried.removed == 8
+    assert lists(told_site) == [(TRAINER, 8)]
 
 
 def test_somebody_else_s_rows_stay_and_so_does_their_map(site: Path) -> None:

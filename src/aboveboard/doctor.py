@@ -1,4 +1,5 @@
-"""What a workspace lacks: each thing a release needs is opened once, and what goes wrong is said with its hint."""
+"""What a workspace lacks, and what is late in it: each thing a release needs is opened once, and what goes wrong is said with
+its hint."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aboveboard import evidence, keys, restoring
+from aboveboard import evidence, keys, restoring, withdrawal
 from aboveboard.errors import AboveboardError, LogError, SourceError
 from aboveboard.log import OBJECTS, Log
 from aboveboard.mainjob import leftovers
@@ -54,6 +55,7 @@ def examine(ws: Workspace) -> list[Finding]:
         _look("log", lambda: _log(ws)),
         _private(ws),
         *_unfinished(ws),
+        *_late(ws),
     ]
 
 
@@ -162,3 +164,16 @@ def _unfinished(ws: Workspace) -> Iterator[Finding]:
             yield Finding(
                 "leftovers", False, f"{len(dead)} folders of builds that died", "the next build clears them away"
             )
+
+
+def _late(ws: Workspace) -> Iterator[Finding]:
+    """What somebody is owed: open is fine, overdue is not."""
+    if not ws.has_ledger:
+        return
+    try:
+        found = withdrawal.late(ws)
+    except AboveboardError as error:
+        yield Finding("withdrawals", False, str(error), error.hint)
+        return
+    for one in found:
+        yield Finding(one.about, not one.overdue, one.seen, f"run: {one.run}" if one.overdue else "")

@@ -17,7 +17,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -121,26 +121,59 @@ def deliver(ledger: Ledger, release: str, asked: str, recipient: str, at: dateti
 # --- lists --------------------------------------------------------------------------------------------------------
 
 
-def cut(ledger: Ledger, origin: str, signer: Signer, now: datetime, wait: timedelta = WAIT) -> list[Cut]:
+Told = Callable[[Removal], timedelta | None]
+"""Whether anybody is to be told of a removal: None where not, else how much later its deadline is because they came later."""
+
+
+def cut(
+    ledger: Ledger, origin: str, signer: Signer, now: datetime, wait: timedelta = WAIT,
+    told: Told = lambda _: timedelta(),
+) -> list[Cut]:  # fmt: skip
     """Make the lists that are due: of each release whose oldest removal waited as long, or as long as half its time.
 
-    Everything that waits for a release goes in together, whatever caused it. All recipients get the same bytes.
+    Everything that waits for a release goes in together, whatever caused it. All recipients get the same bytes. What nobody is
+    ``told`` of stays where it is, and goes into a list once somebody is.
     """
     made: list[Cut] = []
     with ledger.outbox() as outbox:
-        waiting = outbox.waiting()
-    if ready := [release for release, (at, due) in waiting.items() if now >= at + min(wait, (due - at) / 2)]:
+        ready = [release for release in outbox.waiting() if _is_ready(outbox, release, now, wait, told)]
+    if ready:
         with disk.step("removal list"), ledger.committing() as commit:
             for release in sorted(ready):
-                made += _cut(commit.outbox, origin, release, signer, now)
+                made += _cut(commit.outbox, origin, release, signer, now, told)
     return made
 
 
-def _cut(outbox: Outbox, origin: str, release: str, signer: Signer, now: datetime) -> list[Cut]:
+def unlisted(ledger: Ledger, told: Told) -> list[Removal]:
+    """What waits for a list, of which somebody is to be told, with the deadline that is theirs."""
+    with ledger.outbox() as outbox:
+        return [one for name in outbox.waiting() for one in _moved(outbox.removals(name, _reached(outbox, name)), told)]
+
+
+def _is_ready(outbox: Outbox, release: str, now: datetime, wait: timedelta, told: Told) -> bool:
+    waiting = _moved(outbox.removals(release, _reached(outbox, release)), told)
+    if not waiting:
+        return False
+    at, due = min(one.at for one in waiting), min(one.due for one in waiting)
+    return now >= at + min(wait, (due - at) / 2)
+
+
+def _reached(outbox: Outbox, release: str) -> int:
+    """Up to which removal the lists of a release reach."""
+    return max((one.upto for one in outbox.cuts() if one.release == release), default=0)
+
+
+def _moved(removals: Iterable[Removal], told: Told) -> list[Removal]:
+    """Those that somebody is told of, with the deadline that is theirs."""
+    late = ((one, told(one)) for one in removals)
+    return [replace(one, due=one.due + more) for one, more in late if more is not None]
+
+
+def _cut(outbox: Outbox, origin: str, release: str, signer: Signer, now: datetime, told: Told) -> list[Cut]:
     """INVARIANT: called in the transaction that it writes in, so that no number is given twice."""
     before = [one for one in outbox.cuts() if one.release == release]
     upto = max((one.upto for one in before), default=0)
-    every = outbox.removals(release)
+    every = _moved(outbox.removals(release), told)
     known = {leaf for one in every if one.number <= upto for leaf in removal.leaves_of(one.leaves)}
     new = [one for one in every if one.number > upto]
     if not new:

@@ -84,22 +84,24 @@ def send(at_once: bool, again: str | None, workspace: str, as_json: bool) -> Non
     from aboveboard import disk
     from aboveboard import notices as outgoing
     from aboveboard.release import in_plain_words
+    from aboveboard.withdrawal import telling
 
     ws, now = _opened(workspace), datetime.now(UTC)
     recipients, pace = ws.recipients, ws.pace
     ws.private.mkdir(parents=True, exist_ok=True, mode=0o700)
     with in_plain_words(), disk.locked(ws.private / ".notices.lock"):
         wait = timedelta() if at_once else pace.wait
-        made = outgoing.cut(ws.ledger, ws.origin, ws.signer("receipt"), now, wait) if _anything(ws) else []
+        told = telling(ws)
+        made = outgoing.cut(ws.ledger, ws.origin, ws.signer("receipt"), now, wait, told) if _anything(ws) else []
         only = None if again is None else outgoing.one_of(_board(ws), again).id
         sent = outgoing.send(ws.ledger, recipients, _now, random.SystemRandom().random, pace=pace, only=only)
     found = _board(ws)
-    told: dict[str, list[Any]] = {
+    done: dict[str, list[Any]] = {
         "lists": [{"release": one.release, "list": one.number, "rows": one.rows} for one in made],
         "sent": list(sent.arrived), "failed": list(sent.failed), "acknowledged": list(sent.acknowledged),
         "no_address": list(sent.nowhere), "overdue": [one.id for one in found if one.status(_now()) == "overdue"],
     }  # fmt: skip
-    emit(told, as_json, lambda: _sent(told))
+    emit(done, as_json, lambda: _sent(done))
     _refuse_overdue(found, _now())
 
 

@@ -84,6 +84,10 @@ def _by_person(
 ) -> None:  # fmt: skip
     from aboveboard import withdrawal
 
+    who = withdrawal.named(ws, subject)
+    if who.says:
+        click.echo(f"note: {who.says}", err=True)
+    subject = who.subject
     if unverified:
         _refuse_scope(said, objects)
         stored = [withdrawal.request(ws, subject, method="command line")]
@@ -203,7 +207,10 @@ def _question(said: Mapping[str, Any]) -> Question:
 @json_option
 @click.pass_context
 def withdrawals(ctx: click.Context, everything: bool, subject: str | None, workspace: str, as_json: bool) -> None:
-    """List the withdrawals that are open, and those that are late. Ends with 3 where one is overdue."""
+    """List the withdrawals that are open, and those that are late.
+
+    Ends with 3 where one is overdue, or a request to be erased, or a notice to a recipient (without --subject).
+    """
     if ctx.invoked_subcommand is not None:
         return
     from aboveboard import withdrawal
@@ -211,11 +218,17 @@ def withdrawals(ctx: click.Context, everything: bool, subject: str | None, works
 
     ws = open_workspace(workspace)
     with ws.ledger:
+        subject = subject and withdrawal.named(ws, subject).subject
         found = withdrawal.board(ws, everything=everything, subject=subject)
         at = ws.ledger.now()
+        beside = (
+            [] if subject else [one for one in withdrawal.late(ws, found) if one.overdue and one.about != "withdrawals"]
+        )
     listed = found if everything or subject else [one for one in found if one.is_open]
     emit([one.as_json(at) for one in listed], as_json, lambda: _listed(listed, at))
-    if any(one.is_overdue(at) for one in found):
+    for one in beside:
+        click.echo(f"note: {one.about}: {one.seen}: {one.run}", err=True)
+    if beside or any(one.is_overdue(at) for one in found):
         ask_exit(3)
 
 

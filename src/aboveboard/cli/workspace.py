@@ -47,7 +47,10 @@ def _apart(folder: Path) -> str:
 @workspace_option
 @json_option
 def doctor(workspace: str, as_json: bool) -> None:
-    """Check a workspace; exit 3 when something would keep a release from being built."""
+    """Check a workspace; exit 3 when something would keep a release from being built, or is overdue.
+
+    Overdue is a withdrawal, a request to be erased, or a notice that its recipient has not answered.
+    """
     from aboveboard.doctor import examine
     from aboveboard.workspace import open_workspace
 

@@ -22,6 +22,8 @@ from aboveboard.withdrawal.planning import Standing, covers, remembered, terms
 from aboveboard.workspace import Workspace
 
 OPEN, KEPT, DONE = "open", "kept", "done"
+ERASURE = "suppressed"
+"""The event of a request to be erased: it is owed, and told to recipients, whatever the policy says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ def board(
 
 def _with_notices(ws: Workspace, one: Withdrawal) -> Withdrawal:
     """The withdrawal with what became of the notices to whoever received a release that took it out."""
+    if one.does.recipients == "none" and one.said.partition(":")[0] != ERASURE:
+        return one  # nobody is told, so nobody is waited for
     at = ws.ledger.now()
     left = {each.id for each in one.releases if each.by is not None}
     with ws.ledger.outbox() as outbox:
@@ -214,7 +218,7 @@ def _of_event(
     looked = [r["at"] for r in seen if r["release"] == one.id and r["position"] >= event.position]
     state = _state(ws, one, event.recorded_at, after, looked)
     # What a no does is the policy's to say; an erasure is owed whatever it says (GDPR art. 17).
-    return replace(state, state=OPEN) if state.state == KEPT and event.type == "suppressed" else state
+    return replace(state, state=OPEN) if state.state == KEPT and event.type == ERASURE else state
 
 
 def _of_question(
