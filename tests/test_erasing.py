@@ -29,6 +29,7 @@ from aboveboard import (
     openings,
     release,
     shredding,
+    streams,
     suppression,
     withdrawal,
 )
@@ -37,6 +38,7 @@ from aboveboard.cli import doors
 from aboveboard.errors import AboveboardError, LedgerError, ReleaseError, WorkspaceError
 from aboveboard.ledger import ChoiceMap, import_choices
 from aboveboard.reasons import BY_ID
+from aboveboard.streams import Stream
 from aboveboard.verification import Known, verify
 from aboveboard.workspace import Workspace, open_workspace, read_job
 from small import MAP, make
@@ -495,6 +497,28 @@ def test_a_write_that_fails(asked: Path, step: str, when: str) -> None:
         ws.ledger.close()
     assert WHO not in str(raised.value)
     gone_and_sound(asked)
+
+
+def test_no_road_into_the_ledger_brings_a_name_back(ws: Workspace) -> None:
+    """A no, a request and a stream that speak of somebody who was erased: nothing of it is recorded under their name."""
+    erase(ws)
+    head, at = ws.ledger.head(), datetime.now(UTC)
+    with pytest.raises(LedgerError, match="was erased here"):
+        withdrawal.withdraw(ws, Event(subject=WHO, type="withdrawn", recorded_at=at, effective_at=at))
+    with pytest.raises(LedgerError, match="was erased here"):
+        withdrawal.request(ws, WHO, method="form")
+    stream = Stream("x", "x", ws.folder / "x.stream")
+    (ws.folder / "x.stream").write_text("55" * 32)
+    (ws.folder / "x.stream").chmod(0o600)
+    file = ws.folder / "events.jsonl"
+    lines = [{"user_delete": {"user": {"id": who}, "event_at": "2023-01-01T00:00:00Z"}} for who in (WHO, "u4")]
+    lines.append({"delete": {"tweet": {"id": "p3", "author_id": WHO}, "event_at": "2023-01-01T00:00:00Z"}})
+    file.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (ws.folder / "events.jsonl.sig").write_bytes(streams.sign(file.read_bytes(), stream))
+    report = streams.import_stream(ws.ledger, file, stream, gone=ws.gone())
+    assert (report.recorded, report.nothing, report.quarantined) == (1, 2, ())
+    assert ws.ledger.head() == head + 1
+    assert ws.ledger.events_of(WHO) == []
 
 
 # --- the page that says so ----------------------------------------------------------------------------------------

@@ -417,7 +417,9 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     made, heads, draw = Log.make(tmp_path / "log", SIGNER), Heads(tmp_path / "log"), random.Random(5)
     for _ in range(KILLS):
         process, signed = _append(tmp_path / "log"), len(heads.roots)
-        while len(heads.roots) == signed:  # a slow machine takes its time to begin; killing it before would show nothing
+        while (
+            len(heads.roots) == signed
+        ):  # a slow machine takes its time to begin; killing it before would show nothing
             assert process.poll() is None
             heads.look()
         until = time.monotonic() + draw.uniform(0, 0.3)

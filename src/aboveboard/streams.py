@@ -14,7 +14,7 @@ import hmac
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from aboveboard import choice, compliance, disk
 from aboveboard.choice import Event
 from aboveboard.compliance import Heard, Line, Told, Unreadable
 from aboveboard.errors import AboveboardError, SourceError, VerificationError, WorkspaceError, unknown_term
+from aboveboard.suppression import NONE, Suppressions
 
 LONGEST = 1 << 20
 """Bytes of a line: no event is longer."""
@@ -174,9 +175,12 @@ def import_stream(
     *,
     unverified: bool = False,
     dry_run: bool = False,
+    gone: Suppressions = NONE,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Record what a file of a stream says, or say what would be; broken off, it is simply run again.
+
+    What it says of somebody who was erased here (``gone``) decides nothing any more, and would bring their name back.
 
     Raises VerificationError where the signature is wrong, SourceError where there is none and ``unverified`` does not
     say that this is known.
@@ -188,7 +192,7 @@ def import_stream(
     left: list[Left] = []
     lines = _lines(data)
     while batch := list(islice(lines, BATCH)):
-        _take(ledger, said, verified, dry_run, batch, done, events, left)
+        _take(ledger, said, verified, dry_run, gone, batch, done, events, left)
         if progress is not None:
             progress(sum(done.values()) + len(left))
     total = sum(done.values()) + len(left)
@@ -229,14 +233,14 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _take(
-    ledger: Ledger, said: Stream, verified: bool, dry_run: bool, batch: Sequence[tuple[int, bytes]],
+    ledger: Ledger, said: Stream, verified: bool, dry_run: bool, gone: Suppressions, batch: Sequence[tuple[int, bytes]],
     done: Counter[str], events: Counter[str], left: list[Left],
 ) -> None:  # fmt: skip
     """One transaction: what of these lines is new."""
     now, readable = ledger.now(), []
     for number, line in batch:
         try:
-            found = _heard(line, said, verified, now)
+            found = _heard(line, said, verified, now, gone)
         except AboveboardError as error:
             left.append(Left(number, error.sentence, error.hint))
             continue
@@ -258,12 +262,13 @@ def _take(
         events[rule] += fate == "new"
 
 
-def _heard(line: bytes, said: Stream, verified: bool, now: datetime) -> tuple[str, Heard] | None:
+def _heard(line: bytes, said: Stream, verified: bool, now: datetime, gone: Suppressions) -> tuple[str, Heard] | None:
     """An event as the ledger hears it; None where nothing in it decides anything."""
     if len(line) > LONGEST:
         raise Unreadable("it is longer than any event", hint="one event a line")
     event = compliance.parsed(line)
     found = compliance.read(said.kind, event)
+    found = replace(found, told=tuple(one for one in found.told if not gone.holds(_subject(one, said))))
     told = [one for one in found.told if _may_count(one, verified, now)]
     if not found.told:
         return None
@@ -294,12 +299,16 @@ def _refuse_nothing(found: Line, recorded: Sequence[Event], verified: bool) -> N
 def _event(one: Told, said: Stream, verified: bool, now: datetime, name: str) -> Event:
     about_record = one.type in (*choice.RECORD_TYPES, "geo_scrubbed") and one.value is not None
     value = f"{said.record_prefix}{one.value}" if about_record else one.value
-    subject = f"{choice.RECORD}{value}" if one.subject is None else f"{said.subject_prefix}{one.subject}"
+    subject = _subject(one, said) or f"{choice.RECORD}{value}"
     return Event(
         subject=subject, type=one.type, recorded_at=now, effective_at=one.at or now, value=value, verified=verified,
         effective_verified=verified and one.at is not None, actor="operator" if verified else "stranger", method=METHOD,
         external_id=name,
     )  # fmt: skip
+
+
+def _subject(one: Told, said: Stream) -> str | None:
+    return None if one.subject is None else f"{said.subject_prefix}{one.subject}"
 
 
 def keep(left: Sequence[Left], path: Path) -> None:

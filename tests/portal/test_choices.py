@@ -10,6 +10,8 @@ from typing import Any
 from tests import small
 from tests.portal.conftest import Made, Platform
 
+from aboveboard import erasing
+
 ROW = "choice:train_ai_system.generative|user.content.public|controller"
 
 
@@ -119,3 +121,17 @@ def test_not_decided_is_told_apart_from_what_that_does(platform: Made) -> None:
     assert "Not decided: used unless you say no" in re.sub(" +", " ", shown)
     assert f"Not decided: used from {day} unless you say no" in re.sub(" +", " ", shown)
     assert client.get("/index.json").json()["upcoming"]["days_left"] in (39, 40)
+
+
+def test_nothing_is_recorded_under_the_name_of_somebody_who_was_erased(platform: Made) -> None:
+    """Neither by themselves, nor by what their browser asks, nor by somebody who names them."""
+    here = platform()
+    erasing.ask(here.ws, "u1", (), erasing.plan(here.ws, "u1").digest)
+    erasing.execute_due(here.ws, clock=lambda: datetime.now(UTC) + timedelta(days=2))
+    head = here.ws.ledger.head()
+    client = here.client("u1", sec_gpc="1")
+    for path, data in (("/choices", {ROW: "no"}), ("/off", {}), ("/withdraw", {"purpose": "everything"})):
+        assert client.post(path, data=data).status_code == 303
+    assert here.client().post("/not-a-member", data={"account": "u1"}).status_code == 303
+    assert (here.ws.ledger.head(), here.ws.ledger.events_of("u1")) == (head, [])
+    assert here.ws.ledger.subject_key("u1") is None

@@ -55,7 +55,9 @@ def import_(
         raise unknown_term("stream", name, ws.streams)
     reports = {}
     for path in files:
-        report = streams.import_stream(ws.ledger, path, ws.streams[name], unverified=unverified, dry_run=dry_run)
+        report = streams.import_stream(
+            ws.ledger, path, ws.streams[name], unverified=unverified, dry_run=dry_run, gone=ws.gone()
+        )
         if quarantine is not None and report.quarantined and not dry_run:
             streams.keep(report.quarantined, quarantine / f"{path.name}.quarantine.jsonl")
         reports[path] = report

@@ -273,8 +273,11 @@ def gpc_events(who: Person, now: datetime) -> Sequence[Event]:
 
 
 def record(tenant: Tenant, events: Sequence[Event]) -> Sequence[Event]:
-    """Record events together, in one transaction; returns them as stored, each with a key for its receipt."""
-    if not events:
+    """Record events together, in one transaction; returns them as stored, each with a key for its receipt.
+
+    Of somebody who was erased nothing is recorded: it would bring their name back, and nothing of theirs is taken anyhow.
+    """
+    if not events or tenant.ws.gone().holds(events[0].subject):
         return ()
     ledger = tenant.ws.ledger
     subject = events[0].subject

@@ -38,8 +38,17 @@ def withdraw(ws: Workspace, event: Event) -> Event:
     """Record a no; returns it as stored. It counts from this moment on, in every judgement behind it."""
     if event.type not in choice.WITHDRAWING:
         raise LedgerError(f"`{event.type}` withdraws nothing", hint=f"one of: {', '.join(sorted(choice.WITHDRAWING))}")
+    _refuse_erased(ws, event.subject)
     with disk.step("withdrawal"):
         return ws.ledger.append(event)
+
+
+def _refuse_erased(ws: Workspace, subject: str) -> None:
+    """INVARIANT: no event may bring back the identifier of somebody who was erased; nothing of theirs is taken anyhow."""
+    if ws.gone().holds(subject):
+        raise LedgerError(
+            "the person was erased here: nothing of theirs is taken", hint="nothing needs to be said any more"
+        )
 
 
 def request(ws: Workspace, subject: str, *, method: str, clock: Clock = now) -> Event:
@@ -47,6 +56,7 @@ def request(ws: Workspace, subject: str, *, method: str, clock: Clock = now) -> 
 
     One open request an account. Raises LedgerError where there is one: somebody who can be verified needs none.
     """
+    _refuse_erased(ws, subject)
     at = clock()
     for said in ws.ledger.events_of(subject):
         if said.actor == "stranger" and not said.verified and said.expires_at is not None and said.expires_at > at:

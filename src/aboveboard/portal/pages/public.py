@@ -280,7 +280,10 @@ def ask_as_outsider(asked: Asked) -> Moved:
         subject=named, type="objected", recorded_at=asked.now, effective_at=asked.now, purpose="train_ai_system",
         expires_at=asked.now + STRANGERS, verified=False, actor="stranger", method="portal", language=asked.words.tag,
     )  # fmt: skip
-    if _is_there(asked, named) and not _is_open(asked, named):
+    gone = asked.tenant.ws.gone().holds(
+        named
+    )  # who was erased must not come back by name, and nothing of theirs is taken
+    if not gone and _is_there(asked, named) and not _is_open(asked, named):
         asked.tenant.ws.ledger.append(event)
     return Moved("/not-a-member?done=sent#status")
 
