@@ -27,6 +27,7 @@ from aboveboard import (
     evidence,
     mainjob,
     openings,
+    purging,
     release,
     shredding,
     streams,
@@ -48,7 +49,8 @@ WHO, MENTIONING = "heron-4711", 5
 """Who is erased, and the post of somebody else that mentions them."""
 WRITES = (
     "erase first-seen", "erase epoch facts", "erase list", "erase digests", "erase people", "erase index",
-    "erase records", "erase decisions", "erase quarantine", "erase events", "erase facts", "erase accounts",
+    "erase records", "erase links", "erase decisions", "erase quarantine", "erase counts", "erase events", "erase facts",
+    "erase accounts",
     "erase ledger", "log object", "log entries", "log tile", "log next", "log checkpoint", "tidy ledger",
 )  # fmt: skip
 """Every write of an erasure, in the order in which it first happens."""
@@ -66,6 +68,7 @@ def posts(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         row["who"] = WHO if row["who"] == "u3" else row["who"]
         row["seen"] = WHO if row["id"] == f"p{MENTIONING}" else None
+        row["answers"] = "p3" if row["id"] == "p10" else None  # one of theirs
 
 
 def people(rows: list[dict[str, Any]]) -> None:
@@ -81,13 +84,18 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make(tmp_path_factory.mktemp("erasing") / "platform", posts, people)
     (folder / "posts.jsonl").rename(folder / f"posts-{WHO}.jsonl")
     mapped = MAP.replace("posts.jsonl", f"posts-{WHO}.jsonl")
-    (folder / "posts.toml").write_text(mapped.replace("[quarantine]", f'parties = "{PARTIES}"\n[quarantine]'))
+    parties = f'parties = "{PARTIES}"\nquoted_id = "answers"\n'
+    (folder / "posts.toml").write_text(mapped.replace("[quarantine]", f"{parties}[quarantine]"))
     ws = open_workspace(folder)
     for subject in (WHO, "u4"):
         at = datetime.now(UTC)
         said = Event(subject=subject, type="given", recorded_at=at, effective_at=at, external_id=f"portal-{subject}")
         ws.ledger.append(said)
-    build(ws)
+    made = build(ws)
+    counts = made.private / "exact-counts.json"
+    said = json.loads(counts.read_bytes())
+    said["files_not_read"] = [{"source": "posts", "file": f"{WHO}.bin", "kind": "", "reason": "unknown"}]
+    counts.write_text(json.dumps(said))  # as a reader of exports notes a file that it does not know
     daily.epoch(ws, clock=lambda: later(3))
     ws.ledger.close()
     return folder
@@ -597,3 +605,101 @@ def test_an_erasure_reaches_what_a_rewriting_wrote(ws: Workspace) -> None:
     assert found_in(ws.folder, "private", "ledger.db", "log") == []
     assert openings.shredded(ws.private / after.name) == []  # none of theirs was in it any more
     _holds(ws, after)
+
+
+TAGGED = f"""
+[[parts]]
+kind = "'mention'"
+when = "tagged IS NOT NULL"
+categories = "'user.content.public'"
+parties = "{{'subject': tagged, 'role': 'mentioned'}}"
+place = "'span'"
+start = "0"
+end = "{len(WHO) + 1}"
+content = "'@' || tagged"
+"""
+
+
+@pytest.fixture
+def tagging(tmp_path: Path) -> Iterator[Workspace]:
+    """Somebody else's post tags the person, in a part that is removed; the file it comes from carries their name."""
+
+    def tag(rows: list[dict[str, Any]]) -> None:
+        posts(rows)
+        for row in rows:
+            row["seen"], row["tagged"] = None, WHO if row["id"] == f"p{MENTIONING}" else None
+        rows[MENTIONING]["words"] = f"@{WHO} look at this bird"
+        for row in rows:
+            row["id"] = f"at://{WHO}/{row['id']}" if row["who"] == WHO else row["id"]
+        rows[10]["answers"] = f"at://{WHO}/p3"
+
+    folder = make(tmp_path / "platform", tag, people)
+    (folder / "posts.jsonl").rename(folder / f"posts-{WHO}.jsonl")
+    mapped = MAP.replace("posts.jsonl", f"posts-{WHO}.jsonl")
+    (folder / "posts.toml").write_text(mapped.replace("[quarantine]", f'quoted_id = "answers"\n{TAGGED}[quarantine]'))
+    opened = open_workspace(folder)
+    yield opened
+    opened.ledger.close()
+
+
+def _found_by_name(ws: Workspace) -> list[purging.Found]:
+    rooms = [
+        path for path in ws.folder.iterdir() if path.name in ("private", "releases", "log") or "ledger" in path.name
+    ]
+    return purging.look(ws, rooms, (WHO,), every_row=True).found
+
+
+def test_a_later_build_from_a_source_that_still_names_them_writes_the_name_nowhere(tagging: Workspace) -> None:
+    """In none of its files, private or public: whoever looks with the name in hand finds nothing. Everything holds of it."""
+    ws, author = tagging, f"u{MENTIONING}"
+    first = build(ws)
+    assert first.governed.released == 100
+    assert found_in(ws.folder, f"private/{first.id}/openings", f"private/{first.id}/quarantine")
+    erase(ws)
+    made = build(ws)
+    assert made.governed.released == 91
+    assert found_in(ws.folder, "private", "log", "ledger.db") == []
+    place = suppression.in_its_place(ws.keys.secret("suppression"), WHO)
+    [row] = [one for one in openings.records(made.private, author) if one.descriptor.record == f"p{MENTIONING}"]
+    assert not row.reduced  # what is committed to is the hash: it can be judged again
+    assert [party.subject for part in row.record.parts or () for party in part.parties or ()] == [place]
+    assert row.removed == (1,)
+    assert len(list(mainjob.auditor(ws, made.public).steps())) == 4
+    verify(made.public, Known())
+    checking.held(capsules.make(made.public, made.private, author, ws.keys), made.public)
+    assert mainjob.considered(ws, made.public, clock=lambda: later(4)).leaving == 0
+    after = _run(ws)  # the first release, in which their rows still stood
+    assert {one.file for one in _found_by_name(ws) if first.id not in one.file} == set()
+    _holds(ws, after)
+
+
+def test_a_build_while_a_request_waits_names_them_no_more_and_the_request_can_be_taken_back(tagging: Workspace) -> None:
+    ws = tagging
+    ask(ws)
+    made = build(ws)
+    assert made.governed.released == 91
+    assert found_in(ws.folder, f"private/{made.id}") == []
+    erasing.undo(ws, WHO)
+    at = datetime.now(UTC)
+    ws.ledger.append(Event(subject=WHO, type="refused", recorded_at=at, effective_at=at))
+    assert mainjob.considered(ws, made.public, clock=lambda: later(4)).leaving == 0  # there they are whoever said no
+    ask(ws)
+    erasing.execute_due(ws, clock=later)
+    assert found_in(ws.folder, "private", "ledger.db") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        WHO,
+        f"{WHO}.jsonl",
+        f"posts-{WHO}.jsonl",
+        f"in/{WHO}/posts.jsonl",
+        f"{WHO} (1).zip",
+        "of @ann@birds.example.json",
+    ],
+)
+def test_the_name_of_a_file_that_carries_an_identifier(name: str) -> None:
+    gone = suppression.of(bytes(32), [WHO, "@Ann@birds.example"])
+    assert gone.within(name)
+    assert not gone.within(name.replace(WHO, "heron-47110").replace("ann", "anne"))

@@ -21,7 +21,6 @@ from aboveboard.errors import EngineError
 from aboveboard.plan import text, texts
 from aboveboard.reasons import OWN, masks
 from aboveboard.record import PART_FIELDS
-from aboveboard.suppression import ERASED, in_its_place
 from aboveboard.vocabulary import ROLES_WITHOUT_VETO
 
 if TYPE_CHECKING:
@@ -184,24 +183,8 @@ def commit(session: Session, file: Path) -> None:
 def _keep_withheld(session: Session, file: Path) -> None:
     """Write the same of what stayed out because of others."""
     lo, hi = masks(OWN)
-    opened_too = _without(session, _OPENED_TOO.format(lo=lo, hi=hi))
-    writing.copy_rows(session.con, f"{opened_too} ORDER BY ordinal", file)
+    writing.copy_rows(session.con, f"{_OPENED_TOO.format(lo=lo, hi=hi)} ORDER BY ordinal", file)
     disk.settle(file)
-
-
-def _without(session: Session, query: str) -> str:
-    """The records of a query; a hash stands for everybody in them who was erased, as it does after an erasure."""
-    if not session.erased:
-        return query
-    key = session.gate.snapshot.suppressions.key
-    places = {one: one if one.startswith(ERASED) else in_its_place(key, one) for one in session.erased}
-    cases = " ".join(f"WHEN {text(one)} THEN {text(place)}" for one, place in places.items())
-    party = f"struct_pack(subject := CASE x.subject {cases} ELSE x.subject END, role := x.role)"
-    parties = f"list_transform({{of}}, lambda x: CASE WHEN x IS NULL THEN NULL ELSE {party} END)"
-    fields = {name: parties.format(of="p.parties") if name == "parties" else _column("p", name) for name in PART_FIELDS}
-    part = ", ".join(f'"{name}" := {field}' for name, field in fields.items())
-    parts = f"list_transform(parts, lambda p: struct_pack({part}))"
-    return f"SELECT * REPLACE ({parties.format(of='parties')} AS parties, {parts} AS parts) FROM ({query})"
 
 
 def _run(session: Session, room: str) -> None:

@@ -28,6 +28,7 @@ from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
 from aboveboard.relate import Related, resolved
 from aboveboard.sources import Staged
 from aboveboard.steps import Step
+from aboveboard.suppression import ERASED, Suppressions, in_its_place
 
 if TYPE_CHECKING:
     import duckdb
@@ -209,7 +210,7 @@ class Judgement:
             kinds=dict(made.kinds),
             languages=dict(made.languages),
             masked=dict(masked),
-            refused=tuple(asdict(one) for source in self.judged for one in source.refused),
+            refused=tuple(self._unnamed_file(asdict(one)) for source in self.judged for one in source.refused),
             map=mapped,
             received=received,
         )
@@ -264,13 +265,22 @@ class Judgement:
                 with disk.step("quarantine"):
                     kept = folder / f"{source.name}.parquet"
                     shutil.copyfile(source.quarantine, kept)
+                    if self.gate.snapshot.suppressions:
+                        with self.engine.connect() as con:
+                            _unname_files(con, kept, self.gate.snapshot.suppressions)
                     disk.settle(kept)
+
+    def _unnamed_file(self, refused: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**refused, "file": ""} if self.gate.snapshot.suppressions.within(refused["file"]) else refused
 
     def _keep_links(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with self.engine.connect() as con, disk.step("links"):
             self._relations(con)
-            writing.copy_rows(con, _LINKS, folder / "links.parquet")
+            con.execute("CREATE TEMP TABLE theirs AS SELECT unnest(?::VARCHAR[]) AS subject",
+                        [list(self._in_place_of(self.erased_people()))])  # fmt: skip
+            shards = ", ".join(text(str(shard)) for _, shard in self.related.shards) or "''"
+            writing.copy_rows(con, _LINKS.format(shards=shards), folder / "links.parquet")
             disk.settle(folder / "links.parquet")
             disk.settle(folder)
 
@@ -325,7 +335,11 @@ class Judgement:
     def _sitting(self, private: Path | None = None, shown: bool = False) -> Iterator[Session]:
         """A session for these sources. One that writes is given the private part, where the accounts are; one whose steps
         are shown keeps them all."""
-        with self.engine.sit(self.gate, self.related.sets, self.erased_people()) as session:
+        erased = self.erased_people()
+        places = self._in_place_of(erased)
+        with self.engine.sit(self.gate, self.related.sets, (*erased, *places.values())) as session:
+            for name, said in (("erased", places.keys()), ("places", places.values())):
+                session.con.execute(f"SET VARIABLE {name} = ?::VARCHAR[]", [list(said)])
             if not shown:
                 session.settle()
             if private is not None and self.people is not None:
@@ -354,9 +368,14 @@ class Judgement:
                 yield session
 
     def _judge(self, session: Session, place: int, coming: Coming | None = None) -> int:
-        self._records(session.con, *self.places[place], coming=coming)
+        self._records(session.con, *self.places[place], coming=coming, unnamed=bool(self._in_place_of(session.erased)))
         session.judge()
         return session.count("decisions")
+
+    def _in_place_of(self, erased: Sequence[str]) -> Mapping[str, str]:
+        """What stands in the place of each of these people in all that is written, whatever a source still says of them."""
+        key = self.gate.snapshot.suppressions.key
+        return {one: in_its_place(key, one) for one in erased if not one.startswith(ERASED)}
 
     def _subjects(self) -> str:
         """Everybody whom a record is by, inherited or not, as a subquery."""
@@ -391,9 +410,15 @@ class Judgement:
         shard: Path,
         chosen: str = "TRUE",
         coming: Coming | None = None,
+        unnamed: bool = False,
     ) -> None:
-        """One shard with its relations, as the view ``records``: what a step does not look at is never read."""
+        """One shard with its relations, as the view ``records``: what a step does not look at is never read. ``unnamed``: with
+        a hash in the place of everybody who was erased."""
         rows = self._resolved(con, [(source, shard)], coming)
+        if unnamed:
+            con.execute(f"CREATE OR REPLACE TEMP VIEW named AS {rows}")
+            con.execute(_NAMING)
+            rows = _UNNAMED
         con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM ({rows}) WHERE ({chosen})")
 
     def _gathered(
@@ -462,6 +487,17 @@ class _Worker:
 _workers: list[_Worker] = []
 
 
+def _unname_files(con: duckdb.DuckDBPyConnection, kept: Path, gone: Suppressions) -> None:
+    """Take the names of files away that carry that of somebody who was erased."""
+    held = f"read_parquet({text(str(kept))})"
+    names = con.execute(f"SELECT DISTINCT file FROM {held} WHERE file IS NOT NULL").fetchall()
+    carrying = [name for (name,) in names if gone.within(name)]
+    if carrying:
+        con.execute(f"CREATE TEMP TABLE quarantined AS SELECT * FROM {held}")
+        con.execute("UPDATE quarantined SET file = NULL WHERE file IN (SELECT unnest(?))", [carrying])
+        writing.copy_rows(con, "FROM quarantined", kept)
+
+
 def _start(*given: Any) -> None:
     _workers.append(_Worker(*given))
 
@@ -495,7 +531,10 @@ JOIN (SELECT source, min(ordinal) AS first, max(ordinal) AS last FROM staged GRO
 """
 """What is owed to others in the shards at hand."""
 _DECISIONS = """
-SELECT d.* EXCLUDE (ordinal, cuts), d.ordinal, r.collected_at,
+SELECT
+  d.* EXCLUDE (ordinal, cuts)
+    REPLACE (CASE WHEN NOT coalesce(starts_with(r.subject, 'erased:'), FALSE) THEN d.record_id END AS record_id),
+  d.ordinal, r.collected_at,
   CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, o.ordinal IS NOT NULL AS shared,
   r.kind, s.categories
 FROM decisions AS d JOIN (SELECT ordinal, collected_at, subject, kind FROM records) AS r USING (ordinal)
@@ -503,6 +542,37 @@ JOIN (SELECT ordinal, categories FROM situations) AS s USING (ordinal)
 LEFT JOIN peopled AS o USING (ordinal)
 ORDER BY d.source, d.ordinal
 """
+_NAMING = """
+CREATE OR REPLACE TEMP TABLE naming AS
+SELECT DISTINCT source, ordinal
+FROM (
+  SELECT source, ordinal, unnest(list_concat(
+    [subject],
+    list_transform(parties, lambda p: p.subject),
+    flatten(list_transform(parts, lambda p: list_transform(p.parties, lambda q: q.subject)))
+  )) AS subject
+  FROM named
+)
+WHERE subject IN (SELECT unnest(getvariable('erased')))
+"""
+"""The records that name somebody who was erased: few, and only they are put together anew."""
+
+
+def _unnamed() -> str:
+    place = "coalesce(getvariable('places')[list_position(getvariable('erased'), {x})], {x})"
+    party = f"struct_pack(subject := {place.format(x='x.subject')}, role := x.role)"
+    parties = f"list_transform({{of}}, lambda x: CASE WHEN x IS NULL THEN NULL ELSE {party} END)"
+    fields = {name: parties.format(of="p.parties") if name == "parties" else f'p."{name}"' for name in PART_FIELDS}
+    part = ", ".join(f'"{name}" := {field}' for name, field in fields.items())
+    parts = f"list_transform(parts, lambda p: CASE WHEN p IS NULL THEN NULL ELSE struct_pack({part}) END)"
+    told = f"{place.format(x='subject')} AS subject, {parties.format(of='parties')} AS parties, {parts} AS parts"
+    return (
+        "SELECT * FROM named ANTI JOIN naming USING (source, ordinal)"
+        f" UNION ALL SELECT * REPLACE ({told}) FROM named SEMI JOIN naming USING (source, ordinal)"
+    )
+
+
+_UNNAMED = _unnamed()
 _WRITTEN = """
 CREATE TEMP TABLE written AS
 SELECT i.source, i.ordinal, i.leaf, d.removed
@@ -517,9 +587,14 @@ SEMI JOIN (
 JOIN read_parquet({decisions}) AS d USING (source, ordinal)
 """
 _LINKS = """
-SELECT DISTINCT source, ordinal, unnest(origins) AS origin FROM all_relations ORDER BY source, ordinal, origin
+SELECT DISTINCT source, ordinal, origin, coalesce(origin = root, FALSE) AS edit
+FROM (SELECT source, ordinal, root, unnest(origins) AS origin FROM all_relations)
+WHERE (SELECT count(*) FROM theirs) = 0 OR origin IS NULL
+  OR origin NOT IN (SELECT record_id FROM read_parquet([{shards}]) WHERE subject IN (FROM theirs))
+ORDER BY source, ordinal, origin
 """
-"""Whose words stand in a record, by the ids of the records they come from: what is said of one reaches the others."""
+"""Whose words stand in a record, by the ids of the records they come from, and whether it is an edit of that: what is said of
+one reaches the others. Who repeats words of somebody who was erased has them as a party, and is kept out by that."""
 _STANDING = "SELECT r.*, w.leaf, w.removed FROM {rows} AS r JOIN written AS w USING (source, ordinal)"
 
 

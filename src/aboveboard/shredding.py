@@ -9,6 +9,7 @@ goes on where it was killed. Specification: docs/erasure.md.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from aboveboard.writing import DECISIONS, LATER, OPENED
 if TYPE_CHECKING:
     import duckdb
 
+LINKS = "links"
+COUNTS = "exact-counts.json"
 NEW = ".erasing"
 """What the file that is to take another's place is called meanwhile, behind that one's name."""
 
@@ -102,10 +105,13 @@ def shred(engine: Engine, private: Path, places: Mapping[str, str]) -> None:
             _unplace(con, file, opened)
         for file in [*_rows_of(private), *_files(opened / WITHHELD), *_there(private / LATER / OPENED)]:
             _rewrite_records(con, file, places)
+        for file in _files(private / LINKS):
+            _unlink(con, file, private, names)
         for file in [*_files(private / "decisions"), *_there(private / LATER / DECISIONS)]:
             _filter(con, file, f"NOT {_named('subject', names)}", "erase decisions")
         for file in _files(private / "quarantine"):
             _unname(con, file, names)
+        _unname_counts(private / COUNTS, names)
         for name in ("events.parquet", "facts.parquet", ACCOUNTS):
             if (opened / name).is_file():
                 _filter(con, opened / name, f"NOT {_named('subject', names)}", f"erase {Path(name).stem}")
@@ -206,6 +212,15 @@ def _rewrite_records(con: duckdb.DuckDBPyConnection, file: Path, places: Mapping
             )  # fmt: skip
 
 
+def _unlink(con: duckdb.DuckDBPyConnection, file: Path, private: Path, names: Sequence[str]) -> None:
+    """Take out what stands in which record of theirs; which those are the decisions say, so they go later. Who repeats their
+    words has them as a party, and is kept out by that."""
+    decisions = _files(private / "decisions")
+    if decisions:
+        theirs = f"SELECT record_id FROM {_read(decisions)} WHERE {_named('subject', names)} AND record_id IS NOT NULL"
+        _filter(con, file, f"origin IS NULL OR origin NOT IN ({theirs})", "erase links")
+
+
 def _unname(con: duckdb.DuckDBPyConnection, file: Path, names: Sequence[str]) -> None:
     """Take a person's name out of the names of files that were not read."""
     found = " OR ".join(f"contains(file, {text(name)})" for name in names)
@@ -214,6 +229,17 @@ def _unname(con: duckdb.DuckDBPyConnection, file: Path, names: Sequence[str]) ->
             _replace(
                 con, file, f"SELECT * REPLACE (CASE WHEN {found} THEN NULL ELSE file END AS file) FROM {_read([file])}"
             )
+
+
+def _unname_counts(file: Path, names: Sequence[str]) -> None:
+    """The same in the list of files that nobody could read."""
+    said = json.loads(file.read_bytes()) if file.is_file() else {}
+    carrying = [one for one in said.get("files_not_read", ()) if any(name in one["file"] for name in names)]
+    if carrying:
+        for one in carrying:
+            one["file"] = ""
+        with disk.step("erase counts"):
+            disk.place(file, json.dumps(said, indent=2).encode(), mode=0o600)
 
 
 def _rewrite(

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 ERASED = "erased:"
 """What stands where an identifier stood, followed by its hash in hexadecimal."""
+WORDS = 64
+"""So many words of the name of a file are looked at."""
 _ACCT = "acct:"
 _CAPITALS, _SMALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 _LOWER = str.maketrans(_CAPITALS, _SMALL)
@@ -51,6 +54,14 @@ class Suppressions:
             if second.hexdigest() in self.hashes:
                 found.add(one)
         return found
+
+    def within(self, name: str | None) -> bool:
+        """Whether the name of a file carries such an identifier: all of it, or some of its words with what joins them."""
+        if not name or not self.hashes:
+            return False
+        words = list(re.finditer(r"[^\W_]+", name))[:WORDS]
+        spans = {name[a.start() - lead : b.end()] for n, a in enumerate(words) for b in words[n:] for lead in (0, 1)}
+        return any(self.holds(one) for one in {name, *spans} if one)
 
 
 NONE = Suppressions()

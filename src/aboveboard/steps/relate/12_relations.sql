@@ -22,7 +22,8 @@ SELECT
   CASE WHEN p.ordinal IS NOT NULL THEN p END AS parent,
   CASE WHEN c.ordinal IS NOT NULL THEN c END AS copied,
   CASE WHEN l.ordinal IS NOT NULL THEN l END AS told,
-  list_distinct(list_concat(coalesce(y.origins, []), coalesce(c.origins, []), [b.root])) AS origins
+  list_distinct(list_concat(coalesce(y.origins, []), coalesce(c.origins, []), [b.root])) AS origins,
+  b.root
 FROM touched AS t
 JOIN rows AS r USING (source, ordinal)
 LEFT JOIN repeats AS d USING (source, ordinal)
