@@ -37,10 +37,11 @@ WRITES = {
     "ask_erasure": ("ask erasure",),
     "undo_erasure": ("undo erasure",),
 }
-"""Every write of each, in order. A purge takes as many files away as there are: its first, second and last are let fail."""
+"""Every write of each, in order. A purge takes as many files away as there are: its first and second are let fail."""
 CASES = [
     *((what, step, steps[: at + 1].count(step)) for what, steps in WRITES.items() for at, step in enumerate(steps)),
-    ("purge", "tidy ledger", 1), ("purge", "purge superseded", 1), ("purge", "purge superseded", 2),
+    ("purge", "tidy ledger", 1), ("purge", "purge leftovers", 1), ("purge", "purge files", 1),
+    ("purge", "purge superseded", 1), ("purge", "purge superseded", 2),
 ]  # fmt: skip
 
 
@@ -89,6 +90,10 @@ def site(request: pytest.FixtureRequest, template: Path, tmp_path: Path) -> Call
                 withdrawal.withdraw(ws, act.said(category="user.location"))
             if what == "undo_erasure":
                 act.ask_erasure(ws)
+            if what == "purge":
+                (ws.private / "scratch-0123").mkdir()
+                [newest] = ws.ledger.live_releases()
+                (ws.private / str(newest["id"]) / "decisions" / "77.partial").write_text("half")
         return folder
 
     return made
@@ -144,6 +149,8 @@ def _undone(ws: Workspace) -> None:
 
 def _purged(ws: Workspace) -> None:
     [gone] = ws.ledger.retirements()
+    assert not list(ws.private.rglob("*.partial"))
+    assert not list(ws.private.glob("scratch-*"))
     assert {path.name for path in (ws.private / gone["release"]).iterdir()} <= set(purging.KEPT)
     verify(ws.releases / gone["superseded_by"], Known())
     mainjob.build(ws, read_job(ws.folder / "job.toml"))
@@ -167,8 +174,8 @@ def test_these_are_its_writes(site: Callable[[str], Path], what: str) -> None:
     assert done.returncode == 0, done.stderr
     seen = tuple(json.loads(done.stdout))
     if what == "purge":
-        assert seen[0] == "tidy ledger"
-        assert set(seen[1:]) == {"purge superseded"}
+        assert seen[:3] == ("tidy ledger", "purge leftovers", "purge files")
+        assert set(seen[3:]) == {"purge superseded"}
     else:
         assert seen == WRITES[what]
     settled(folder, what)

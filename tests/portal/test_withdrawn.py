@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.portal.conftest import Made, Platform
 from tests.portal.test_two_runs import Quoted, quoted, seen  # noqa: F401 - `quoted` is a fixture
 
 import aboveboard
-from aboveboard import training, withdrawal
+from aboveboard import erasing, training, withdrawal
 from aboveboard.portal import published
 from aboveboard.portal.guard import Rate
 from aboveboard.portal.tenant import Tenant
@@ -248,3 +248,21 @@ def test_flip_anothers_choice_and_no_byte_changes_after_a_rewriting(quoted: Quot
     for here in (one, other):
         carried(here)
     assert seen(one) == seen(other)
+
+
+def test_a_request_to_be_erased_is_taken_back_from_any_device(platform: Made) -> None:
+    here = platform()
+    erasing.ask(here.ws, "u1", ("@ann@birds.example",), erasing.plan(here.ws, "u1", ("@ann@birds.example",)).digest)
+    assert here.client("u2").get("/withdraw.json").json()["erasure"] is None
+    assert here.client("u2").post("/withdraw/keep").headers["location"].endswith("done=same#status")
+    page = here.client("u1").get("/withdraw").text
+    assert "You will be erased" in page
+    old = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    assert here.client("u1", x_auth_time=old).post("/withdraw/keep").status_code == 403
+    assert len(here.ws.ledger.erasures()) == 1
+    moved = here.client("u1").post("/withdraw/keep")
+    assert (moved.status_code, here.ws.ledger.erasures()) == (303, [])
+    told = here.client("u1").get(moved.headers["location"].split("#")[0]).text
+    assert "is taken back" in told
+    assert "You will be erased" not in told
+    assert [one.type for one in here.ws.ledger.events_of("u1")] == ["suppressed", "unsuppressed"]

@@ -20,7 +20,7 @@ from aboveboard.portal.published import Published
 FRESH = timedelta(minutes=15)
 """How long a proof of who asks counts as fresh, for widening, exports and keys."""
 TAKES_OUT = "record_withdrawn"
-DONE = ("off", "choices", "notice", "withdraw", "same")
+DONE = ("off", "choices", "notice", "withdraw", "kept", "same")
 """What may have been done: words of the query that the status region knows."""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from aboveboard import affected, choice, withdrawal
+from aboveboard import affected, choice, erasing, withdrawal
 from aboveboard.choice import DENIES, Event
 from aboveboard.policy import OnWithdrawal
 from aboveboard.portal import choosing
@@ -49,9 +49,27 @@ def show(asked: Asked) -> Page:
             "delivered": [{**one.document(), "items": held[one.id]} for one in reversed(found) if held[one.id]],
             "models": _models(asked, found, who),
             "listing": asked.listing,
+            "erasure": _erasure(asked),
             "done": shared.done(asked),
         },
     )  # fmt: skip
+
+
+def keep(asked: Asked) -> Moved:
+    """Take a request to be erased back, from whatever device: it opens what was closed, so whoever asks proves it afresh."""
+    shared.fresh(asked)
+    if _erasure(asked) is None:
+        return Moved("/withdraw?done=same#status")
+    erasing.undo(asked.tenant.ws, asked.subject)
+    return Moved("/withdraw?done=kept#status")
+
+
+def _erasure(asked: Asked) -> dict[str, Any] | None:
+    """The open request to erase this person: when it was made, and until when it can be taken back."""
+    found = next((one for one in asked.tenant.ws.ledger.erasures() if asked.subject in one.identifiers), None)
+    if found is None:
+        return None
+    return {"asked_at": found.asked_at.isoformat(), "due_at": found.due_at.isoformat()}
 
 
 def stop(asked: Asked) -> Moved:
