@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aboveboard import auditing, disk, intake, openings, reading, release, rewriting, statement
-from aboveboard.choice import RECORD, RECORD_GONE
+from aboveboard import auditing, disk, editions, intake, openings, reading, release, rewriting, statement
+from aboveboard.choice import RECORD, RECORD_GONE, takes_out
 from aboveboard.engine import Engine
 from aboveboard.errors import ReleaseError, SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
@@ -64,10 +64,18 @@ class Prepared:
         if as_of is None:
             # A ledger whose clock runs ahead of ours has events from "later": they count, a no above all.
             as_of = max(filter(None, (self.clock(), ws.ledger.last_recorded_at())))
+        said = [one for one in ws.ledger.taken_out(snapshot.position) if one.recorded_at <= as_of]
+        listed = editions.with_edits(self.engine, self.related, self.job, said, ws.listed(self.job, asked))
         return Gate(
-            ws.policy, snapshot, self.job, as_of, ws.regimes, ws.licences,
-            undertakings=ws.undertakings(asked), listed=ws.listed(self.job, asked),
-        )  # fmt: skip
+            ws.policy,
+            snapshot,
+            self.job,
+            as_of,
+            ws.regimes,
+            ws.licences,
+            undertakings=ws.undertakings(asked),
+            listed=listed,
+        )
 
     def judge(self, gate: Gate) -> Judgement:
         related = self._related(gate)
@@ -230,6 +238,7 @@ def rewriting_of(
     def hand(at: Gate) -> Rewriting:
         why = _other_rules(ws, found, at) or _questions_since(ws, found, asked)
         gone = rewriting.gone(engine, found.private, _records_gone(ws, found))
+        gone |= rewriting.edits(engine, found.private, _taken_out(ws, at))
         return stack.enter_context(Rewriting(found, at, engine, ws.keys, ws.ledger, why, asked or (), gone))
 
     said = found.said
@@ -283,6 +292,13 @@ def _records_gone(ws: Workspace, found: rewriting.Before) -> set[str]:
     """The ids of records that were deleted, taken down, withheld or replaced since a release was judged."""
     said = ws.ledger.withdrawing(int(found.said["ledger"]["judged"]))
     return {str(event.value) for event in said if event.type in RECORD_GONE}
+
+
+def _taken_out(ws: Workspace, gate: Gate) -> set[tuple[str, str]]:
+    """Who took which record out of a use, by its id."""
+    said = (one for one in ws.ledger.taken_out(gate.snapshot.position) if one.recorded_at <= gate.as_of)
+    taken = (one for one in said if takes_out(one, gate.job.purpose, gate.job.recipient))
+    return {(one.subject, (one.value or "").partition("/")[2]) for one in taken}
 
 
 def _questions_since(ws: Workspace, found: rewriting.Before, asked: Sequence[bytes] | None) -> str:

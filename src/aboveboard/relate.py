@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
+EDITIONS = "editions.parquet"
+
+
 @dataclass(frozen=True, slots=True)
 class Overheard:
     """Events that nobody vouches for: how many close a door, which they do in their own source, and how many lift, which is
@@ -43,6 +46,11 @@ class Related:
     """For each source with events among its payloads, how many the ledger has not heard from somebody who vouches for them."""
 
     @property
+    def editions(self) -> Path:
+        """Every edit with the versions that it goes back to: ``source``, ``record_id``, ``subject``, ``chain``."""
+        return self.relations.with_name(EDITIONS)
+
+    @property
     def rows(self) -> int:
         return sum(source.rows for source in self.sources)
 
@@ -54,7 +62,7 @@ class Related:
 
 def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choice.Snapshot | None = None) -> Related:
     """Relate all records of these sources to each other, and to what the ledger says of records; leaves
-    ``relations.parquet`` in ``folder``."""
+    ``relations.parquet`` and ``editions.parquet`` in ``folder``."""
     relations = folder / "relations.parquet"
     with engine.connect() as con:
         _hear(con, people or choice.people())
@@ -63,6 +71,7 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
         for step in steps.read("relate"):
             make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
+        con.execute(f"COPY chains TO {text(str(folder / EDITIONS))} (FORMAT parquet)")
         con.execute(f"CREATE TEMP VIEW owing AS {_owing('staged', 'relations')}")
         # Not all of what is staged stays as it is; a list too many costs less than telling them apart.
         sets = sorted({tuple(one) for view in ("staged", "owing") for one in label_sets(con, view)}, key=_in_words)

@@ -143,6 +143,26 @@ def gone_for(engine: Engine, private: Path, records: Collection[str]) -> list[tu
     return [(str(record), bytes(leaf)) for record, leaf in found]
 
 
+def edits(engine: Engine, private: Path, taken: Collection[tuple[str, str]]) -> frozenset[bytes]:
+    """The leaves of the released rows that are edits of records (person, id) that their person took out by the first one's id."""
+    relation, links = writing.opened(private), writing.listed(private / LINKS)
+    if not taken or relation is None or links == "[]":
+        return frozenset()
+    with engine.connect() as con:
+        con.execute("CREATE TEMP TABLE taken (account VARCHAR, origin VARCHAR)")
+        con.executemany("INSERT INTO taken VALUES (?, ?)", sorted(taken))
+        return frozenset(bytes(leaf) for leaf in _column(con, _EDITS.format(opened=relation, links=links)))
+
+
+_EDITS = """
+SELECT o.leaf FROM {opened} AS o
+JOIN (
+  FROM read_parquet({links}, union_by_name = true) UNION ALL BY NAME SELECT FALSE AS edit WHERE FALSE
+) AS l USING (source, ordinal)
+JOIN taken AS t ON t.account = o.account AND t.origin = l.origin
+WHERE l.edit
+"""
+"""Releases from before links said which are edits say so of none."""
 _CARRYING = "SELECT origin, source, ordinal FROM read_parquet({links}) WHERE origin IN (SELECT unnest($records))"
 _GONE = """
 SELECT record_id, leaf FROM {opened} WHERE record_id IN (SELECT unnest($records))

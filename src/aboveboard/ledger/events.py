@@ -102,6 +102,11 @@ events_withdrawing = (
     )
     .order_by(events.c.position)
 )
+events_taking_out = (
+    select(events)
+    .where(events.c.position <= bindparam("upto"), events.c.type == "record_withdrawn")
+    .order_by(events.c.position)
+)
 ALONE = (
     "position",
     "external_id",

@@ -42,6 +42,7 @@ from aboveboard.ledger.events import (
     events_named,
     events_named_packed,
     events_of_subject,
+    events_taking_out,
     events_withdrawing,
     last_event,
     micros,
@@ -278,6 +279,11 @@ class Ledger:
         values = {"after": after, "upto": 2**62 if upto is None else upto}
         with database.reading(self._engine) as connection:
             return [event_of(row) for row in connection.execute(events_withdrawing, values)]
+
+    def taken_out(self, upto: int) -> list[Event]:
+        """What people took out record by record, up to a position, oldest first."""
+        with database.reading(self._engine) as connection:
+            return [event_of(row) for row in connection.execute(events_taking_out, {"upto": upto})]
 
     def propose(self, digest: str, asked_by: str) -> list[str]:
         """Note that somebody wants a plan carried out; returns everybody who does, in the order they said so."""
