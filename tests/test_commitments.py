@@ -30,7 +30,8 @@ WORLDS = 60 if os.environ.get("CI") else 12
 ODD = (
     Record("1", parts=None, subject=None, language=None, collected_at=None, created_at=None, licence="l:ü"),
     Record("2", main=Part(parties=None, labels=None, categories=None, signals=None, source_state=None)),
-    Record("3", parts=(Part(kind=None, parties=(Party(None, None),), signals=(Signal(None),), place=None, start=3, end=9, content="x"),)),
+    Record("3", parts=(Part(kind=None, parties=(Party(None, None),), signals=(Signal(None),), place=None, start=3, end=9,
+                            content="x"),)),
     Record("4,5:", kind="post\nrow 3:", parts=(Part(kind="geotag", labels=("a", None), categories=()),)),
     Record("6", main=Part(parties=(Party("u", "exporter"),))),
     Record("7", main=Part(parties=(Party("u", None),))),

@@ -28,6 +28,7 @@ from aboveboard import (
     capsules,
     checking,
     disk,
+    keys,
     layout,
     mainjob,
     manifest,
@@ -342,6 +343,51 @@ def _hashes(data: bytes) -> list[bytes]:
 
 def _of(ws: Workspace, made: release.Release, subject: str) -> list[bytes]:
     return [one.leaf for one in openings.records(made.private, subject)]
+
+
+def with_key(folder: Path, name: str, secret: bytes) -> Path:
+    """The workspace with another key than the one that was made for it."""
+    marks = folder / "keys" / keys.FINGERPRINTS
+    (folder / "keys" / f"{name}.key").write_text(f"{secret.hex()}\n")
+    marks.write_text(json.dumps({**json.loads(marks.read_text()), name: keys.fingerprint(name, secret)}))
+    return folder
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_file_that_others_left_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: bool) -> None:
+    """A file narrows an author down to the people in it. A rewriting leaves files where they are, and says where that is to fewer
+    people than a build would have left there; also of releases from before it was noted how many people a file has."""
+    for name, value in (("SUBJECTS", 3), ("ROWS", 32)):
+        monkeypatch.setattr(layout, name, value)
+    ws = open_workspace(with_key(small.make(tmp_path / "platform"), "shard", bytes(range(32))))
+    first = built(ws)
+    assert said(first.public)["layout"]["bits"] == 1
+    assert "few" not in said(first.public)["layout"]
+    homes: dict[int, list[str]] = {}
+    for n in range(12):
+        homes.setdefault(layout.Layout(1).shard_of(ws.keys.secret("shard"), f"u{n}"), []).append(f"u{n}")
+    counts = json.loads((first.private / "exact-counts.json").read_bytes())
+    assert [one["people"] for one in counts["shards"]] == [len(homes[key]) for key in (0, 1)]
+    if not counted:
+        for one in counts["shards"]:
+            del one["people"]
+        (first.private / "exact-counts.json").write_text(json.dumps(counts))
+    for subject in homes[0][3:]:
+        say(ws, subject)
+    second = rewritten(ws, first)
+    assert "few" not in said(second.public)["layout"]
+    say(ws, homes[0][0])
+    third = rewritten(ws, second, 2)
+    assert said(third.public)["layout"]["few"] == [0]
+    assert [note for note in said(third.public)["notes"] if "fewer than 3 people" in note]
+    assert {one["key"]: one["file"] for one in said(third.public)["layout"]["shards"]}[1] in files_of(first.public)
+    holds(ws, third)
+    say(ws, homes[1][0])
+    fourth = rewritten(ws, third, 3)
+    assert said(fourth.public)["layout"]["few"] == [0]  # and it stays said of a file that nobody left since
+    assert len([note for note in said(fourth.public)["notes"] if "fewer than" in note]) == 1
+    assert said(built(ws, 4).public)["layout"]["bits"] == 0
+    ws.ledger.close()
 
 
 def test_a_release_that_loses_every_row(ws: Workspace) -> None:

@@ -45,7 +45,7 @@ RELEASED_COLUMNS = {
 class Shard:
     """One file of released rows: its place in the layout, its name inside the release, its SHA-256, how many rows it
     holds, the digest of those rows in their order, the root of the tree over them, and the SHA-256 of the files of that
-    tree's hashes, by name."""
+    tree's hashes, by name. ``people`` is how many people have rows in it (private; 0 where nobody counted)."""
 
     key: int
     name: str
@@ -54,6 +54,7 @@ class Shard:
     rows_digest: str
     root: str = EMPTY
     tiles: tuple[tuple[str, str], ...] = ()
+    people: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class Governed:
     refused: tuple[Mapping[str, str], ...] = ()
     map: Map | None = None
     received: Received | None = None
+    few: tuple[int, ...] = ()
+    """The files in which fewer people have rows than a layout leaves in each: others left them by a rewriting."""
 
     @property
     def released(self) -> int:
@@ -209,6 +212,7 @@ class Manifest:
                     },
                     "layout": {
                         "bits": self.governed.bits,
+                        **({"few": list(self.governed.few)} if self.governed.few else {}),
                         "shards": [
                             {"key": s.key, "file": s.name, "rows_digest": s.rows_digest, "root": s.root}
                             for s in self.shards

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from aboveboard import croissant, disk, reading, vocabulary
+from aboveboard import croissant, disk, layout, reading, vocabulary
 from aboveboard import statement as saying
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import Gate
@@ -277,11 +277,19 @@ def rewrite(
 
 
 def _notes_of(predecessor: Predecessor) -> Sequence[str]:
-    kept = [note for note in predecessor.notes if note not in NOTES and not note.startswith(IN_PLACE)]
+    kept = [note for note in predecessor.notes if note not in NOTES and not note.startswith((IN_PLACE, LEFT_BY_OTHERS))]
     return (f"{IN_PLACE} {predecessor.id}: the same rows but for those that may not go out any more.", *kept)
 
 
 IN_PLACE = "This release takes the place of"
+LEFT_BY_OTHERS = "Files that others left:"
+
+
+def _of_few(governed: Governed) -> Iterator[str]:
+    """What a file narrows an author down to is said where it is fewer people than every build leaves in one."""
+    if governed.few:
+        numbers = ", ".join(map(str, governed.few))
+        yield f"{LEFT_BY_OTHERS} in {numbers} rows of fewer than {layout.SUBJECTS} people are left; the next build joins them."
 
 
 def _refuse_superseded(commit: Commit, predecessor: Predecessor) -> None:
@@ -544,7 +552,7 @@ def _manifest(work: _Work, governed: Governed, salt: bytes, head: int, tombstone
         source_digest=salted(salt, governed.source_digest),
         environment=work.environment,
         bound={name: salted(salt, digest) for name, digest in work.bound.items()},
-        notes=(*work.notes, *NOTES),
+        notes=(*work.notes, *_of_few(governed), *NOTES),
         tombstones=tombstones,
         supersedes=None if work.predecessor is None else work.predecessor.named,
     )

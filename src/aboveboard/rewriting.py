@@ -15,7 +15,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from aboveboard import (
     commitments,
     descriptor,
     disk,
+    layout,
     manifest,
     merkle,
     openings,
@@ -39,7 +40,6 @@ from aboveboard.commitments import OPENINGS, WITHHELD, SubjectKeys
 from aboveboard.engine import Engine, Session, erased_in
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import THREE_YEARS, Decision, Gate
-from aboveboard.layout import Layout
 from aboveboard.manifest import Shard, Tally
 from aboveboard.plan import interval, moment, text
 from aboveboard.reasons import BY_ID, OUTCOMES, Outcome
@@ -98,7 +98,10 @@ class Before:
         levels = (manifest.tile_name(one["key"], level) for level in range(merkle.TILE_HEIGHT))
         tiles = tuple((name, self.files[name]) for name in levels if name in self.files)
         rows = (self.public / manifest.tile_name(one["key"], 0)).stat().st_size // merkle.WIDTH
-        return Shard(one["key"], one["file"], self.files[one["file"]], rows, one["rows_digest"], one["root"], tiles)
+        people = next((n.get("people", 0) for n in self.counts["shards"] if n["key"] == one["key"]), 0)
+        return Shard(
+            one["key"], one["file"], self.files[one["file"]], rows, one["rows_digest"], one["root"], tiles, people
+        )
 
 
 def before(public: Path, private: Path) -> Before:
@@ -206,6 +209,8 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     """Leaves of rows whose record is gone (deleted, taken down), which the openings cannot know: they leave."""
     left: dict[int, set[bytes]] = field(default_factory=dict)
     """By file, the leaves that leave it."""
+    leavers: Counter[int] = field(default_factory=Counter)
+    """By file, of how many people rows leave it, at most."""
     judged: int = 0
     _con: duckdb.DuckDBPyConnection | None = None
     _session: Session | None = None
@@ -450,13 +455,15 @@ class Rewriting(AbstractContextManager["Rewriting"]):
 
     def _count_out(self) -> None:
         """Which leaves leave which file."""
-        layout, key = Layout(int(self.before.said["layout"]["bits"])), self.keys.secret("shard")
+        laid, key = layout.Layout(int(self.before.said["layout"]["bits"])), self.keys.secret("shard")
         homes: dict[str, int] = {}
         for account, leaf in self._pairs("SELECT account, leaf FROM moved WHERE leaves"):
             if account not in homes:
-                homes[account] = layout.shard_of(key, account)
+                homes[account] = laid.shard_of(key, account)
+                self.leavers[homes[account]] += 1
             self.left.setdefault(homes[account], set()).add(bytes(leaf))
         for file, leaf in self._pairs("SELECT file, leaf FROM orphans"):
+            self.leavers[file] += 1
             self.left.setdefault(file, set()).add(bytes(leaf))
 
     def _pairs(self, query: str) -> Iterator[tuple[Any, Any]]:
@@ -499,7 +506,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             self._keep_later(private / LATER)
             self._keep_reduced(opened)
         kinds, languages = Counter(self.before.counts["kinds"]), Counter(self.before.counts["languages"])
-        shards = list(self._cut(public, private, kinds, languages, progress))
+        shards = self._peopled(list(self._cut(public, private, kinds, languages, progress)), private)
         mapped = resealing.reseal(
             self.con, sealing, self.before.public / "subjects", private, public / "subjects", place
         )
@@ -548,6 +555,22 @@ class Rewriting(AbstractContextManager["Rewriting"]):
                 done += 1
                 if progress is not None:
                     progress(done, total)
+
+    def _peopled(self, shards: Sequence[Shard], private: Path) -> list[Shard]:
+        """The files with how many people have rows in each. Where that may be too few it is counted; elsewhere it is told how
+        many there are at least."""
+        was = {shard.key: shard.people for shard in self.before.shards}
+        least = {shard.key: was[shard.key] - self.leavers[shard.key] for shard in shards}
+        files = {
+            private / "index" / f"{key:05d}.parquet": key
+            for key in least
+            if key in self.left and least[key] < layout.SUBJECTS
+        }
+        if files:
+            held = ", ".join(text(str(file)) for file in files)
+            asked = _PEOPLED.format(held=held, opened=writing.opened(self.before.private))
+            least |= {files[Path(file)]: people for file, people in self.con.execute(asked).fetchall()}
+        return [replace(shard, people=max(least[shard.key], 0)) for shard in shards]
 
     def _linked(self, shard: Shard, public: Path, private: Path) -> Shard:
         (public / "rows" / f"{shard.key:05d}").mkdir()
@@ -642,6 +665,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
             masked=counts["masked"],
             refused=tuple(counts["files_not_read"]),
             map=mapped,
+            few=tuple(one.key for one in shards if len(shards) > 1 and 0 < one.people < layout.SUBJECTS),
         )
 
     def _tallies(self) -> list[Tally]:
@@ -914,6 +938,10 @@ SELECT m.* EXCLUDE (was_out, {_VERDICTS}) REPLACE (
   CASE WHEN m.ends IS NULL THEN m.policy_now ELSE m.under_now END AS policy_now)
 FROM moved AS m JOIN anew AS a USING (leaf)
 WHERE NOT m.leaves
+"""
+_PEOPLED = """
+SELECT i.filename, count(DISTINCT o.account)
+FROM read_parquet([{held}], filename = true) AS i JOIN {opened} AS o USING (leaf) GROUP BY i.filename
 """
 _ASKED = """
 CREATE TEMP TABLE asked AS

@@ -12,7 +12,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -249,7 +249,9 @@ def _file(con: duckdb.DuckDBPyConnection, key: int, public: Path, index: Path) -
     con.execute(_FILE.format(key=key))
     leaves = joined(con.sql("SELECT leaf FROM file").to_arrow_table()["leaf"])
 
-    return public_file(con, key, leaves, public, lambda: keep_index(con, "file", index / f"{key:05d}.parquet"))
+    made = public_file(con, key, leaves, public, lambda: keep_index(con, "file", index / f"{key:05d}.parquet"))
+    [(people,)] = con.execute("SELECT count(DISTINCT person) FROM file").fetchall()
+    return replace(made, people=people)
 
 
 INDEX = "source, ordinal, leaf"
