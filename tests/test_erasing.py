@@ -349,6 +349,16 @@ def test_a_handle_that_was_named_is_refused_in_any_spelling(ws: Workspace) -> No
     assert decided(made.private)[None, "subj.suppressed_identity"] == 9
 
 
+def test_an_account_is_erased_as_readers_name_it(ws: Workspace) -> None:
+    ask(ws, " u4 ", "id:twitter.com:11")
+    [open_one] = ws.ledger.erasures()
+    assert open_one.identifiers == (WHO, " u4 ", "u4", "id:twitter.com:11", "11")
+    erasing.execute_due(ws, clock=later)
+    assert ws.suppressions().holds("u4")
+    assert ws.suppressions().holds("11")
+    assert build(ws).governed.released == 82
+
+
 def test_the_platforms_list_does_not_bring_them_back_into_the_ledger(ws: Workspace) -> None:
     """Also the list that was imported before: its external ids are no longer known."""
     columns = {"external_id": "id", "subject": "who", "type": "'refused'", "effective_at": "'2024-05-01'"}

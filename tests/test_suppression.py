@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import exports
 from aboveboard import suppression
 from aboveboard.engine import keyed
 
@@ -73,3 +77,47 @@ def test_many_at_once_are_answered_as_one_by_one(names: list[str], data: st.Data
     )
     written = [name.encode() for name in names if not name.startswith(suppression.ERASED)]
     assert listed.among(written) == {one for one in written if listed.holds(one.decode())}
+
+
+@pytest.mark.parametrize(
+    ("written", "readings"),
+    [
+        ("u:42", ("u:42",)),
+        (" 42 ", (" 42 ", "42")),
+        ("id:twitter.com:42", ("id:twitter.com:42", "42")),
+        ("id:twitter.com:ann", ("id:twitter.com:ann",)),
+        ("xid:twitter.com:42", ("xid:twitter.com:42",)),
+        ("user:42", ("user:42",)),
+        ("@Ann@birds.example", ("@Ann@birds.example",)),
+    ],
+)
+def test_what_readers_would_give(written: str, readings: tuple[str, ...]) -> None:
+    assert suppression.readings(written) == readings
+
+
+def x_posts(by: str) -> list[dict[str, Any]]:
+    """One post of an account in each form in which X hands posts on."""
+    posted, id = "2022-11-19T00:47:45.000Z", "1593767953706921985"
+    return [
+        {
+            "objectType": "activity", "verb": "post", "id": f"tag:search.twitter.com,2005:{id}", "body": "hello",
+            "actor": {"objectType": "person", "id": f"id:twitter.com:{by}"}, "postedTime": posted,
+            "object": {"objectType": "note"}, "twitter_entities": {"urls": [], "user_mentions": []},
+        },
+        {
+            "id": int(id), "id_str": id, "created_at": "Sat Nov 19 00:47:45 +0000 2022", "text": "hello",
+            "user": {"id": int(by), "id_str": by, "screen_name": "ann", "protected": False}, "entities": {},
+        },
+        {"data": [{"id": id, "text": "hello", "author_id": by, "created_at": posted}]},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("named", ["42", "id:twitter.com:42", "\t42\n"])
+def test_however_an_account_of_x_was_named_no_form_of_x_brings_it_back(named: str, tmp_path: Path) -> None:
+    listed = suppression.of(KEY, suppression.readings(named))
+    for number, payload in enumerate(x_posts("42")):
+        reading = exports.read(tmp_path / str(number), "x_api", {"posts.jsonl": json.dumps(payload) + "\n"})
+        people = {row["subject"] for row in reading.rows if row["subject"] is not None}
+        assert people == {"42"}
+        assert all(map(listed.holds, people))
+    assert not listed.holds("420")

@@ -193,8 +193,8 @@ def _refuse_running(ws: Workspace, erasure: Erasure) -> None:
 
 
 def _identifiers(subject: str, also: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys((subject, *also)))
-    if not all(name and not name.startswith(suppression.ERASED) for name in names):
+    names = tuple(dict.fromkeys(one for name in (subject, *also) for one in suppression.readings(name)))
+    if not all(name.strip() and not name.startswith(suppression.ERASED) for name in names):
         raise ReleaseError("an identifier is empty, or is what stands in the place of one", hint="name the account id")
     return names
 

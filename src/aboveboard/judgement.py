@@ -277,10 +277,12 @@ class Judgement:
         folder.mkdir(parents=True, exist_ok=True)
         with self.engine.connect() as con, disk.step("links"):
             self._relations(con)
-            con.execute("CREATE TEMP TABLE theirs AS SELECT unnest(?::VARCHAR[]) AS subject",
-                        [list(self._in_place_of(self.erased_people()))])  # fmt: skip
-            shards = ", ".join(text(str(shard)) for _, shard in self.related.shards) or "''"
-            writing.copy_rows(con, _LINKS.format(shards=shards), folder / "links.parquet")
+            query, erased = _LINKS, list(self._in_place_of(self.erased_people()))
+            if erased:
+                con.execute("CREATE TEMP TABLE theirs AS SELECT unnest(?::VARCHAR[]) AS subject", [erased])
+                shards = ", ".join(text(str(shard)) for _, shard in self.related.shards)
+                query = _LINKS_OF_OTHERS.format(links=_LINKS, shards=shards)
+            writing.copy_rows(con, f"{query} ORDER BY source, ordinal, origin", folder / "links.parquet")
             disk.settle(folder / "links.parquet")
             disk.settle(folder)
 
@@ -589,12 +591,14 @@ JOIN read_parquet({decisions}) AS d USING (source, ordinal)
 _LINKS = """
 SELECT DISTINCT source, ordinal, origin, coalesce(origin = root, FALSE) AS edit
 FROM (SELECT source, ordinal, root, unnest(origins) AS origin FROM all_relations)
-WHERE (SELECT count(*) FROM theirs) = 0 OR origin IS NULL
-  OR origin NOT IN (SELECT record_id FROM read_parquet([{shards}]) WHERE subject IN (FROM theirs))
-ORDER BY source, ordinal, origin
 """
 """Whose words stand in a record, by the ids of the records they come from, and whether it is an edit of that: what is said of
-one reaches the others. Who repeats words of somebody who was erased has them as a party, and is kept out by that."""
+one reaches the others."""
+_LINKS_OF_OTHERS = """
+SELECT * FROM ({links})
+WHERE origin IS NULL OR origin NOT IN (SELECT record_id FROM read_parquet([{shards}]) WHERE subject IN (FROM theirs))
+"""
+"""Who repeats words of somebody who was erased has them as a party, and is kept out by that."""
 _STANDING = "SELECT r.*, w.leaf, w.removed FROM {rows} AS r JOIN written AS w USING (source, ordinal)"
 
 

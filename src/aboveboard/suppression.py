@@ -95,6 +95,17 @@ def in_its_place(key: bytes, identifier: str) -> str:
     return ERASED + hashed(key, identifier)
 
 
+def readings(identifier: str) -> tuple[str, ...]:
+    """An identifier as it was given, and as readers of exports would give it, where that is something else.
+
+    X's enterprise streams write an account with a prefix and its other forms without (``sources.x_api_activity``); blanks
+    around an id are nobody's. What no reader brings to one id stays another identifier.
+    """
+    plain = identifier.strip()
+    bare = re.fullmatch(r"id:twitter\.com:([0-9]+)", plain)
+    return tuple(dict.fromkeys((identifier, plain, bare[1] if bare else plain)))
+
+
 def spelt(identifier: str) -> str:
     """An identifier in the one spelling that is hashed.
 

@@ -248,7 +248,6 @@ def _keys(con: duckdb.DuckDBPyConnection) -> list[int]:
 def _file(con: duckdb.DuckDBPyConnection, key: int, public: Path, index: Path) -> manifest.Shard:
     con.execute(_FILE.format(key=key))
     leaves = joined(con.sql("SELECT leaf FROM file").to_arrow_table()["leaf"])
-
     made = public_file(con, key, leaves, public, lambda: keep_index(con, "file", index / f"{key:05d}.parquet"))
     [(people,)] = con.execute("SELECT count(DISTINCT person) FROM file").fetchall()
     return replace(made, people=people)
