@@ -92,11 +92,21 @@ def test_a_denial_that_reads_otherwise_is_never_wording() -> None:
     assert (change.direction, change.rule) == ("unclear", "denial")
 
 
+def test_a_promise_behind_a_condition_is_one() -> None:
+    for words in ("If you are a child, we do not share your letters.", "Where we can we do not share your letters."):
+        [change] = changes(words, "")
+        assert change.alert
+
+
 def test_a_disclaimer_is_no_promise() -> None:
     for words in (
         "We do not guarantee that a letter arrives.",
         "We cannot control what a reader does with a letter.",
         "We do not support the Do Not Track setting.",
+        "If the form is not provided in time, a fee is due.",
+        "Lantern is not designed for use in boats.",
+        "Shops do not necessarily use Lantern.",
+        "Under no circumstances will you receive a hall.",
     ):
         [change] = changes(words, "")
         assert (change.direction, change.rule) == ("editorial", "statement")
@@ -149,6 +159,37 @@ INVENTED = {
         "wording",
     ),
 }
+
+
+QUALIFIED = {
+    "counts": ("We share aggregated letters with shops.", "We share letters with shops.", "widens"),
+    "a promise of less": ("We never sell your letters.", "We never sell your sensitive letters.", "widens"),
+    "whoever": ("Authorised users may read your letters.", "Users may read your letters.", "widens"),
+    "what is public": (
+        "We use your letters to train models.",
+        "We use your public letters to train models.",
+        "narrows",
+    ),
+    "a clause behind": ("We share photos with shops.", "We share photos that you upload with shops.", "narrows"),
+    "two words": ("We share names of members.", "We share hashed and encrypted names of members.", "narrows"),
+}
+
+
+@pytest.mark.parametrize(("was", "now", "direction"), QUALIFIED.values(), ids=QUALIFIED)
+def test_a_word_that_leaves_fewer_things_counts_the_other_way(was: str, now: str, direction: str) -> None:
+    [change] = changes(was, now)
+    assert (change.direction, change.rule) == (direction, "qualifier")
+
+
+def test_an_us_that_is_only_told_does_nothing() -> None:
+    [change] = changes("", "To ask about your letters, please contact us using the form.")
+    assert (change.direction, change.rule) == ("editorial", "statement")
+    assert frames.frame_of("You consent to us using your letters.") == frames.GRANT
+
+
+def test_a_right_in_other_words_is_to_be_read() -> None:
+    [change] = changes("You have the right to delete your data.", "You can delete your data.")
+    assert (change.direction, change.rule) == ("unclear", "right")
 
 
 @pytest.mark.parametrize(("was", "now", "direction", "rule"), INVENTED.values(), ids=INVENTED)

@@ -62,6 +62,11 @@ _POINTS = (
     r"see our \w+)\b[^.;,]*\.?$"
 )
 """A sentence that only says where more can be read."""
+_NOT_TOLD = "".join(
+    f"(?<!{word} )"
+    for word in ("contact", "reach", "write to", "e-mail", "email", "tell", "inform", "notify", "call", "ask")
+)
+"""Before an "us" that does nothing: whoever is to "contact us using this form"."""
 _ADVERBS = (
     r"(?:(?:may|might|will|can|could|would|shall|also|sometimes|generally|often|typically|currently|then|"
     r"always|automatically|only|,|either|both|and|or|our \w+|do|use it to|need to|have to|(?:be )?(?:required|obliged) to|"
@@ -87,8 +92,12 @@ class Frame:
             low = self.unless.sub(lambda found: "\0" * len(found[0]), low)
         elif self.unless is not None and self.unless.search(low):
             return None
-        found = self.pattern.search(low)
-        return found.start() if found is not None else None
+        said = (found.start() for found in self.pattern.finditer(low))
+        return next((at for at in said if self.name != PROMISE or not _SUPPOSED.search(low[:at])), None)
+
+
+_SUPPOSED = re.compile(r"\b(?:if|when|whether|unless|where)\b(?:(?!\bwe\b)[^,.;:])*$")
+"""What is only supposed is no promise: "if the form is not provided", but "where we can, we do not share"."""
 
 
 def _frame(name: str, pattern: str, unless: str = "") -> Frame:
@@ -112,7 +121,7 @@ FRAMES: tuple[Frame, ...] = (
         rf"(?:(?:\w+|,) ){{0,3}}?{_HARMS}\b|\bno longer (?:collect|use|share|"
         rf"sell|keep|store|retain)|"
         rf"\b(?:we|us|they) (?:\w+ )?(?:share|sell|hand|give|pass|collect|keep|store|use|disclose|read) (?:no|none)\b|"
-        rf"\b(?:under no circumstances?|at no time|in no case)\b[^.;]{{0,40}}\b{_HARMS}\b|"
+        rf"\b(?:under no circumstances?|at no time|in no case)\b(?! (?:will|shall|may|can) you\b)[^.;]{{0,40}}\b{_HARMS}\b|"
         rf"\b(?:promise|pledge|undertake|commit|committed|refuse)(?: \w+)? (?:not to|never to)(?: \w+)? {_HARMS}\b|"
         r"\bwe refuse to (?:sell|share|hand|give|disclose|train)\b|"
         r"\b(?:nobody|no one|no (?:third part(?:y|ies)|advertisers?|partners?|compan(?:y|ies)|employees?|staff))\b[^.;]{0,30}"
@@ -122,7 +131,8 @@ FRAMES: tuple[Frame, ...] = (
         rf"sharing|monetizing)",
         rf"\b{_PEOPLE_SUBJECT} (?:\w+ )?{_NOT}|\b(?:cannot|can't|can not|does not|do not) (?:\w+ )?(?:guarantee|"
         rf"require|control|own|apply|affect|allow)|"
-        r"\bdo not track\b|\b(?:do|does|will) not (?:\w+ly )?(?:support|respond|react|honou?r|recogni[sz]e)\b|"
+        r"\bnot (?:designed|intended|meant|necessarily)\b|\bdo not track\b|"
+        r"\b(?:do|does|will) not (?:\w+ly )?(?:support|respond|react|honou?r|recogni[sz]e)\b|"
         r"\bnot (?:require|need|apply|limited|request|responsible)|\bif (?:we|you) (?:do not|don't)|\bcannot "
         r"provide|\bcan not provide|\bunable\b|"
         r"\bmay not (?:reflect|be able|work|monitor|review|control|endorse|verify)|"
@@ -162,7 +172,7 @@ FRAMES: tuple[Frame, ...] = (
     ),
     _frame(
         GRANT,
-        rf"{_LEADS_OFF}\b(?:we|us|our (?:\w+ ){{0,2}}(?:partners|affiliates|providers|vendors)|they|others|"
+        rf"{_LEADS_OFF}\b(?:we|{_NOT_TOLD}us|our (?:\w+ ){{0,2}}(?:partners|affiliates|providers|vendors)|they|others|"
         rf"advertisers|affiliates|partners|third parties|"
         rf"developers|employers|@name)(?: and (?:our )?\w+(?: \w+)?)?,? (?:including \w+,? )?{_ADVERBS}(?:\w+ "
         rf"(?:and|or),? )?{_OPERATE}",

@@ -44,6 +44,7 @@ RULES: Mapping[str, str] = {
     "less-in-limit": "words were taken out of a promise, a choice or a prohibition",
     "permission": "a permission inside a prohibition, a duty or a promise came or went",
     "condition": "a condition came or went",
+    "qualifier": "a word that makes fewer of what follows it came or went",
     "extent": "a word for how much was replaced by another",
     "choice-dearer": "a choice or a right costs more, or is harder to use",
     "choice-easier": "a choice or a right costs less, or is easier to use",
@@ -553,6 +554,7 @@ def _hunk_verdict(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict:
         _example,
         _name,
         _opposite,
+        _qualifier,
         _extent,
         _more_meant,
         _permission,
@@ -756,6 +758,33 @@ def _example(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     return Verdict("example", EDITORIAL, _said(a, b, hunk))
 
 
+_QUALIFIES = (
+    r"(?:aggregated?|anonymi[sz]ed|anonymous|pseudonymi[sz]ed|pseudonymous|de-?identified|hashed|encrypted|redacted|authori[sz]ed|"
+    r"eligible|registered|verified|approved|selected|trusted|vetted|necessary|required|relevant|sensitive|public|private|"
+    r"adult|paid|paying|identifiable|strictly|personally|(?:publicly|already|currently) available)"
+)
+_QUALIFIER = re.compile(
+    rf"(?:(?:an?|the|and|or|only|,) )*{_QUALIFIES}(?:,? (?:(?:and|or) )?{_QUALIFIES})*(?: (?:and|or))?|"
+    r"(?:that|who) (?:is|are|was|were|has been|have been|you) [^,;:]{1,60}",
+    re.I,
+)
+"""Words in front of a noun, or right behind it, that leave fewer things of its kind."""
+
+
+def _qualifier(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
+    """What says of which things a sentence speaks: the fewer they are, the less of a grant it is, or of a promise."""
+    weight = WEIGHT[a.frame] if WEIGHT[a.frame] == WEIGHT[b.frame] else 0
+    gone, came = (_content(side.key[slice(*span)]) for side, span in ((a, hunk.old), (b, hunk.new)))
+    if not weight or bool(gone) == bool(came):
+        return None
+    instead = (a.key[slice(*hunk.old)], b.key[slice(*hunk.new)])[not came]
+    words = b.shown(*hunk.new) if came else a.shown(*hunk.old)
+    if not {"a", "an", "the"}.issuperset(instead) or not _QUALIFIER.fullmatch(words.strip(" ,")):
+        return None
+    narrower = (weight > 0) == bool(came)
+    return Verdict("qualifier", NARROWS if narrower else WIDENS, _said(a, b, hunk))
+
+
 def _extent(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """More, or less: "much of" became "some"."""
     gone = [_EXTENTS[t] for t in a.key[slice(*hunk.old)] if t in _EXTENTS]
@@ -831,10 +860,21 @@ def _condition(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     return Verdict("condition", NARROWS if narrower else WIDENS, _said(a, b, hunk))
 
 
+_ENTITLES = frozenset("have has the a any right rights to can may could are is be entitled able you".split())
+
+
+def _entitles(a: Part, b: Part, hunk: alignment.Hunk) -> bool:
+    """Whether a choice is given by other words: who has the right to, and who can."""
+    gone, came = set(a.key[slice(*hunk.old)]), set(b.key[slice(*hunk.new)])
+    return bool(gone and came) and a.frame == b.frame == CHOICE and gone | came <= _ENTITLES
+
+
 def _insertion(a: Part, b: Part, hunk: alignment.Hunk) -> Verdict | None:
     """Words that came or went and replaced none: more of what the sentence is."""
     gone, came = _content(a.key[slice(*hunk.old)]), _content(b.key[slice(*hunk.new)])
     weight = WEIGHT[b.frame] if WEIGHT[b.frame] == WEIGHT[a.frame] else WEIGHT[a.frame] + WEIGHT[b.frame]
+    if _entitles(a, b, hunk):
+        return Verdict("right", UNCLEAR, _said(a, b, hunk))
     if not weight or not (gone or came) or (gone and came and not _grows(gone, came)):
         return None
     if _reworded(a, b, gone, came) or {*a.key[slice(*hunk.old)], *b.key[slice(*hunk.new)]} == _SAME:
