@@ -253,3 +253,39 @@ def test_capitals_make_no_company_of_the_word_as() -> None:
     words = "ANY PART OF THIS THAT IS DEEMED VOID AS A MATTER OF LAW IS LEFT OUT."
     [change] = changes("", words)
     assert change.recipients == ()
+
+
+ABOUT_HARBOR = """# Lantern Privacy Policy
+
+## 1. What Harbor does
+
+Harbor receives your letters. Harbor prints them on paper. The letters go on to Harbor in the evening. We collect your
+name and the photos you upload. We keep this information for 30 days.
+
+## 2. What we do with it
+
+We use letters to deliver them and photos to show them to the friends you choose. You can delete your account at any time.
+"""
+
+
+def test_whoever_gets_data_is_not_the_service_because_a_heading_names_them() -> None:
+    found = compare(ABOUT_HARBOR, ABOUT_HARBOR.replace("Harbor", "Palisade"))
+    assert found.renames == ()
+    assert [(c.direction, c.rule) for c in found.changes] == [("unclear", "name")] * 4
+
+
+def test_whoever_gets_data_is_not_the_service_however_often_they_are_named() -> None:
+    often = " ".join(f"On day {n} of the month we share your letters with Harbor." for n in range(1, 12))
+    text = ABOUT_HARBOR.replace("What Harbor does", "Who prints").replace("## 2.", f"{often}\n\n## 2.")
+    found = compare(text, text.replace("Harbor", "Palisade"))
+    assert found.renames == ()
+    assert len(found.changes) == 14
+    assert {c.direction for c in found.changes} == {"unclear"}
+
+
+def test_the_service_is_still_learned_by_its_title() -> None:
+    found = compare(ABOUT_HARBOR, ABOUT_HARBOR.replace("Lantern", "Beacon").replace("We collect", "Beacon collects"))
+    assert all("Harbor" not in str(rename) for rename in found.renames)
+    own = ABOUT_HARBOR.replace("We collect", "Lantern collects").replace("We keep", "Lantern keeps")
+    again = compare(own, own.replace("Lantern", "Beacon"))
+    assert ([str(r) for r in again.renames], again.changes) == (["Lantern -> Beacon"], ())

@@ -170,12 +170,20 @@ def _brand(a: Key, b: Key, old: Side, new: Side) -> bool:
 
 
 def _is_own(name: Key, side: Side) -> bool:
+    """INVARIANT: whoever data goes to is never taken for the service, however often the text names them."""
+    if _titled(name, side):
+        return True
     common = lexicon.commonest_name(side.sentences)
-    return _titled(name, side) or (common is not None and name == (common.casefold(),))
+    return common is not None and name == (common.casefold(),) and not lexicon.goes_to(name, side.sentences)
+
+
+_TITLE = frozenset("policy policies terms notice statement agreement conditions guidelines rules".split())
 
 
 def _titled(name: Key, side: Side) -> bool:
+    """Whether it stands in the title: the first heading, or one of the next two that names the kind of document."""
     heads = [key for s, key in zip(side.sentences[:40], side.keys[:40], strict=True) if s.kind == "heading"][:3]
+    heads = [key for at, key in enumerate(heads) if not at or not _TITLE.isdisjoint(key)]
     return any(key[n : n + len(name)] == name for key in heads for n in range(len(key)))
 
 
