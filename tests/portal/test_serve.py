@@ -16,6 +16,7 @@ from tests.portal.conftest import Made
 
 import aboveboard
 from aboveboard.cli import doors
+from aboveboard.cli.serve import _listening
 from aboveboard.errors import AboveboardError
 from aboveboard.portal.extra import needed
 
@@ -64,3 +65,9 @@ def test_what_is_missing_is_named_with_its_extra() -> None:
     assert "aboveboard[portal]" in found.value.hint
     with pytest.raises(ModuleNotFoundError), needed():
         raise ModuleNotFoundError("no", name="something_else")
+
+
+def test_a_body_does_not_wait_for_its_headers() -> None:
+    """Nagle's algorithm would hold the body of a page back until the browser has said that it has the headers: 40 ms."""
+    with _listening(0) as listening, socket.create_connection(listening.getsockname()), listening.accept()[0] as taken:
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

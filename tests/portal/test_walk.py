@@ -75,6 +75,21 @@ def test_another_tenant_sees_and_changes_nothing(platform: Made) -> None:
     assert theirs["events"] == []
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_whoever_is_of_another_tenant_is_a_stranger_on_every_page(platform: Made, role: str) -> None:
+    here = platform("one", tenant="one")
+    here.client("u1", x_tenant="one").post("/withdraw", data={"purpose": "everything"})
+    [release] = published.releases(here.ws)
+    stranger, nobody, head = here.client("u1", x_tenant="other", x_roles=role), here.client(), here.ws.ledger.head()
+    for way in ways.WAYS:
+        method, path = way.methods[0], filled(way, release.id)
+        data = {"data": {"account": "u99", "text": "no proof"}} if way.changes else {}
+        found = [client.request(method, path, **data) for client in (stranger, nobody)]
+        assert [one.status_code == 401 for one in found] == [bool(way.roles)] * 2, path
+        assert found[0].content == found[1].content, path
+    assert here.ws.ledger.head() == head
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "1e3", "9" * 40, "%00", "../1", "１"])
 def test_odd_numbers_are_nothing(platform: Made, number: str) -> None:
     here = platform()

@@ -16,7 +16,7 @@ from tests.portal.conftest import Made, Platform
 from tests.portal.test_two_runs import Quoted, quoted, seen  # noqa: F401 - `quoted` is a fixture
 
 import aboveboard
-from aboveboard import erasing, training, withdrawal
+from aboveboard import erasing, release, training, withdrawal
 from aboveboard.portal import published
 from aboveboard.portal.guard import Rate
 from aboveboard.portal.tenant import Tenant
@@ -76,6 +76,15 @@ def test_what_left_is_told_and_its_certificate_holds(platform: Made, tmp_path: P
     assert checked.returncode == 0, checked.stderr
     kept.write_bytes(given.content.replace(after.encode(), before["release"]["id"].encode()))
     assert typed(command, tmp_path).returncode != 0
+
+
+def test_the_card_of_a_rewritten_release_says_how_its_rows_were_cleaned(platform: Made) -> None:
+    here = platform()
+    client = here.client("u1")
+    client.post("/withdraw/item", data={"release": published.releases(here.ws)[-1].id, "number": "1"})
+    after = carried(here)
+    found = {one["name"]: one["value"] for one in client.get(f"/releases/{after}.json").json()["items"]}
+    assert found["cleaning or processing, and why"] == [release.NOTES[0]]
 
 
 def test_others_see_the_rewritten_release_with_all_of_theirs(platform: Made) -> None:

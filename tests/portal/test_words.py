@@ -11,6 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from tests.portal.conftest import Made
 
+from aboveboard import reasons, vocabulary
 from aboveboard.portal import catalogue, published, rendering, ways, words
 from aboveboard.portal.pages import public
 from aboveboard.portal.ways import Way
@@ -60,6 +61,7 @@ def test_the_catalogues_are_those_of_the_pages_as_they_are() -> None:
     kept.pop(""), new.pop("")
     assert kept == new, "run `make messages`"
     assert len(kept) > 500
+    assert kept.keys() >= {*vocabulary.KINDS, *(one.sentence for one in reasons.BY_ID.values())}
 
 
 class Missing(gettext.NullTranslations):

@@ -117,7 +117,7 @@ def _terms() -> Iterator[str]:
         (term.says for terms in (vocabulary.PURPOSES, vocabulary.CATEGORIES, vocabulary.BASES) for term in terms.values()),
         (word for one in reasons.BY_ID.values() for word in (one.sentence, one.remedy, one.effect.value)),
         (one.value for one in reasons.OUTCOMES), reasons.GATES, (f"it {reasons.OTHER_PEOPLE}",),
-        RULES.values(), NOTES, (Claim(answer, "none").sentence for answer in _CLAIMS), ROLES, _KINDS,
+        RULES.values(), NOTES, (Claim(answer, "none").sentence for answer in _CLAIMS), ROLES, vocabulary.KINDS, ("item",),
         (kept for _, kept in choices.FLOOR), public.TWELVE, public.SUMMARY, STATES, ("in use", DONE, KEPT, OPEN),
         (one.replace("_", " ") for one in (*TYPES, *ROLES)),
     ]  # fmt: skip
@@ -125,7 +125,6 @@ def _terms() -> Iterator[str]:
 
 
 _CLAIMS = ("claimed", "denied", "contradictory", "silent")
-_KINDS = ("post", "message", "like", "item")
 
 
 def main() -> None:

@@ -58,7 +58,8 @@ def environment(tag: str) -> Environment:
 
 
 def _time(moment: str | None, written: str) -> Markup:
-    return Markup('<time datetime="{}">{}</time>').format(moment, written) if moment else Markup("")
+    """A moment for people and for programs; apart from the words around it, which may run the other way."""
+    return Markup('<time dir="auto" datetime="{}">{}</time>').format(moment, written) if moment else Markup("")
 
 
 def _said(words: Words, terms: Mapping[str, vocabulary.Term], key: str) -> str:

@@ -22,6 +22,7 @@ from aboveboard.manifest import FEW, told
 from aboveboard.portal.asking import Asked, Given, Moved, NotThere, Page, Unfit
 from aboveboard.portal.pages import policies
 from aboveboard.portal.published import Published
+from aboveboard.release import NOTES
 
 if TYPE_CHECKING:
     from aboveboard.portal.tenant import Tenant
@@ -168,7 +169,7 @@ def _twelve(found: Published) -> list[dict[str, Any]]:
         UNKNOWN,
         personal,
         UNKNOWN,
-        list(said["notes"][:1]),
+        [note for note in said["notes"] if note == NOTES[0]] or UNKNOWN,
         UNKNOWN,
         found.as_of.date().isoformat(),
         UNKNOWN,
