@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 from tests import small
 from tests.portal.conftest import Made, Platform
 
+from aboveboard.errors import ReleaseError
 from aboveboard.portal import items, published
 
 LATER = "We train models on what you post in public unless you say no. We sell nothing.\n"
@@ -120,3 +122,51 @@ def test_a_large_release_is_listed_beside_the_requests(platform: Made, monkeypat
             thread.join(60)
     told = client.get("/used.json").json()
     assert (told["release"]["id"], told["listing"]) == (second, False)
+
+
+def test_several_large_releases_are_listed_one_after_the_other_and_a_request_waits_once(
+    platform: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = platform()
+    names = [published.releases(here.ws)[0].id]
+    for subject in ("u1", "u2"):
+        here.client(subject).post("/off")
+        names.append(here.build())
+    assert [items.is_made(one.private) for one in published.releases(here.ws)] == [False] * 3
+    made, order, at_once = items.made, list[str](), list[int]()
+
+    def watched(public: Path, private: Path) -> items.Items:
+        if not items.is_made(private):
+            order.append(private.name)
+            at_once.append(sum(thread.name == "aboveboard-items" for thread in threading.enumerate()))
+            time.sleep(0.3)
+        return made(public, private)
+
+    monkeypatch.setattr(published, "made", watched)
+    monkeypatch.setattr(published, "PATIENCE", 0.1)
+    begun = time.monotonic()
+    assert here.client("u1").get("/used.json").json()["listing"] is True
+    assert time.monotonic() - begun < 30
+    for thread in threading.enumerate():
+        if thread.name == "aboveboard-items":
+            thread.join(60)
+    assert here.client("u1").get("/used.json").json()["listing"] is False
+    assert (sorted(order), at_once) == (sorted(names), [1, 1, 1])
+
+
+def test_items_that_cannot_be_listed_are_a_sentence_and_are_tried_again(
+    platform: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = platform()
+    client = here.client("u1")
+
+    def full(public: Path, private: Path) -> items.Items:
+        raise ReleaseError("the disk is full", hint="make room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(published, "made", full)
+        answer = client.get("/used")
+        assert answer.status_code == 503
+        assert "disk" not in answer.text
+        assert client.post("/off").status_code == 303
+    assert client.get("/used").status_code == 200

@@ -6,6 +6,7 @@ that is not on the other. ``Moved`` is what a POST answers with: where the resul
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from aboveboard.errors import AboveboardError
+from aboveboard.portal import published
 from aboveboard.portal.principal import Principal
 from aboveboard.portal.published import Published
 from aboveboard.portal.tenant import Tenant
@@ -44,7 +46,9 @@ class Asked:
     @cached_property
     def listed(self) -> Sequence[Published]:
         """Those of them whose items can be read; of a large one that was just built they are still being listed."""
-        return [one for one in self.releases if one.listing == "ready"]
+        until = time.monotonic() + published.PATIENCE
+        found = [one for one in reversed(self.releases) if one.is_listed(max(until - time.monotonic(), 0))]
+        return found[::-1]
 
     @property
     def listing(self) -> bool:

@@ -45,13 +45,12 @@ class Published:
         found: Mapping[str, Any] = self.said["job"]
         return found
 
-    @property
-    def listing(self) -> str:
-        """``ready`` where its items can be read; ``making`` while they are listed, which the first who asks begins and, for a
-        while, waits for; a large release takes minutes, in which nobody else waits. Raises ReleaseError where they cannot be."""
+    def is_listed(self, patience: float = 0.0) -> bool:
+        """Whether its items can be read. The first who asks begins to list them, and waits so many seconds for it; a large
+        release takes minutes, in which nobody else waits. Raises ReleaseError where they cannot be listed."""
         if not is_made(self.private):
-            _listings.make(self.public, self.private)
-        return "ready" if is_made(self.private) else "making"
+            _listings.make(self.public, self.private, patience)
+        return is_made(self.private)
 
     @property
     def items(self) -> Items:
@@ -79,41 +78,47 @@ class Published:
 
 
 class _Listings:
-    """Lists the items of releases beside the requests: one at a time, each by a thread of its own."""
+    """Lists the items of releases beside the requests: one release at a time, what was asked for last first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: dict[Path, Future[Items]] = {}
+        self._wanted: dict[Path, tuple[Path, Future[Items]]] = {}
+        self._works = False
 
-    def make(self, public: Path, private: Path) -> None:
-        """Begin to list a release and wait for a while, unless somebody did already. Raises what making it raised."""
+    def make(self, public: Path, private: Path, patience: float) -> None:
+        """Ask for a release and wait for it, unless somebody did already. Raises what making it raised."""
         with self._lock:
-            begun = private in self._under_way
-            found = self._under_way.setdefault(private, Future())
-        if not begun:
-            threading.Thread(
-                target=self._make, args=(found, public, private), name="aboveboard-items", daemon=True
-            ).start()
-        elif not found.done():
-            return
+            first = private not in self._wanted
+            _, found = self._wanted.setdefault(private, (public, Future()))
+            if not self._works:
+                self._works = True
+                threading.Thread(target=self._work, name="aboveboard-items", daemon=True).start()
         try:
-            found.result(PATIENCE)
+            if first or found.done():
+                found.result(patience)
         except TimeoutError:
             return
         finally:
             if found.done():
                 with self._lock:  # whoever asks again after a failure begins anew
-                    self._under_way.pop(private, None)
+                    self._wanted.pop(private, None)
 
-    def _make(self, found: Future[Items], public: Path, private: Path) -> None:
-        try:
-            found.set_result(made(public, private))
-        except Exception as error:
-            found.set_exception(error)
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                left = [(private, *said) for private, said in self._wanted.items() if not said[1].done()]
+                if not left:
+                    self._works = False
+                    return
+            private, public, found = left[-1]
+            try:
+                found.set_result(made(public, private))
+            except Exception as error:
+                found.set_exception(error)
 
 
 PATIENCE = 10.0
-"""Seconds that the first who asks for a release waits for its items: a small one needs less than one."""
+"""Seconds that a request waits, in all, for items that it is the first to ask for: a small release needs less than one."""
 _listings = _Listings()
 
 
