@@ -49,7 +49,9 @@ def every_page(site: Site) -> list[tuple[str, str | None, str]]:
         "/used?state=shared",
         "/policies/compare",
         "/nothing",
+        "/openapi",
         "/?done=off&position=1",
+        f"{gone}?done=withdraw&position=1",
     ]
     return [*found, *((path, site.subject, "member") for path in more), ("/", None, "member"),
             ("/withdrawals?closed=1", site.subject, "privacy_engineer")]  # fmt: skip
