@@ -176,7 +176,7 @@ def commit(session: Session, file: Path) -> None:
         raise EngineError(f"{hashed} rows were laid and {committed} were committed to", hint="please report this")
     session.forget(but=("hashed", "situations"))  # of the shard only what the openings are told from
     with session.one_thread():
-        writing.copy_rows(session.con, _OPENINGS, file, GROUP)
+        writing.copy_rows(session.con, _OPENINGS, file, GROUP, writing.QUICK)
     disk.settle(file)
 
 

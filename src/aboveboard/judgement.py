@@ -313,7 +313,7 @@ class Judgement:
                 commitments.commit(session, private / commitments.OPENINGS / "records" / file)
         session.forget(but=("hashed", "situations"))  # what is sorted and written next needs the room
         with disk.step("part"):
-            writing.copy_rows(session.con, writing.PART, private / "parts" / file, writing.PART_GROUP)
+            writing.copy_rows(session.con, writing.PART, private / "parts" / file, writing.PART_GROUP, writing.QUICK)
         with disk.step("people"):
             writing.copy_rows(session.con, writing.PEOPLE, private / "people" / file)
             disk.settle(private / "people" / file)
