@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import exports
@@ -39,6 +39,7 @@ def test_what_is_hashed(written: str, spelt: str) -> None:
     assert suppression.spelt(written) == spelt
 
 
+@settings(deadline=None)  # it opens a database each time, which a busy machine takes its time for
 @given(st.lists(PIECES.map("".join) | st.text(st.characters(codec="utf-8")), max_size=20))
 def test_the_engine_spells_and_hashes_the_same(names: list[str]) -> None:
     with duckdb.connect() as con:
