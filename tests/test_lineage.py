@@ -489,6 +489,7 @@ def test_everything_developed_in_whole_or_in_part(ws: Workspace, tmp_path: Path)
             "digest": None,
             "state": "led to it",
             "ours": True,
+            "grounds": {},
         }
     ]
     with pytest.raises(LineageError, match="nothing is recorded"):
