@@ -216,6 +216,7 @@ def test_a_receipt_is_checked_a_capsule_turned_away_and_nothing_kept(platform: M
     wrong = stranger.post("/verify", data={"text": receipt.decode().replace("objected", "refused")})
     assert wrong.status_code == 422
     assert stranger.post("/verify", data={"text": "anything"}).status_code == 422
+    assert stranger.post("/verify", data={"text": '{"a":' * 20_000}).status_code == 422
     assert state(here) == before
 
 

@@ -73,6 +73,12 @@ class Asked:
         return found[0] if found and found[0] else None
 
 
+def whole(said: str | None) -> int | None:
+    """A number as an address or a form brings it: up to eleven of the digits 0 to 9; None for whatever else is there."""
+    fits = said is not None and said.isascii() and said.isdigit() and len(said) < 12
+    return int(said) if said is not None and fits else None
+
+
 @dataclass(frozen=True)
 class Page:
     """A template and its document."""

@@ -138,7 +138,7 @@ def _from_here(scope: Scope) -> bool:
 
 def _declared(scope: Scope) -> int:
     said = _header(scope, b"content-length") or "0"
-    return int(said) if said.isdigit() else MOST + 1
+    return int(said) if said.isascii() and said.isdigit() else MOST + 1
 
 
 def _twin(scope: Scope) -> Scope:

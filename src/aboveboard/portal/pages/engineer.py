@@ -16,7 +16,7 @@ from aboveboard import reasons, withdrawal, writing
 from aboveboard.choice import DENIES
 from aboveboard.errors import AboveboardError
 from aboveboard.policy import OnWithdrawal
-from aboveboard.portal.asking import Asked, Given, Moved, NotThere, Page, Unfit
+from aboveboard.portal.asking import Asked, Given, Moved, NotThere, Page, Unfit, whole
 from aboveboard.portal.looks import Look, LooksError
 from aboveboard.portal.published import Published
 from aboveboard.withdrawal import Withdrawal
@@ -55,11 +55,11 @@ def _role(asked: Asked) -> str:
 
 def _mine(asked: Asked) -> Look | None:
     """The look of the query, where it is this engineer's own: nobody looks through somebody else's purpose."""
-    number = asked.one("look")
-    if number is None or not number.isdigit() or len(number) > 12:
+    number = whole(asked.one("look"))
+    if number is None:
         return None
-    found = next(iter(asked.tenant.looks.all(int(number) - 1, 1)), None)
-    if found is None or found.number != int(number) or found.actor != asked.subject:
+    found = next(iter(asked.tenant.looks.all(number - 1, 1)), None)
+    if found is None or found.number != number or found.actor != asked.subject:
         raise NotThere
     return found
 

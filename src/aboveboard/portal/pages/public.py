@@ -212,7 +212,12 @@ def verify(asked: Asked) -> Page:
         except VerificationError as error:
             failed = {"sentence": error.sentence, "step": error.context.get("step"), "hint": error.hint}
             return Page("verify.html", {"report": None, "refused": None, "failed": failed}, 422)
-        except (AboveboardError, ValueError, OSError):
+        except (
+            AboveboardError,
+            ValueError,
+            OSError,
+            RecursionError,
+        ):  # the last: brackets within brackets, without end
             failed = {"sentence": "nothing here is known that could be verified", "step": None, "hint": ""}
             return Page("verify.html", {"report": None, "refused": None, "failed": failed}, 422)
     return Page("verify.html", {"report": report.as_json(), "refused": None, "failed": None})

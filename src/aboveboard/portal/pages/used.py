@@ -16,7 +16,7 @@ from typing import Any
 from aboveboard import reasons
 from aboveboard.choice import explicit, fold, sensitive
 from aboveboard.portal import items
-from aboveboard.portal.asking import Asked, Given, NotThere, Page
+from aboveboard.portal.asking import Asked, Given, NotThere, Page, whole
 from aboveboard.portal.choosing import Person
 from aboveboard.portal.items import STATES, Item, Wanted
 from aboveboard.portal.pages import shared
@@ -233,8 +233,8 @@ def _release(asked: Asked) -> Published:
 
 
 def _named(asked: Asked) -> tuple[Published, Item]:
-    release, number = _release(asked), asked.path["number"]
-    item = release.items.one(asked.subject, int(number)) if number.isdigit() and len(number) < 12 else None
+    release, number = _release(asked), whole(asked.path["number"])
+    item = None if number is None else release.items.one(asked.subject, number)
     if item is None:
         raise NotThere
     return release, item
@@ -249,8 +249,7 @@ def _wanted(asked: Asked) -> Wanted:
 
 
 def _after(asked: Asked) -> int:
-    said = asked.one("after") or "0"
-    return int(said) if said.isdigit() and len(said) < 12 else 0
+    return whole(asked.one("after")) or 0
 
 
 def _jsonl(found: Iterable[dict[str, Any]]) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from aboveboard import affected, choice, erasing, withdrawal
 from aboveboard.choice import DENIES, Event
 from aboveboard.policy import OnWithdrawal
 from aboveboard.portal import choosing
-from aboveboard.portal.asking import Asked, Given, Moved, NotThere, Page, Unfit
+from aboveboard.portal.asking import Asked, Given, Moved, NotThere, Page, Unfit, whole
 from aboveboard.portal.choosing import Person
 from aboveboard.portal.items import Item, Wanted
 from aboveboard.portal.pages import shared
@@ -84,10 +84,9 @@ def stop(asked: Asked) -> Moved:
 
 def take_out(asked: Asked) -> Moved:
     """Take one item out, for good and for every purpose. It is this person's own, or it is not there."""
-    name, number = asked.said("release"), asked.said("number") or ""
+    name, number = asked.said("release"), whole(asked.said("number"))
     release = next((one for one in asked.listed if one.id == name), None)
-    fits = number.isascii() and number.isdigit() and len(number) < 12
-    item = release.items.one(asked.subject, int(number)) if release is not None and fits else None
+    item = None if release is None or number is None else release.items.one(asked.subject, number)
     if release is None or item is None:
         raise NotThere
     known = shared.taken_out(shared.who(asked), item)
