@@ -68,6 +68,53 @@ def test_what_closes_is_recorded_before_anybody_is_asked(platform: Made) -> None
     assert {event.method for event in here.ws.ledger.events_of("u1")} == {"gpc"}
 
 
+def test_a_yes_of_before_does_not_stand_before_a_no(platform: Made) -> None:
+    """The form sends every row: what was allowed once is sent along with each no that follows."""
+    here = platform()
+    two_rows(here)
+    here.client("u1").post("/choices", data={ROW: "yes"})
+    old = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    answer = here.client("u1", x_auth_time=old).post("/choices", data={ROW: "yes", OTHER: "no"})
+    assert (answer.status_code, answer.headers["location"].partition("&")[0]) == (303, "/choices?done=choices")
+    assert [event.type for event in here.ws.ledger.events_of("u1")] == ["given", "objected"]
+
+
+def test_an_old_page_allows_nothing_again(platform: Made) -> None:
+    here = platform()
+    two_rows(here)
+    client = here.client("u1")
+    client.post("/choices", data={ROW: "yes"})
+    seen = str(client.get("/choices.json").json()["seen"])
+    assert f'name="seen" value="{seen}"' in client.get("/choices").text
+    client.post("/off")  # in another window
+    client.post("/choices", data={"seen": seen, ROW: "yes", OTHER: "undecided"})
+    assert "given" not in {event.type for event in here.ws.ledger.events_of("u1")[1:]}
+    client.post("/choices", data={"seen": str(here.ws.ledger.head()), ROW: "yes"})
+    assert here.ws.ledger.events_of("u1")[-1].type == "given"  # looked at again, and meant
+
+
+def test_a_yes_of_before_is_not_said_again_behind_what_the_browser_asks(platform: Made) -> None:
+    here = platform()
+    two_rows(here)
+    here.client("u1").post("/choices", data={OTHER: "yes"})
+    asking = here.client("u1", sec_gpc="1")
+    asking.post("/choices", data={ROW: "no", OTHER: "yes"})
+    kinds = [(event.type, event.method) for event in here.ws.ledger.events_of("u1")]
+    assert kinds == [("given", "portal"), ("objected", "gpc"), ("objected", "gpc"), ("objected", "portal")]
+
+
+OTHER = "choice:advertising.relevance|user.content.public|controller"
+
+
+def two_rows(here: Platform) -> None:
+    """The policy of the small platform has a second purpose."""
+    file = here.ws.folder / "policies" / "small" / "2020-01-01" / "policy.toml"
+    clause = file.read_text().partition("[[clause]]")[2]
+    more = clause.replace('"training"', '"showing"').replace("train_ai_system.generative", "advertising.relevance")
+    more = more.replace('control = "ai-training"', "")
+    file.write_text(f"{file.read_text()}\n[[clause]]{more}")
+
+
 def release(here: Platform) -> str:
     return str(here.ws.ledger.releases()[-1]["id"])
 

@@ -103,6 +103,10 @@ class Person:
         said = explicit(self.events) if sensitive([switch.category]) else self.events
         return fold(said, switch.category, switch.purpose, _asked(switch.recipient), now, now)
 
+    def until(self, position: int) -> Person:
+        """The same person as they were when the ledger stood there."""
+        return replace(self, events=[event for event in self.events if event.position <= position])
+
     def objecting(self, now: datetime) -> Person:
         """The same person with what their browser asks counted, as if they had said it now; nothing is recorded."""
         return replace(self, events=(*self.events, *gpc_events(self, now)))

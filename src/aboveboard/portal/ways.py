@@ -68,6 +68,9 @@ _ITEMS = (
 _CHOICES = (
     Field("choice:", "the answer to a switch, by its key", choices.ANSWERS, begins=True),
     Field("older:", "that a yes to a switch, by its key, is meant for older data too", begins=True),
+    Field(
+        "seen", "where the ledger stood for this person when the page was made: a yes that it showed is not said again"
+    ),
 )
 _MEMBER = (MEMBER,)
 MEMBERS = (
@@ -77,7 +80,7 @@ MEMBERS = (
     Way("/notice", "Your data", overview.acknowledge, _MEMBER, ("POST",),
         form=(Field("version", "the version whose notice was seen"),)),
     Way("/choices", "Choices", choices.show, _MEMBER, menu="member", query=_DONE,
-        shows="policy upcoming purposes fixed floor gpc done"),
+        shows="policy upcoming purposes fixed floor gpc seen done"),
     Way("/choices", "Choices", choices.save, _MEMBER, ("POST",), form=_CHOICES),
     Way("/used", "What was used", used.show, _MEMBER, menu="member",
         query=(Field("release", "which training set; the newest that stands, if none is named"), *_ITEMS,

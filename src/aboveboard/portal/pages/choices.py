@@ -12,7 +12,7 @@ from typing import Any
 from aboveboard import vocabulary
 from aboveboard.choice import Event
 from aboveboard.portal import choosing, items
-from aboveboard.portal.asking import Asked, Moved, Page, Unfit
+from aboveboard.portal.asking import Asked, Moved, Page, Unfit, whole
 from aboveboard.portal.choosing import Person, Switch
 from aboveboard.portal.pages import shared
 
@@ -37,6 +37,7 @@ def show(asked: Asked) -> Page:
             "fixed": _fixed([switch for switch in found if switch.fixed]),
             "floor": [{"category": key, "kept": kept} for key, kept in FLOOR],
             "gpc": shared.gpc(asked, who),
+            "seen": max((event.position for event in who.events), default=0),
             "done": shared.done(asked),
         },
     )
@@ -51,7 +52,8 @@ FLOOR = (
 
 
 def save(asked: Asked) -> Moved:
-    """Record every answer that is new. What says no is recorded before anybody is asked who they are."""
+    """Record every answer that is new. What says no is recorded before anybody is asked who they are, and nobody is asked
+    who changed no more than that."""
     who = shared.who(asked)
     found = {one.key: one for one in choosing.switches(asked.tenant.ws.policy, asked.now) if not one.fixed}
     closing, opening = _answers(asked, who, found)
@@ -65,7 +67,7 @@ def save(asked: Asked) -> Moved:
 
 
 def _answers(asked: Asked, who: Person, found: dict[str, Switch]) -> tuple[list[Event], list[Switch]]:
-    closing, opening = [], []
+    closing, opening, shown = [], [], _shown(asked, who)
     for name, values in asked.form.items():
         if not name.startswith("choice:"):
             continue
@@ -76,9 +78,16 @@ def _answers(asked: Asked, who: Person, found: dict[str, Switch]) -> tuple[list[
             )
         if answer == "no" and (event := _said(asked, who, switch, False)) is not None:
             closing.append(event)
-        if answer == "yes":
+        if answer == "yes" and _said(asked, shown, switch, True) is not None:
             opening.append(switch)
     return closing, opening
+
+
+def _shown(asked: Asked, who: Person) -> Person:
+    """The person as the form showed them. INVARIANT: a yes that was ticked when the page was opened is none that is said now:
+    what they turned off since, elsewhere or through their browser, stays off."""
+    seen = whole(asked.said("seen"))
+    return who if seen is None else who.until(seen)
 
 
 def _said(asked: Asked, who: Person, switch: Switch, yes: bool) -> Event | None:
