@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from typing import Any
 
 import pytest
-from tests.portal.conftest import Made
+from tests.portal.conftest import Made, Platform
 
 from aboveboard.errors import SourceError
 from aboveboard.portal.numbers import Numbers, Question
@@ -31,6 +33,16 @@ citation = {{ quote = "We train models if you say yes." }}
 """
 
 
+def later_version(here: Platform) -> str:
+    """A second version of the small platform's policy; its words."""
+    text = "We train models if you say yes.\n"
+    folder = here.ws.policy_folder / "2021-01-01"
+    folder.mkdir()
+    (folder / "policy.toml").write_text(LATER.format(digest=hashlib.sha256(text.encode()).hexdigest()))
+    (folder / "text.md").write_text(text)
+    return text
+
+
 def counted(numbers: Numbers, question: Question) -> tuple[str, dict[str, Any] | None]:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -41,19 +53,13 @@ def counted(numbers: Numbers, question: Question) -> tuple[str, dict[str, Any] |
 
 
 def test_the_numbers_are_those_of_the_command(platform: Made) -> None:
-    import hashlib
-
     from aboveboard import mainjob
     from aboveboard.effect import effect
     from aboveboard.gate import Job
     from aboveboard.workspace import JobFile
 
     here = platform(build=False)
-    text = "We train models if you say yes.\n"
-    folder = here.ws.policy_folder / "2021-01-01"
-    folder.mkdir()
-    (folder / "policy.toml").write_text(LATER.format(digest=hashlib.sha256(text.encode()).hexdigest()))
-    (folder / "text.md").write_text(text)
+    text = later_version(here)
     numbers = Numbers(here.ws)
     state, found = counted(numbers, Question("u1", "2020-01-01", "2021-01-01", 0))
     assert (state, found is not None) == ("counted", True)
@@ -66,6 +72,22 @@ def test_the_numbers_are_those_of_the_command(platform: Made) -> None:
     page = here.client("u1").get("/policies/compare.json").json()
     assert page["new"]["version"] == "2021-01-01"
     assert page["effect"]["state"] in ("counting", "counted")
+
+
+def test_what_was_posted_since_is_counted_the_next_day(platform: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often somebody asks in between, which alone would keep what was read."""
+    monkeypatch.setattr("aboveboard.portal.numbers.STAGED", 0.0)
+    here = platform(build=False)
+    later_version(here)
+    numbers, posts, told = Numbers(here.ws), here.ws.folder / "posts.jsonl", []
+    for day in ("2026-01-01", "2026-01-02"):
+        _, found = counted(numbers, Question("u1", "2020-01-01", "2021-01-01", 0, day))
+        assert found is not None
+        told.append(sum(cell["declared_rule"]["of"] for one in found["author"] for cell in one["categories"]))
+        more = {"id": "later", "who": "u1", "words": "one more bird", "seconds": 1_600_000_200}
+        posts.write_text(f"{json.dumps(more)}\n{posts.read_text()}")
+    numbers.close()
+    assert told[1] == told[0] + 1
 
 
 def test_what_fails_is_told_and_asked_anew(platform: Made, monkeypatch: pytest.MonkeyPatch) -> None:

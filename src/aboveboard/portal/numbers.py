@@ -1,8 +1,9 @@
 """What a policy version does to one person's records, counted beside the requests and kept until they say something new.
 
 Counting needs the sources, which take time to read: one thread stages them at the first question, answers what is asked in
-its order, and lets them go when nobody has asked for a while. A page never waits for it: where a count is not there yet,
-the page says so and asks again. The numbers are those of ``effect`` towards a person: nobody else's choice shows in them.
+its order, and lets them go when nobody has asked for a while, or after an hour. A page never waits for it: where a count is
+not there yet, the page says so and asks again. The numbers are those of ``effect`` towards a person: nobody else's choice
+shows in them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import atexit
 import logging
 import queue
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 IDLE = 120.0
 """Seconds without a question after which the sources are let go: staged, they are text on the disk."""
+STAGED = 3_600.0
+"""Seconds after which they are read anew, however often somebody asks: people go on to post."""
 KEPT = 4_096
 _TICK = 0.5
 WAITING = 256
@@ -33,12 +37,14 @@ _LOG = logging.getLogger("aboveboard.portal")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whose records, under which two versions; ``said`` is the last thing they recorded, which makes an old count stale."""
+    """Whose records, under which two versions. ``said`` is the last thing they recorded, and ``day`` the day of the question:
+    either makes an old count stale."""
 
     subject: str
     old: str
     new: str
     said: int
+    day: str = ""
 
 
 @dataclass
@@ -120,7 +126,7 @@ class Numbers:
         from aboveboard.workspace import JobFile
 
         with mainjob.prepared(self.ws, JobFile(Job("service.operation"))) as ready:
-            idle = 0.0
+            idle, until = 0.0, time.monotonic() + STAGED
             while idle < IDLE and not self._closed:
                 try:
                     question = self._asked.get(timeout=_TICK)
@@ -129,6 +135,8 @@ class Numbers:
                     continue
                 idle = 0.0
                 self._answer(ready, question)
+                if time.monotonic() >= until:
+                    return
 
     def _answer(self, ready: Prepared, question: Question) -> None:
         future = self._found.get(question)

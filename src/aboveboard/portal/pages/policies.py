@@ -93,7 +93,8 @@ def _effect(asked: Asked, old: PolicyVersion, new: PolicyVersion) -> dict[str, A
     if asked.tenant.ws.policy.names.index(old.version) >= asked.tenant.ws.policy.names.index(new.version):
         return {"state": "not_in_order", "uses": [], "claim": None, "untold": 0}
     said = max((event.position for event in asked.tenant.ws.ledger.events_of(asked.subject)), default=0)
-    state, found = asked.tenant.numbers.of(Question(asked.subject, old.version, new.version, said))
+    question = Question(asked.subject, old.version, new.version, said, asked.now.date().isoformat())
+    state, found = asked.tenant.numbers.of(question)
     if found is None:
         return {"state": state, "uses": [], "claim": None, "untold": 0}
     return {
