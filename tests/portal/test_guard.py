@@ -56,6 +56,7 @@ def test_who_asks_too_often_waits_and_a_no_never_does(platform: Made) -> None:
     assert [one.split(";")[1] for one in left] == ["r=2", "r=1", "r=0"]
     turned = client.get("/policies")
     assert (turned.status_code, turned.headers["retry-after"]) == (429, "60")
+    assert client.get("/withdrawals").status_code == 429  # nobody says no there
     for path, data in (("/off", {}), ("/withdraw", {"purpose": "everything"}), ("/choices", {})):
         assert client.post(path, data=data).status_code == 303
 

@@ -145,13 +145,14 @@ PUBLIC = (
 )  # fmt: skip
 WAYS = (*MEMBERS, *ENGINEERS, *PUBLIC)
 WRONG = Way("", "Not here", lambda asked: overview.show(asked))
-_FREE = ("/off", "/choices", "/withdraw", "/static/", "/notice")
+_FREE = ("/off", "/choices", "/withdraw", "/notice")
+_FREE_BELOW = ("/withdraw/", "/static/")
 """Where people say no, and what a page is drawn with."""
 
 
 def is_free(path: str) -> bool:
     """Whether a path is never limited."""
-    return path.startswith(_FREE)
+    return path in _FREE or path.startswith(_FREE_BELOW)
 
 
 def menu(roles: frozenset[str], more: Sequence[Way] = ()) -> Mapping[str, Sequence[Way]]:
