@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from tests import small
 from tests.portal.conftest import Made
 
 from aboveboard.portal import choosing
@@ -25,6 +29,37 @@ def test_everything_off_is_one_press_and_is_confirmed(platform: Made) -> None:
     assert page["release"]["counts"]["used"] == 9  # what was built was built
     assert {one["purpose"] for one in page["done"]["events"]} == set(choosing.EVERYTHING)
     assert [one["state"] for one in page["purposes"]] == ["not_used"]
+
+
+def test_an_address_alone_confirms_nothing(platform: Made) -> None:
+    """Whoever sends somebody a link must not make them believe that they said no."""
+    client = platform().client("u1")
+    for address in ("/index.json?done=off", "/index.json?done=off&position=1", "/choices.json?done=choices"):
+        assert client.get(address).json()["done"] is None
+    assert "before still holds" in client.get("/?done=same").text
+
+
+def test_a_purpose_that_begins_for_some_data_says_when(platform: Made) -> None:
+    """Of several kinds of data the widest counts, with its own day."""
+    here, today = platform(build=False), datetime.now(UTC)
+    begins = (today + timedelta(days=40)).date()
+    text = "From then on we show you advertising.\n"
+    rules = small.VERSION.format(digest=hashlib.sha256(text.encode()).hexdigest())
+    for old, new in (("2020-01-01", begins.isoformat()), ("train_ai_system.generative", "advertising.relevance"),
+                     ("We train models unless you say no.", text.strip()), ('control = "ai-training"\n', ""),
+                     ("zone =", f"announced_at = {today.date()}\nzone =")):  # fmt: skip
+        rules = rules.replace(old, new)
+    head, clause = rules.split("[[clause]]")
+    asks = clause.replace('"training"', '"asking"').replace("content.public", "employment")
+    asks = asks.replace("legitimate_interest", "consent")
+    folder = here.ws.folder / "policies" / "small" / begins.isoformat()
+    folder.mkdir()
+    (folder / "text.md").write_text(text)
+    (folder / "policy.toml").write_text(f"{head}[[clause]]{asks}[[clause]]{clause}")
+    client = here.client("u1")
+    [_, coming] = client.get("/index.json").json()["purposes"]
+    assert (coming["state"], coming["from"][:10]) == ("used_from", begins.isoformat())
+    assert f"{begins.day} {begins:%B %Y}</time> unless you say no" in client.get("/").text
 
 
 def test_a_no_said_again_is_not_recorded_again(platform: Made) -> None:

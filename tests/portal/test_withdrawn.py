@@ -269,6 +269,7 @@ def test_a_request_to_be_erased_is_taken_back_from_any_device(platform: Made) ->
     old = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     assert here.client("u1", x_auth_time=old).post("/withdraw/keep").status_code == 403
     assert len(here.ws.ledger.erasures()) == 1
+    assert here.client("u1").get("/withdraw.json?done=kept").json()["done"] is None  # an address takes nothing back
     moved = here.client("u1").post("/withdraw/keep")
     assert (moved.status_code, here.ws.ledger.erasures()) == (303, [])
     told = here.client("u1").get(moved.headers["location"].split("#")[0]).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from aboveboard.choice import Event
@@ -78,15 +79,14 @@ def _release(asked: Asked, release: Published, who: Person) -> dict[str, Any]:
 def _purposes(asked: Asked, who: Person) -> list[dict[str, Any]]:
     """What today's policy may do with their data, purpose by purpose, in one word each; the widest of its rows counts."""
     seen = who.objecting(asked.now) if asked.gpc else who
-    found: dict[str, list[str]] = {}
-    when: dict[str, str | None] = {}
+    found: dict[str, list[tuple[int, datetime, str | None]]] = {}
     for switch in choosing.switches(asked.tenant.ws.policy, asked.now):
         if not switch.fixed:
             told = choosing.effect(asked.tenant, seen, switch, asked.now)
-            found.setdefault(switch.purpose, []).append(told.state)
-            when.setdefault(switch.purpose, shared.local(switch.version, told.since) if told.since else None)
-    return [{"purpose": purpose, "state": _widest(states), "from": when[purpose]} for purpose, states in found.items()]
+            since = shared.local(switch.version, told.since) if told.since else None
+            found.setdefault(switch.purpose, []).append((_WIDEST.index(told.state), told.since or asked.now, since))
+    widest = {purpose: min(rows) for purpose, rows in found.items()}  # of several that are to come, the first
+    return [{"purpose": purpose, "state": _WIDEST[rank], "from": since} for purpose, (rank, _, since) in widest.items()]
 
 
-def _widest(states: list[str]) -> str:
-    return next(state for state in ("used", "used_from", "not_used") if state in states)
+_WIDEST = ("used", "used_from", "not_used")

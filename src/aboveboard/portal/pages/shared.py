@@ -22,6 +22,8 @@ FRESH = timedelta(minutes=15)
 TAKES_OUT = "record_withdrawn"
 DONE = ("off", "choices", "notice", "withdraw", "kept", "same")
 """What may have been done: words of the query that the status region knows."""
+_RECORDS = ("off", "choices", "notice", "withdraw")
+"""Those of them that lead to what was recorded."""
 
 
 def who(asked: Asked) -> Person:
@@ -68,8 +70,10 @@ def done(asked: Asked) -> dict[str, Any] | None:
     what = asked.one("done")
     if what not in DONE:
         return None
-    wanted = {place for place in asked.query.get("position", ()) if place.isdigit()}
+    wanted = set(asked.query.get("position", ()))
     events = [e for e in asked.tenant.ws.ledger.events_of(asked.subject) if str(e.position) in wanted]
+    if what in _RECORDS and not events:  # an address that somebody made up confirms nothing
+        return None
     return {"what": what, "events": [event(one) for one in events]}
 
 

@@ -33,7 +33,7 @@ def show(asked: Asked) -> Page:
     does = version.on_withdrawal if version else OnWithdrawal()
     found = asked.listed
     known = {one.id: one for one in found}
-    board = _board(asked)
+    board, erasure = _board(asked), _erasure(asked)
     said = [event for event in reversed(who.events) if event.type in _FOLLOWED]
     held = {release.id: release.items.counts(who.subject)["used"] for release in found}
     return Page(
@@ -49,8 +49,8 @@ def show(asked: Asked) -> Page:
             "delivered": [{**one.document(), "items": held[one.id]} for one in reversed(found) if held[one.id]],
             "models": _models(asked, found, who),
             "listing": asked.listing,
-            "erasure": _erasure(asked),
-            "done": shared.done(asked),
+            "erasure": erasure,
+            "done": None if erasure and asked.one("done") == "kept" else shared.done(asked),
         },
     )  # fmt: skip
 
