@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.portal.conftest import Made, Platform
 from aboveboard import choice
 from aboveboard.portal import published, ways
 from aboveboard.portal.guard import CSP
+from aboveboard.portal.tenant import Tenant
 
 WORK = "member privacy_engineer auditor"
 
@@ -251,7 +253,9 @@ def test_no_page_has_two_things_of_one_name_and_one_region_says_what_happened(pl
             assert answer.text.count('role="status"') == 1, path
 
 
-def test_an_outsider_is_answered_alike_whether_the_account_is_there_or_not(platform: Made) -> None:
+def test_an_outsider_is_answered_alike_whether_the_account_is_there_or_not(
+    platform: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = platform()
     answers = []
     for account in ("u1", "nobody-has-this"):
@@ -266,8 +270,20 @@ def test_an_outsider_is_answered_alike_whether_the_account_is_there_or_not(platf
                         event.recorded_at)  # fmt: skip
     assert found.state == "unknown"  # held, not refused
     here.client().post("/not-a-member", data={"account": "u1"})
-    assert len(here.ws.ledger.events_of("u1")) == 1  # one open request an account
+    assert len(here.ws.ledger.events_of("u1")) == 1  # once a day an account
     assert here.ws.ledger.head() == 1
+    sixth = datetime.now(UTC) + timedelta(days=6)
+    monkeypatch.setattr(Tenant, "now", lambda self: sixth)
+    here.client().post("/not-a-member", data={"account": "u1"})
+    assert here.ws.ledger.events_of("u1")[-1].expires_at >= sixth + timedelta(days=7)  # as the page says
+
+
+def test_an_outsider_is_heard_where_the_platform_attests_nothing(platform: Made) -> None:
+    here = platform()
+    settings = here.ws.folder / "aboveboard.toml"
+    settings.write_text(settings.read_text().replace('[facts]\npath = "facts.parquet"\n', ""))
+    assert here.client().post("/not-a-member", data={"account": "u1"}).status_code == 303
+    assert [event.actor for event in here.ws.ledger.events_of("u1")] == ["stranger"]
 
 
 @pytest.mark.parametrize("path", ["/policies/compare", "/policies"])

@@ -141,7 +141,7 @@ PUBLIC = (
     Way("/not-a-member", "I am not a member", public.outsiders, menu="public", shows="sent contact days",
         query=(Field("done", "that something was sent"),)),
     Way("/not-a-member", "I am not a member", public.ask_as_outsider, methods=("POST",),
-        form=(Field("account", "the account, as its owner knows it"),)),
+        form=(Field("account", "the id of the account, letter for letter"),)),
 )  # fmt: skip
 WAYS = (*MEMBERS, *ENGINEERS, *PUBLIC)
 WRONG = Way("", "Not here", lambda asked: overview.show(asked))

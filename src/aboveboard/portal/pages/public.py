@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from aboveboard.proof import Trust
 
 STRANGERS = timedelta(days=7)
-"""How long a stranger's request holds training by itself; whose account it is, only they can say."""
+"""How long a stranger's request holds training by itself, at the least; whose account it is, only they can say."""
+_AGAIN = timedelta(days=1)
+"""What a hold lasts beyond that: within it a further request finds as much as it asks for, and writes nothing."""
 UNKNOWN = None
 
 
@@ -278,13 +280,14 @@ def outsiders(asked: Asked) -> Page:
 
 
 def ask_as_outsider(asked: Asked) -> Moved:
-    """Hold training for an account that somebody names, for seven days. The answer is the same whether it is there or not."""
+    """Hold training for an account that somebody names, for seven days from now at the least. The answer is the same whether
+    it is there or not."""
     named = (asked.said("account") or "").strip()
     if not named or len(named) > 200:
-        raise Unfit("name the account in at most 200 characters", hint="its handle or id, as you know it")
+        raise Unfit("name the account in at most 200 characters", hint="its id here, letter for letter")
     event = Event(
         subject=named, type="objected", recorded_at=asked.now, effective_at=asked.now, purpose="train_ai_system",
-        expires_at=asked.now + STRANGERS, verified=False, actor="stranger", method="portal", language=asked.words.tag,
+        expires_at=asked.now + STRANGERS + _AGAIN, verified=False, actor="stranger", method="portal", language=asked.words.tag,
     )  # fmt: skip
     gone = asked.tenant.ws.gone().holds(
         named
@@ -296,11 +299,14 @@ def ask_as_outsider(asked: Asked) -> Moved:
 
 def _is_there(asked: Asked, named: str) -> bool:
     """Whether anything is known of an account: requests for accounts that nobody has would fill the ledger."""
-    return bool(asked.tenant.ws.facts.facts_of(named) or asked.tenant.ws.ledger.events_of(named))
+    if asked.tenant.ws.facts.facts_of(named) or asked.tenant.ws.ledger.events_of(named):
+        return True
+    return any(sum(one.items.counts(named).values()) for one in asked.listed)
 
 
 def _is_open(asked: Asked, named: str) -> bool:
+    """Whether it is held for as long as somebody who asks now is told."""
     return any(
-        event.actor == "stranger" and event.expires_at is not None and event.expires_at > asked.now
+        event.actor == "stranger" and event.expires_at is not None and event.expires_at >= asked.now + STRANGERS
         for event in asked.tenant.ws.ledger.events_of(named)
     )  # fmt: skip
