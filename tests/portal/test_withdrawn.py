@@ -180,6 +180,12 @@ def test_one_item_is_taken_out_for_good_and_the_others_stay(platform: Made) -> N
     [gone] = client.get("/used.json?state=unused").json()["items"]
     assert (gone["record"], gone["left_with"], gone["reason"]) == ("p97", after, "life.taken_out")
     assert client.get("/used.json").json()["counts"]["used"] == 8
+    client.post("/off")
+    here.build()
+    items = client.get("/used.json?state=unused").json()["items"]
+    assert [one["receipt"] for one in items if one["record"] == "p97"] == [
+        event.position
+    ]  # and not the later no to all
 
 
 def test_nobody_takes_out_what_is_not_theirs(platform: Made) -> None:

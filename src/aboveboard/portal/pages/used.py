@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from aboveboard import reasons
-from aboveboard.choice import explicit, fold, sensitive
+from aboveboard.choice import explicit, fold, sensitive, takes_out
 from aboveboard.portal import items
 from aboveboard.portal.asking import Asked, Given, NotThere, Page, whole
 from aboveboard.portal.choosing import Person
@@ -183,11 +183,14 @@ def _told(asked: Asked, release: Published, who: Person, item: Item, left: str |
 
 
 def _receipt(release: Published, who: Person, item: Item) -> int | None:
-    """The position of the choice that was in force when the release was judged; None where nothing was chosen."""
+    """The position of the choice that was in force when the release was judged, the word about this very item before others;
+    None where nothing was chosen."""
+    alone, job = shared.taken_out(who, item), release.job
+    if alone is not None and alone.position <= release.position and takes_out(alone, job["purpose"], job["recipient"]):
+        return alone.position
     labels = item.categories or ("user",)
     said = explicit(who.events) if sensitive(labels) else who.events
     heard = [event for event in said if event.position <= release.position]
-    job = release.job
     for label in labels:
         found = fold(heard, label, job["purpose"], job["recipient"], item.collected_at, release.as_of)
         if found.events:
