@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 from tests import small
 from tests.portal.conftest import Made
@@ -29,6 +31,20 @@ def test_everything_off_is_one_press_and_is_confirmed(platform: Made) -> None:
     assert page["release"]["counts"]["used"] == 9  # what was built was built
     assert {one["purpose"] for one in page["done"]["events"]} == set(choosing.EVERYTHING)
     assert [one["state"] for one in page["purposes"]] == ["not_used"]
+
+
+def test_a_button_that_was_pressed_many_times_at_once_is_recorded_once(platform: Made) -> None:
+    here = platform(build=False)
+    client, together = here.client("u1", sec_gpc="1"), Barrier(8)
+
+    def press(_: int) -> int:
+        together.wait()
+        return client.post("/off").status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(press, range(8))) == {303}
+    said = [(event.method, event.purpose) for event in here.ws.ledger.events_of("u1")]
+    assert len(said) == len(set(said)) == len(choosing.EVERYTHING) + len(choosing.GPC)
 
 
 def test_an_address_alone_confirms_nothing(platform: Made) -> None:

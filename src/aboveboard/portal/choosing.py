@@ -6,6 +6,7 @@ gate itself, with a record made up for the question, so that no page can say oth
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -279,16 +280,36 @@ def gpc_events(who: Person, now: datetime) -> Sequence[Event]:
 def record(tenant: Tenant, events: Sequence[Event]) -> Sequence[Event]:
     """Record events together, in one transaction; returns them as stored, each with a key for its receipt.
 
+    What another request of the same person recorded while this one was on its way is left out: a button that was pressed
+    twice says one thing. (Requests in two processes do not see each other: then it stands there twice.)
     Of somebody who was erased nothing is recorded: it would bring their name back, and nothing of theirs is taken anyhow.
     """
     if not events or tenant.ws.gone().holds(events[0].subject):
         return ()
-    ledger = tenant.ws.ledger
-    subject = events[0].subject
-    before = max((event.position for event in ledger.events_of(subject)), default=0)
-    ledger.append_many([list(events)])
-    ledger.made_key(subject)
-    return [event for event in ledger.events_of(subject) if event.position > before]
+    ledger, subject = tenant.ws.ledger, events[0].subject
+    with _TURNS[hash(subject) % len(_TURNS)]:
+        known = ledger.events_of(subject)
+        new = [event for event in events if not _is_said(event, known)]
+        if not new:
+            return ()
+        ledger.append_many([new])
+        ledger.made_key(subject)
+        before = max((event.position for event in known), default=0)
+        return [event for event in ledger.events_of(subject) if event.position > before]
+
+
+_TURNS = tuple(threading.Lock() for _ in range(256))
+"""One person at a time, and nobody waits for many others."""
+
+
+def _is_said(event: Event, known: Sequence[Event]) -> bool:
+    """Whether the last thing that was said of the same is the same, and was recorded since this event was made."""
+    last = next((one for one in reversed(known) if _about(one) == _about(event)), None)
+    return last is not None and last.type == event.type and last.recorded_at >= event.recorded_at
+
+
+def _about(event: Event) -> tuple[object, ...]:
+    return (event.category, event.purpose, event.recipient, event.past_to, event.value, event.notice, event.method)
 
 
 def remember_gpc(tenant: Tenant, subject: str, now: datetime) -> Sequence[Event]:
