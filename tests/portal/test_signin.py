@@ -886,6 +886,17 @@ def test_the_command_takes_the_url_of_the_settings(here: Alone) -> None:
     assert run(here, "member", "invite", " ").exit_code == 1
 
 
+def test_the_command_asks_about_an_account_that_nobody_knows(here: Alone) -> None:
+    assert "know `u01`: is it the account id?" in run(here, "member", "invite", "u01").stdout
+    assert "is it" not in run(here, "member", "invite", "u1").stdout
+    assert "is it" not in run(here, "member", "invite", "staff:1", "--role", "auditor").stdout
+
+
+def test_an_invitation_leads_to_the_port_that_is_served(here: Alone) -> None:
+    told = json.loads(run(here, "member", "invite", "u1", "--port", "8999", "--json").stdout)
+    assert told["link"].startswith("http://localhost:8999/invite/")
+
+
 def test_the_server_signs_people_in(here: Alone) -> None:
     """The very command, as a process: it says where it listens, and its invitations are for there."""
     command = [sys.executable, "-m", "aboveboard", "serve", str(here.ws.folder), "--port", "0"]

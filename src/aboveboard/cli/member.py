@@ -30,9 +30,13 @@ def member() -> None:
     "--role", "roles", multiple=True, type=click.Choice(ROLES), default=(MEMBER,), show_default=True,
     help="What they may see; give it again for several. The account has these roles afterwards, and no others.",
 )  # fmt: skip
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), default=PORT, show_default=True,
+    help="The port of `aboveboard serve`; `[portal] url` goes before it.",
+)  # fmt: skip
 @workspace_option
 @json_option
-def invite(subject: str, roles: tuple[str, ...], workspace: str, as_json: bool) -> None:
+def invite(subject: str, roles: tuple[str, ...], port: int, workspace: str, as_json: bool) -> None:
     """Invite whoever SUBJECT is, by its account id, to make a passkey: a link that works once, for 24 hours.
 
     The link is shown now and kept nowhere: send it to them, and to nobody else, the way that the platform knows them.
@@ -45,13 +49,15 @@ def invite(subject: str, roles: tuple[str, ...], workspace: str, as_json: bool) 
     if not subject.strip():
         raise AboveboardError("an invitation is for an account", hint="give the account id that the ledger uses")
     ws, store, now = _opened(workspace)
-    where = site(url_of(ws))
+    where = site(url_of(ws, port))
     with store.writing() as con:
         code = codes.invite(con, subject, roles, now)
         known = len(passkeys.of(con, subject))
     link, ends = where.url(f"/invite/{code}"), (now + codes.LASTS).isoformat(timespec="minutes")
     told = {"subject": subject, "roles": sorted(roles), "link": link, "expires_at": ends, "passkeys": known}
-    more = f"\nThis account has {known} passkeys already; the link adds one." if known else ""
+    more = (
+        f"\nThis account has {known} passkeys already; the link adds one." if known else _unheard_of(ws, subject, roles)
+    )
     emit(told, as_json, lambda: f"{link}\nFor {subject}, once, until {ends}. It is shown only now.{more}")
 
 
@@ -67,6 +73,14 @@ def revoke(subject: str, workspace: str, as_json: bool) -> None:
     with store.writing() as con:
         count = passkeys.forget(con, subject)
     emit({"subject": subject, "passkeys": count}, as_json, lambda: f"{count} passkeys of {subject} taken away.")
+
+
+def _unheard_of(ws: Workspace, subject: str, roles: tuple[str, ...]) -> str:
+    """A word of care where an account id may be mistyped: its owner would find empty pages. It is no error, because a platform
+    need not attest anything."""
+    if MEMBER not in roles or ws.facts.facts_of(subject) or (ws.has_ledger and ws.ledger.events_of(subject)):
+        return ""
+    return f"\nNeither the facts nor the ledger know `{subject}`: is it the account id?"
 
 
 def url_of(ws: Workspace, port: int = PORT) -> str:
