@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from aboveboard import disk, purging, release, shredding, statement, suppression
+from aboveboard import disk, purging, release, shredding, statement, suppression, writing
 from aboveboard.choice import Event
 from aboveboard.daily import EPOCHS, FACTS, NAMED
 from aboveboard.errors import ReleaseError
@@ -158,7 +158,17 @@ def _shred(ws: Workspace, places: Mapping[str, str], done: set[str]) -> None:
         shredding.forget_attested(ws.engine, _epochs(ws), names)
         for folder in folders:
             shredding.shred(ws.engine, folder, places)
+            _unlist(folder)
             done.add(folder.name)
+
+
+def _unlist(folder: Path) -> None:
+    """Take away the portal's list of a release, which names them: it is made again from what the decisions say now. Where no
+    lock of it is, no list was ever begun."""
+    if (lock := folder / f".{writing.SHOWN}.lock").exists():
+        with disk.locked(lock):
+            for name in (writing.SHOWN, f".{writing.SHOWN}.new"):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _in_the_ledger(

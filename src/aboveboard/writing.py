@@ -330,6 +330,8 @@ def opened(private: Path) -> str | None:
     return f"({still} UNION ALL BY NAME SELECT * FROM read_parquet({text(str(newer))}))"
 
 
+SHOWN = "items.db"
+"""In a private part: the portal's list of what the release holds of each person, made from the decisions when it is asked for."""
 LATER = "later"
 """The folder in the private part of a release that was rewritten: what is said otherwise than in the files that it shares
 with the release before."""

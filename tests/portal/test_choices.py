@@ -182,3 +182,14 @@ def test_nothing_is_recorded_under_the_name_of_somebody_who_was_erased(platform:
     assert here.client().post("/not-a-member", data={"account": "u1"}).status_code == 303
     assert (here.ws.ledger.head(), here.ws.ledger.events_of("u1")) == (head, [])
     assert here.ws.ledger.subject_key("u1") is None
+
+
+def test_the_list_of_what_was_used_forgets_who_was_erased(platform: Made) -> None:
+    here = platform()
+    assert here.client("u1").get("/used.json").json()["counts"]["used"] == 9
+    erasing.ask(here.ws, "u1", (), erasing.plan(here.ws, "u1").digest)
+    erasing.execute_due(here.ws, clock=lambda: datetime.now(UTC) + timedelta(days=2))
+    assert not any(b"u1" in file.read_bytes() for file in here.ws.private.rglob("items.db"))
+    assert here.client("u1").get("/used.json").json()["counts"] == {"used": 0, "unused": 0, "shared": 0}
+    assert here.client("u2").get("/used.json").json()["counts"]["used"] == 9
+    assert not any(b"p97" in file.read_bytes() for file in here.ws.private.rglob("items.db"))

@@ -27,7 +27,7 @@ from starlette.testclient import TestClient
 from tests import small
 from tests.portal.authenticator import PRESENT, Authenticator
 
-from aboveboard import portal
+from aboveboard import erasing, portal
 from aboveboard.cli import doors
 from aboveboard.portal import guard
 from aboveboard.portal.asking import Unfit
@@ -876,6 +876,19 @@ def test_the_command_invites_and_takes_away(here: Alone) -> None:
     assert run(here, "member", "revoke", "u1").exit_code == 0
     assert here.browser().sign_in(device).status_code == 400
     assert [here.rows(table) for table in ("accounts", "codes", "passkeys", "sessions")] == [[], [], [], []]
+
+
+def test_whoever_was_erased_leaves_the_sign_in_too(here: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    for subject in ("u1", "u2"):
+        assert here.browser().register(here.device(), here.invite(subject)).status_code == 303
+    here.invite("u1")
+    erasing.ask(here.ws, "u1", (), erasing.plan(here.ws, "u1").digest)
+    later = datetime.now(UTC) + timedelta(days=2)
+    due = erasing.execute_due
+    monkeypatch.setattr(erasing, "execute_due", lambda ws: due(ws, clock=lambda: later))
+    assert run(here, "erase", "--due").exit_code == 0
+    held = [row["subject"] for table in ("accounts", "codes", "passkeys", "sessions") for row in here.rows(table)]
+    assert held == ["u2"] * 3
 
 
 def test_the_command_takes_the_url_of_the_settings(here: Alone) -> None:

@@ -108,6 +108,7 @@ def _execute(ws: Workspace, as_json: bool) -> None:
     from aboveboard import erasing
 
     done = erasing.execute_due(ws)
+    _sign_ins(ws)
     lines = [
         f"Erased: {one.events:,} events reduced to their place and time, {one.keys:,} keys deleted, {one.releases:,} private"
         f" parts gone through (entry {one.place} of the log)."
@@ -117,6 +118,18 @@ def _execute(ws: Workspace, as_json: bool) -> None:
         "\n".join([*lines, "See what is left, if anything: aboveboard purge --verify"]) if done else "Nothing is due."
     )
     emit({"executed": [asdict(one) for one in done]}, as_json, lambda: prose)
+
+
+def _sign_ins(ws: Workspace) -> None:
+    """The accounts of whoever was erased leave the sign-in of a portal that stands alone."""
+    from aboveboard.portal.signin import passkeys
+    from aboveboard.portal.signin.store import store_of
+
+    store, gone = store_of(ws), ws.gone()
+    if store.file.exists():
+        with store.writing() as con:
+            for subject in filter(gone.holds, passkeys.subjects(con)):
+                passkeys.forget(con, subject)
 
 
 def _list(ws: Workspace, as_json: bool) -> None:

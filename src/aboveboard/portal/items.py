@@ -21,7 +21,7 @@ from typing import Any
 from aboveboard import disk, manifest, reasons, writing
 from aboveboard.errors import ReleaseError
 
-FILE = "items.db"
+FILE = writing.SHOWN
 SHAPE = 2
 """What ``PRAGMA user_version`` of a file says; one of another shape is made anew."""
 STATES = ("used", "unused", "shared")

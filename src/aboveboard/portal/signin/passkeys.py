@@ -74,6 +74,12 @@ def remove(con: Connection, key: Passkey) -> None:
     con.execute("DELETE FROM passkeys WHERE id = ?", (key.id,))
 
 
+def subjects(con: Connection) -> Sequence[str]:
+    """Every account, and everybody who was invited."""
+    rows = con.execute("SELECT subject FROM accounts UNION SELECT subject FROM codes ORDER BY subject")
+    return [row["subject"] for row in rows]
+
+
 def forget(con: Connection, subject: str) -> int:
     """Take an account's passkeys, codes and sessions away; how many passkeys there were."""
     count = len(of(con, subject))

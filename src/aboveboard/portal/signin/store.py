@@ -63,6 +63,7 @@ class Store:
                 con.row_factory = sqlite3.Row
                 con.execute(f"PRAGMA busy_timeout = {_WAIT_MS}")
                 con.execute("PRAGMA foreign_keys = ON")
+                con.execute("PRAGMA secure_delete = ON")  # who was erased is not left in a free page
                 _shape(con, self.file)
                 yield con
         except (sqlite3.Error, OSError) as error:
