@@ -80,3 +80,39 @@ def test_a_page_with_one_policy_has_no_banner() -> None:
     told = "You are viewing an upcoming version of our Privacy Policy."
     [change] = compare(CURRENT, CURRENT.replace("## 1.", f"{told}\n\n## 1.")).changes
     assert change.new_quote == told
+
+
+DATED_CLAUSES = {
+    "the date first": (
+        "From 1 June 2025, when these new terms will take effect, we sell your letters to shops.",
+        "widens",
+    ),
+    "a company": ("Under the upcoming version of 3 May 2025 your letters go to Harbor Analytics Inc.", None),
+    "a passive": ("Effective 1 June 2025, letters and photos are sold to advertisers.", "widens"),
+    "no verb that rules": ("As of 1 June 2025, photos of you train models.", "widens"),
+    "shared": ("Updated 1 June 2025: location shared with partners.", None),
+    "we are updating": ("We are updating our practices: from now on we sell your letters to advertisers.", "widens"),
+    "some changes": ("We've made some changes: we now share your location with advertisers.", "widens"),
+    "a list of buyers": ("You can find the current list of companies that buy your letters on our site.", None),
+    "below": ("Until then, the current rules on selling your location are below.", None),
+    "German": ("Gültig ab 1. Juni 2025 geben wir Ihre Briefe weiter.", "unclear"),
+}
+
+
+@pytest.mark.parametrize(("clause", "direction"), DATED_CLAUSES.values(), ids=DATED_CLAUSES)
+@pytest.mark.parametrize("section", ["## 1.", "## 3."])
+def test_a_clause_with_a_date_or_about_a_change_is_no_line_of_dates(
+    clause: str, direction: str | None, section: str
+) -> None:
+    """A widening that begins with its date, or announces itself, is told like any other."""
+    found = compare(CURRENT, CURRENT.replace(section, f"{clause}\n\n{section}")).changes
+    assert [change.new_quote for change in found] == [clause]
+    assert direction in (None, found[0].direction)
+
+
+def test_the_title_of_a_text_beside_its_date_is_a_line_of_dates() -> None:
+    for title in ("Advertising Policy", "Our Cookie and Location Data Notice", "Privacy Policy"):
+        old, new = (
+            CURRENT.replace("Effective", f"{title}, effective").replace("2025", year) for year in ("2025", "2026")
+        )
+        assert compare(old, new).changes == ()

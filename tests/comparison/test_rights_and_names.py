@@ -117,6 +117,20 @@ GRANTS = {
     "reserved": "We reserve the right to share your letters with shops.",
     "need to": "We may need to disclose your letters to a court.",
     "records": "Records of purchases will be kept for longer.",
+    "now": "We now share your location with advertisers.",
+    "an adverb": "We routinely scan your private letters.",
+    "begun to": "We have begun to share your letters with insurers.",
+    "as short as a label": "We sell your letters.",
+    "kept for ever": "We keep your data indefinitely.",
+    "read by": "Your messages may be read by our staff.",
+    "train": "Photos you upload train our image models.",
+    "bought": "We buy information about you from data brokers.",
+    "a profile": "We build a profile of you.",
+    "brokers": "Data brokers receive a copy of your contact list.",
+    "see": "Advertisers get access to your profile.",
+    "cookies": "Cookies are placed by third parties on your device.",
+    "a licence": "By posting you give us a perpetual licence to use your letters.",
+    "redistributed": "Lantern may redistribute, publish and translate letters.",
 }
 
 
@@ -124,6 +138,41 @@ GRANTS = {
 def test_a_grant_in_other_words_is_never_wording(sentence: str) -> None:
     [change] = changes("", sentence)
     assert (change.direction, change.rule) == ("widens", "grant-made")
+
+
+UNWEIGHED = {
+    "a protection that ends": ("We no longer delete letters after 90 days.", "denial"),
+    "a protection denied": ("We will not delete your letters when you ask.", "denial"),
+    "a protection stopped": ("We stopped encrypting letters.", "denial"),
+    "on by default": ("Training on your letters is on by default.", "data-told"),
+    "encrypted": ("Private letters are end-to-end encrypted.", "data-told"),
+    "excluded": ("Users under 16 are excluded from training.", "data-told"),
+    "stays": ("Deleted letters remain in our backups for ten years.", "data-told"),
+}
+
+
+@pytest.mark.parametrize(("sentence", "rule"), UNWEIGHED.values(), ids=UNWEIGHED)
+def test_what_is_told_of_data_and_cannot_be_weighed_is_to_be_read(sentence: str, rule: str) -> None:
+    [change] = changes("", sentence)
+    assert (change.direction, change.rule) == ("unclear", rule)
+
+
+def test_neither_nor_is_a_promise() -> None:
+    [change] = changes("", "Neither we nor our partners sell your letters.")
+    assert (change.direction, change.rule) == ("narrows", "promise-made")
+
+
+def test_a_label_is_no_grant() -> None:
+    for label in ("Information we collect.", "How we share data.", "What we sell."):
+        assert all(change.direction == "editorial" for change in changes("", label))
+
+
+def test_every_word_that_changed_is_marked_beside_what_widens() -> None:
+    was = "We use letters to train our reading models and build features such as Lantern Post."
+    now = "We use letters to train our general models and build products and features such as Lantern Post."
+    [change] = changes(was, now)
+    assert [change.old_quote[a:b] for a, b in change.old_marks] == ["reading"]
+    assert [change.new_quote[a:b] for a, b in change.new_marks] == ["general", "products and"]
 
 
 INVENTED = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
-from aboveboard.comparison import lexicon
+from aboveboard.comparison import frames, lexicon
 from aboveboard.comparison.text import Sentence
 
 _MONTHS = {
@@ -99,13 +99,15 @@ def kind_of(sentence: Sentence) -> str | None:
 
 @lru_cache(maxsize=1 << 14)
 def _kind_of(words: str, tokens: tuple[str, ...]) -> str | None:
-    if len(tokens) > LONGEST_BANNER:
+    if len(tokens) > LONGEST_BANNER or _rules(words):
         return None
     if not any(token[:1].isdigit() for token in tokens) or not any(True for _ in dates_in(words)):
         return "banner" if _BANNER.match(words) else None
+    if lexicon.company_spans(words):
+        return None
     if _COMING.search(words) and _OF_THE_TEXT.search(words):
         return "coming"
-    if len(tokens) > LONGEST_LINE or _SAYS_MORE.search(words) or lexicon.company_spans(words):
+    if len(tokens) > LONGEST_LINE or _SAYS_MORE.search(words):
         return None
     if _UNTIL.search(words):
         return "until"
@@ -116,7 +118,28 @@ def _kind_of(words: str, tokens: tuple[str, ...]) -> str | None:
     return None
 
 
-_SAYS_MORE = re.compile(r"\b(?:we|you|your|not|no|never|without)\b|n't\b", re.IGNORECASE)
+_TITLE = re.compile(
+    r"(?:[\w&,']+ ){0,4}(?:policy|policies|terms|notice|statement|agreement|conditions|guidelines|rules)\b", re.I
+)
+
+
+def _rules(words: str) -> bool:
+    """Whether a sentence allows, promises or offers something, or names data, a use or who receives it.
+
+    INVARIANT: such a sentence is a clause, whatever date stands in it. What stands in the title of a text is nothing
+    that it says: "Advertising policy, effective 1 May 2024".
+    """
+    rest = _TITLE.sub(" ", words)
+    named = lexicon.categories(rest) or lexicon.purposes(rest) or _GOES.search(rest)
+    return bool(named) or frames.frame_of(words) != frames.STATEMENT
+
+
+_GOES = re.compile(r"\b(?:sell|sells|sold|selling|sale|shar(?:e|es|ed|ing)|buy|buys|bought|buyers?)\b", re.I)
+_SAYS_MORE = re.compile(
+    r"\b(?:we|you|your|not|no|never|without|wir|ihre?n?|nicht|keine?|nous|vos|votre|nos|notre|pas|su|sus|nuestr[oa]s?|"
+    r"nunca|nostr[oiae]|vostr[oiae]|non|wij|uw|niet|geen)\b|n't\b",
+    re.IGNORECASE,
+)
 """A line with one of these words, or with a company in it, says more than when."""
 _BANNER = re.compile(
     r"^(?:we(?: have|'ve| are)? (?:made some (?:updates|changes)|(?:recently )?updat(?:ed|ing) (?:our|this|these))|"

@@ -29,7 +29,11 @@ _OPERATE = (
     r"tailor|"
     r"compil|read\b|measure|listen|hand (?:\w+ ){0,4}(?:to|over)\b|pass (?:\w+ ){0,4}to\b|give (?:\w+ ){0,4}to\b|"
     r"create derivative|feed|hold on to|note (?:where|when|which|what|how|the)\b|notes (?:where|when|which|what|how|the)\b|"
-    r"let (?:\w+ ){1,3}(?:see|read|use|access)\b|publish|display|make (?:\w+ ){0,4}available|share)"
+    r"let (?:\w+ ){1,3}(?:see|read|use|access)\b|publish|display|make (?:\w+ ){0,4}available|share|redistribut|reproduc|"
+    r"extract|scrap(?:e|es|ing)\b|ingest|profile you|"
+    r"(?:buy|buys|purchase|rent|rents|append|enrich|import|copy|build|create|make|place|set|draw) "
+    r"(?:(?!sure|no\b|not\b)\w+ ){0,4}?(?:information|data|profiles?|inferences|conclusions|automated decisions|cookies|posts|"
+    r"messages|photos|contacts|mailing lists?)\b)"
 )
 _PEOPLE_SUBJECT = (
     r"(?:you|users?|customers?|members?|developers?|end users?|visitors?|people|the public|licensees?|anyone)"
@@ -53,6 +57,15 @@ _DATA = (
     r"(?:information|data|content|recordings?|messages?|photos?|posts|identifiers?|materials?|input|prompts?|records|logs|"
     r"copies|transactions|conversations|files|documents|metadata)"
 )
+_PROTECTS = (
+    r"(?:delet\w+|eras(?:e|es|ed|ing)|anonymi[sz]\w+|de-?identif\w+|encrypt\w*|notif\w+|inform|tell you|let you know|"
+    r"ask (?:for )?(?:your|you)|seek your|obtain your|honou?r\w*|respond|restrict|limit)"
+)
+_KEEPS_NOT = (
+    rf"\b(?:no longer|not|never|cannot|stop(?:ped)?|ceased?(?: to)?)(?! only\b| just\b)(?: be| been| \w+ly)? {_PROTECTS}\b|"
+    rf"n't(?: be| been| \w+ly)? {_PROTECTS}\b"
+)
+"""What protects people and is denied: nothing that is promised."""
 _LEADS_OFF = (
     r"(?<!how )(?<!what )(?<!which )(?<!why )(?<!whether )(?<!ways )(?<!when )(?<!where )(?<!data "
     r")(?<!information )(?<!content )(?<!that )(?<!if )"
@@ -68,8 +81,9 @@ _NOT_TOLD = "".join(
 )
 """Before an "us" that does nothing: whoever is to "contact us using this form"."""
 _ADVERBS = (
-    r"(?:(?:may|might|will|can|could|would|shall|also|sometimes|generally|often|typically|currently|then|"
-    r"always|automatically|only|,|either|both|and|or|our \w+|do|use it to|need to|have to|(?:be )?(?:required|obliged) to|"
+    r"(?:(?:may|might|will|can|could|would|shall|also|sometimes|often|then|now|already|still|further|instead|even|\w+ly|"
+    r"always|only|,|either|both|and|or|our \w+|do|use it to|need to|have to|(?:be )?(?:required|obliged) to|"
+    r"(?:have |has )?(?:begun?|began|start(?:ed)?|plan|intend|continued?) to|from now on|"
     r"(?:including|and) \w+,?) ){0,6}"
 )
 
@@ -127,6 +141,7 @@ FRAMES: tuple[Frame, ...] = (
         r"\b(?:nobody|no one|no (?:third part(?:y|ies)|advertisers?|partners?|compan(?:y|ies)|employees?|staff))\b[^.;]{0,30}"
         r"\b(?:gets?|sees?|reads?|receives?|learns?|obtains?|has access|have access)\b|"
         r"\byour (?:\w+ ){1,3}(?:stays?|remains?) (?:private|confidential|with us)\b|"
+        rf"\bneither\b[^.;]{{0,60}}\bnor\b[^.;]{{0,40}}\b{_HARMS}\b|"
         rf"\bno (?:sale|sharing) of\b|\bwithout (?:your )?(?:selling|sharing)\b|\bnot (?:from|by) (?:selling|"
         rf"sharing|monetizing)",
         rf"\b{_PEOPLE_SUBJECT} (?:\w+ )?{_NOT}|\b(?:cannot|can't|can not|does not|do not) (?:\w+ )?(?:guarantee|"
@@ -160,11 +175,12 @@ FRAMES: tuple[Frame, ...] = (
         r"\bwe (?:\w+ ){0,5}only (?:if|with|when|after|where|as long as)\b|"
         r"\b(?:delete|erase|destroy|remove|purge)\b[^.;]{0,60}\b(?:\d+|\w+) (?:hours?|days?|weeks?|months?|"
         r"years?) after\b",
-        r"\bwhether we|\bhow we",
+        rf"\bwhether we|\bhow we|{_KEEPS_NOT}",
     ),
     _frame(
         GRANT,
-        r"\byou (?:hereby |also |expressly )*(?:agree to )?(?:grant|consent to|authori[sz]e|agree that "
+        r"\byou (?:hereby |also |expressly )*(?:agree to )?(?:give us (?:\w+ ){0,3}licen[sc]e|"
+        r"grant|consent to|authori[sz]e|agree that "
         r"(?!english)|agree to (?:grant|our)|acknowledge and agree|unconditionally)|"
         r"\bby (?:using|accessing|submitting|posting)[^.;]{0,60}you (?:\w+ )?(?:grant|consent|agree|authori[sz]e|"
         r"are giving)",
@@ -174,9 +190,17 @@ FRAMES: tuple[Frame, ...] = (
         GRANT,
         rf"{_LEADS_OFF}\b(?:we|{_NOT_TOLD}us|our (?:\w+ ){{0,2}}(?:partners|affiliates|providers|vendors)|they|others|"
         rf"advertisers|affiliates|partners|third parties|"
+        rf"(?:data )?brokers|insurers|retailers|governments|employees|staff|moderators|contractors|"
         rf"developers|employers|@name)(?: and (?:our )?\w+(?: \w+)?)?,? (?:including \w+,? )?{_ADVERBS}(?:\w+ "
         rf"(?:and|or),? )?{_OPERATE}",
         rf"\bhow we|\bwhy we|\bwhat we collect$|{_POINTS}",
+    ),
+    _frame(
+        GRANT,
+        r"\b(?:partners|affiliates|brokers|advertisers|insurers|employers|retailers|governments|employees|staff|third parties)"
+        r"(?: \w+ly| also| now| then| may| will| can)? (?:gets?|sees?)(?! in touch\b| started\b) (?:\w+ ){0,2}"
+        r"(?:access|your|what you|information|data|posts|messages)\b",
+        r"\bhow\b|\bnot\b|\bwhether\b",
     ),
     _frame(
         GRANT,
@@ -193,7 +217,11 @@ FRAMES: tuple[Frame, ...] = (
         GRANT,
         rf"\b{_DATA}(?: (?!not)\w+){{0,8}} (?:may|will|can|might|is|are)(?: also)?(?: be)? (?:\w+ )?(?:used|shared|"
         rf"disclosed|collected|sold|transferred|processed|"
-        r"stored|retained|kept|sent|combined|made available|viewable|visible|available to)\b|"
+        r"stored|retained|kept|sent|combined|made available|viewable|visible|available to|read|scanned|reviewed|analy[sz]ed|"
+        r"monitored|accessed|recorded|listened to|public by default)\b|"
+        rf"\b{_DATA}(?: (?!not|how|never)\w+){{0,4}} (?:may |will |can )?(?:help |also )?trains? "
+        r"(?:our\b|the\b|their\b|its\b|(?:\w+ ){0,2}models?\b)|"
+        r"\bcookies (?:may |will |can )?(?:are|be) (?:placed|set|used)\b|"
         r"\byour (?:\w+ ){1,3}(?:may|will|can|might|is|are)(?: also)?(?: be)? (?:used|shared|disclosed|sold|fed|handed|given|"
         r"passed|forwarded|released|transmitted|published|kept|stored|"
         r"retained|collected|processed)\b|\w (?:is|are) (?:kept|stored|retained) (?:for|until|up to)\b|"
@@ -305,7 +333,8 @@ def right(words: str) -> str:
 
 
 _DENIAL = re.compile(
-    r"\b(?:we|nobody|no one)(?: \w+){0,2}? (?:(?:do|does|will|would|shall) not|don't|doesn't|won't|never|can not|cannot)"
+    r"\b(?:we|nobody|no one)(?: \w+){0,2}? (?:(?:do|does|will|would|shall) not|don't|doesn't|won't|never|can not|cannot|"
+    r"no longer|(?:have )?(?:stopped|ceased))"
     r"(?: \w+ly| ever)? (?!(?:and|or|be (?:able|liable|responsible|held)|guarantee|warrant|promise|control|own|endorse|accept|"
     r"assume|offer|resolve|enforce|operate|require|need|have|make (?:any |no )?(?:representations?|warrant)|insist|fail|mean|"
     r"create|verify|monitor|apply|provide|know|undertake|represent|support|respond|react|recogni[sz]e|resolve)\b)[a-z]+"

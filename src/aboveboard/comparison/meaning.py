@@ -20,7 +20,7 @@ from aboveboard.comparison.alignment import Group, Key, Side
 from aboveboard.comparison.changes import ASPECTS, Change
 from aboveboard.comparison.folding import is_label
 from aboveboard.comparison.frames import CHOICE, FORBIDDEN, GRANT, KEPT, PROMISE, STATEMENT, WEIGHT
-from aboveboard.comparison.text import HEADING, Sentence, title
+from aboveboard.comparison.text import HEADING, LINK, Sentence, title
 
 WIDENS, NARROWS, EDITORIAL, UNCLEAR = "widens", "narrows", "editorial", "unclear"
 
@@ -58,6 +58,7 @@ RULES: Mapping[str, str] = {
     "product-gone": "the sentence is about a product that the other text does not name at all",
     "data-words": "words about data were replaced by other words",
     "right": "a right or a choice is told, or told otherwise, and whether it is less or more has to be read",
+    "data-told": "something is told about data, and whether it is less or more has to be read",
     "denial": "the service says that it does not do something, in words that the rules do not know",
     "statement": "something is told that neither allows nor limits anything",
     "wording": "the wording changed",
@@ -342,7 +343,7 @@ def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
         return Verdict("reaches-back", _turned(WIDENS if reaches else NARROWS, added), words)
     if lexicon.is_sharing(here.text) and _headed(here, (0, len(here.key)), here) - other.named:
         return Verdict("name", UNCLEAR, here.text)
-    if all(is_label(s) for s in here.sentences) and frames.frame_of(here.text) in (STATEMENT, GRANT):
+    if all(_only_names(s) for s in here.sentences) and frames.frame_of(here.text) in (STATEMENT, GRANT):
         return Verdict("statement", EDITORIAL)
     if here.frame in (CHOICE, STATEMENT, KEPT) and _unknown_product(here, other):
         return Verdict("product-gone", EDITORIAL)
@@ -353,14 +354,50 @@ def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
     return Verdict(_ALONE[here.frame][0 if added else 1], direction)
 
 
+def _only_names(sentence: Sentence) -> bool:
+    """Whether a sentence is a label. "We sell your letters." is as short as one, and is none."""
+    return is_label(sentence) and (sentence.kind in (HEADING, LINK) or not _WHOLE.search(sentence.text))
+
+
+_WHOLE = re.compile(
+    r"^(?!(?:how|what|why|when|where|who|which)\b)(?=.*\b(?:we|they|us|are|is|may|will|can)\b).*[.!]$", re.IGNORECASE
+)
+"""A whole sentence, however short, in which somebody does something."""
+
+
 def _to_be_read(side: Part) -> Verdict | None:
     """A statement that names a right of people, or denies something of the service: nobody calls that wording."""
     if side.frame != STATEMENT:
         return None
     if words := frames.denial(side.spoken):
         return Verdict("denial", UNCLEAR, words)
-    words = frames.right(side.text)
-    return Verdict("right", UNCLEAR, words) if words else None
+    if words := frames.right(side.text):
+        return Verdict("right", UNCLEAR, words)
+    return Verdict("data-told", UNCLEAR) if _tells_of_data(side) else None
+
+
+_TELLS_OTHERWISE = re.compile(
+    r"^(?:you|your use|please|for (?:more|further)|to (?:learn|find|read)|learn|find|see|read|this|these|the following|how|what|"
+    r"why|which|where|when|if|for example|e\.g)\b|[?:;]$|\b(?:policy|terms|section|page) (?:describes?|explains?|covers|applies|"
+    r"sets out)\b|\b(?:you|users|members) (?:\w+ )?(?:are (?:solely )?responsible|must|agree|acknowledge)\b|"
+    r"\b(?:learn|read|find out) more\b",
+    re.IGNORECASE,
+)
+"""A sentence that points somewhere, opens a list, gives an example, or tells people what they are to do."""
+
+
+_TELLS = re.compile(
+    r"\bby default\b|\btrain(?:s|ed|ing)\b|\b(?:is|are|stays?|remains?)(?: [\w-]+){0,2}? (?:[\w-]*encrypted|"
+    r"deleted|erased|anonymi[sz]ed|"
+    r"shared|sold|public|private|visible|in (?:our|the) backups?)\b|\bno (?:\w+ ){0,2}(?:data|information|messages) leaves?\b",
+    re.IGNORECASE,
+)
+
+
+def _tells_of_data(side: Part) -> bool:
+    """Whether a whole sentence tells what is done with data, in words that no rule weighs: "Posts are public by default."."""
+    found = _TELLS.search(side.text) is not None and side.text.endswith((".", "!"))
+    return found and not _TELLS_OTHERWISE.search(side.text)
 
 
 def _unread(*sides: Part) -> str:
@@ -472,10 +509,13 @@ def _verdicts(a: Part, b: Part, found: Sequence[alignment.Hunk]) -> Iterator[tup
         return
     spoken = [(_hunk_verdict(a, b, hunk), hunk) for hunk in found]
     decided = any(verdict.direction in (WIDENS, NARROWS) for verdict, _ in spoken)
+    # INVARIANT: no word that came or went is left unmarked, whatever it says and whatever stands beside it
+    quiet = [(verdict, hunk) for verdict, hunk in spoken if verdict.direction == EDITORIAL]
     for way in (WIDENS, NARROWS, UNCLEAR):  # INVARIANT: a name or a number beside what widens is told for itself
         here = [(verdict, hunk) for verdict, hunk in spoken if verdict.direction == way]
         if here and (decided or way != UNCLEAR):
             strongest = min((v for v, _ in here), key=lambda v: _RANK[v.rule])
+            here = sorted([*here, *quiet], key=lambda one: (one[1].old, one[1].new))
             yield Verdict(strongest.rule, way, " / ".join(v.words for v, _ in here if v.words)), [h for _, h in here]
     if not decided:
         order = sorted(spoken, key=lambda one: (one[0].direction != UNCLEAR, _RANK[one[0].rule]))
