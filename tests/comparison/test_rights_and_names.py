@@ -167,6 +167,36 @@ def test_a_label_is_no_grant() -> None:
         assert all(change.direction == "editorial" for change in changes("", label))
 
 
+def test_a_short_entry_of_a_list_under_its_heading_is_no_label() -> None:
+    """Without a line that leads into it: the heading says what is done."""
+    old = f"{OLD}\n## 9. How we use letters\n\n- to find those who abuse it\n- to print them\n"
+    [change] = compare(old, f"{old}- to train our models\n").changes
+    assert (change.direction, change.rule, change.purposes) == ("widens", "grant-made", ("train_ai_system",))
+
+
+NOTICES = {
+    "a notice": ("We will notify you before this policy changes.", "promise-made"),
+    "of uses of data": ("We will tell you about new uses of your data before the change.", "promise-made"),
+    "time to leave": ("You can delete your account before the change takes effect.", "choice-offered"),
+}
+
+
+@pytest.mark.parametrize(("sentence", "rule"), NOTICES.values(), ids=NOTICES)
+def test_before_the_change_says_when_people_are_told_and_reaches_no_older_data(sentence: str, rule: str) -> None:
+    [change] = changes("", sentence)
+    assert (change.direction, change.rule) == ("narrows", rule)
+    assert "retroactivity" not in change.aspects
+
+
+def test_what_was_written_before_the_change_is_reached() -> None:
+    for sentence in (
+        "We use letters that you wrote before this policy took effect.",
+        "We read posts made before the change.",
+    ):
+        [change] = changes("", sentence)
+        assert (change.direction, change.rule) == ("widens", "reaches-back")
+
+
 def test_every_word_that_changed_is_marked_beside_what_widens() -> None:
     was = "We use letters to train our reading models and build features such as Lantern Post."
     now = "We use letters to train our general models and build products and features such as Lantern Post."

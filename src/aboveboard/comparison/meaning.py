@@ -20,7 +20,7 @@ from aboveboard.comparison.alignment import Group, Key, Side
 from aboveboard.comparison.changes import ASPECTS, Change
 from aboveboard.comparison.folding import is_label
 from aboveboard.comparison.frames import CHOICE, FORBIDDEN, GRANT, KEPT, PROMISE, STATEMENT, WEIGHT
-from aboveboard.comparison.text import HEADING, LINK, Sentence, title
+from aboveboard.comparison.text import HEADING, ITEM, LINK, Sentence, title
 
 WIDENS, NARROWS, EDITORIAL, UNCLEAR = "widens", "narrows", "editorial", "unclear"
 
@@ -291,9 +291,32 @@ BACK = re.compile(
 _DENIED_REACH = re.compile(r"(?:\b(?:not|never)\b|n't\b)(?! (?:only|limited)\b)[^.;]{0,45}$", re.I)
 
 
+_TAKEN = re.compile(
+    r"\b(?:collected|posted|shared|provided|gave|given|uploaded|submitted|received|created|made|wrote|written|sent|stored|held|"
+    r"data|information|content|posts|messages|photos)\b",
+    re.IGNORECASE,
+)
+_NOTICE = re.compile(
+    r"\b(?:notif(?:y|ies|ied)|inform|tell|told|announced?|let you know|notice|e-?mail you|post (?:it|them|a|the)|(?:re)?view|"
+    r"delete|close)\b",
+    re.IGNORECASE,
+)
+
+
+def _back(words: str) -> re.Match[str] | None:
+    """The first words about data from before."""
+    return next((found for found in BACK.finditer(words) if not _of_a_notice(words, found)), None)
+
+
+def _of_a_notice(words: str, said: re.Match[str]) -> bool:
+    """Whether "before the change" says when people are told, or can act, and not which data is reached."""
+    ahead = words[: said.start()]
+    return said[0].lower().startswith("before") and (not _TAKEN.search(ahead) or _NOTICE.search(ahead) is not None)
+
+
 def _reach(side: Part) -> tuple[bool | None, str]:
     """Whether it says that data from before is reached (True) or is not (False), and by which words."""
-    said = BACK.search(side.text)
+    said = _back(side.text)
     if said is None:
         return None, ""
     return not (side.frame == PROMISE or _DENIED_REACH.search(side.text[: said.start()])), said[0]
@@ -308,7 +331,7 @@ def _aspects(verdict: Verdict, a: Part, b: Part, words: str) -> tuple[str, ...]:
         "choice": CHOICE in (a.frame, b.frame)
         or verdict.rule in ("choice-gone", "choice-offered", "right")
         or bool(_CONDITION.search(words)),
-        "retroactivity": verdict.rule == "reaches-back" or bool(BACK.search(words)),
+        "retroactivity": verdict.rule == "reaches-back" or _back(words) is not None,
         "recipient": lexicon.is_sharing(around) and bool(lexicon.recipients(words)),
         "collection": bool(_COLLECTING.search(told)),
         "use": bool(_USING.search(told)),
@@ -355,8 +378,12 @@ def _lone_verdict(here: Part, added: bool, other: Text) -> Verdict:
 
 
 def _only_names(sentence: Sentence) -> bool:
-    """Whether a sentence is a label. "We sell your letters." is as short as one, and is none."""
-    return is_label(sentence) and (sentence.kind in (HEADING, LINK) or not _WHOLE.search(sentence.text))
+    """Whether a sentence is a label. "We sell your letters." and an entry "to train our models" are as short, and none."""
+    if not is_label(sentence) or sentence.kind in (HEADING, LINK):
+        return is_label(sentence)
+    listed = sentence.kind == ITEM and not sentence.text.endswith(":")
+    named = listed and (lexicon.purposes(sentence.text) or lexicon.categories(sentence.text))
+    return not named and not _WHOLE.search(sentence.text)
 
 
 _WHOLE = re.compile(
