@@ -46,6 +46,8 @@ def version(name: str, begins: datetime, *clauses: Clause, **more: object) -> Po
         "Posts you shared before this date are included too.",
         "We train on photos, including photos you uploaded in the past.",
         "This change applies retroactively.",
+        "This policy also applies to information we collected before its effective date.",
+        "The new terms cover photos that you have uploaded prior to today.",
     ],
 )
 def test_a_text_that_claims_to_reach_older_data(sentence: str) -> None:
@@ -81,6 +83,10 @@ def test_a_text_that_spares_older_data(sentence: str) -> None:
         "This policy applies to the information we collect.",
         "We may share earlier drafts with you.",
         "An existing account can be closed at any time.",
+        "If we make retroactive changes, we will ask for your consent.",
+        "Whether a change is retroactive is said in its notice.",
+        "Fees may be charged retroactively.",
+        "We will notify you before this policy changes.",
     ],
 )
 def test_a_text_that_says_nothing_about_older_data(sentence: str) -> None:

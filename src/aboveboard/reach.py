@@ -51,7 +51,9 @@ REACHING: tuple[Phrase, ...] = _phrases(
     r"\b(?:too|as well|also|(?:is|are) (?:included|covered)|equally)\b",
     rf"\b(?:includ(?:es?|ing)|as well as|and also) (?:\w+ ){{0,3}}{_HELD} (?:that )?(?:you|we|was|were|have|has)\b"
     r"[^.;]{0,40}\b(?:in the past|previously|before (?:this|the|these)|prior to|already)\b",
-    r"\bretroactive(?:ly)?\b|\bretrospective(?:ly)?\b",
+    rf"\b{_NEW_TEXT} (?:will |shall |also |may )*(?:appl(?:y|ies)|extends?|governs?|covers?)\b(?: also)?(?: to)? (?:\w+ ){{0,3}}?"
+    rf"{_HELD} (?:(?:that|which|we|you|was|were|have|has|had|been) ){{0,4}}{_MADE} (?:before|prior to|under earlier)\b",
+    r"^(?!.*\b(?:if|unless|whether|should we|in case|charge[ds]?|fees?|billed)\b).*?\b(?:retroactive|retrospective)(?:ly)?\b",
 )
 """Words by which a text says that it also reaches what was collected under an older one."""
 
