@@ -165,6 +165,14 @@ def test_words_that_a_clause_carried_before_name_that_clause() -> None:
     assert found.findings()[0].hint.startswith("`training` said so before")
 
 
+def test_a_clause_that_hands_nothing_on_said_nothing_of_partners_before() -> None:
+    later = "We share posts with advertising partners who train artificial intelligence models."
+    found = between(((RUN, TRAIN), text(TRAINS)), ((RUN, TRAIN), text(TRAINS, later)))
+    [alone] = found.words_alone
+    assert alone.carried == ()
+    assert "said so before" not in found.findings()[0].hint
+
+
 def test_a_rule_that_goes_with_its_words_and_one_that_goes_alone() -> None:
     assert said(between(((RUN, TRAIN), text(TRAINS)), BEFORE)) == []
     found = between(((RUN, TRAIN), text(TRAINS)), ((RUN,), text(TRAINS)))

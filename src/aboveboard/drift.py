@@ -648,7 +648,9 @@ def _carries(clause: Clause, change: Change) -> bool:
     named = bool(purposes) and all(
         any(vocabulary.covers(p, key) or vocabulary.covers(key, p) for p in clause.purposes) for key in purposes
     )
-    return named and (not data or _related(data, clause.categories))
+    handed_on = bool(change.recipients) and "third_party_sharing" in change.purposes
+    kept_inside = set(clause.recipients) == {"controller"}
+    return named and (not data or _related(data, clause.categories)) and not (handed_on and kept_inside)
 
 
 def _proposal(change: Change, texts: _Texts) -> Proposal | None:
