@@ -74,6 +74,11 @@ def test_a_flip_before_an_announcement_leaves_one_change() -> None:
     assert event.announced_at is not None
     assert (event.announced_at.date().isoformat(), event.effective) == ("2023-08-23", "2023-09-29")
     assert "word for word" in event.sentence
+    assert event.comparison is not None
+    assert "Twitter -> X" in map(
+        str, event.comparison.renames
+    )  # the lower policy of the page has no title to learn from
+    assert len(event.comparison.changes) <= 1.5 * 15  # as many as where the two texts stand alone
 
 
 def test_combined_pages_are_split_and_the_coming_text_came_into_force_as_told() -> None:

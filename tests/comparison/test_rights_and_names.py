@@ -368,3 +368,26 @@ def test_the_service_is_still_learned_by_its_title() -> None:
     own = ABOUT_HARBOR.replace("We collect", "Lantern collects").replace("We keep", "Lantern keeps")
     again = compare(own, own.replace("Lantern", "Beacon"))
     assert ([str(r) for r in again.renames], again.changes) == (["Lantern -> Beacon"], ())
+
+
+def untitled(name: str) -> str:
+    """A policy without a title, as below a coming one, that says of its service what it might say of a company."""
+    told = " ".join(f"We share what you do with {name} in hall {n} with shops." for n in range(1, 12))
+    uses = f"People who use {name} write. If you leave {name} we forget you. When you join {name}, you choose."
+    return f"## Before you write\n\n{told} {uses} We keep letters for 30 days.\n"
+
+
+def test_a_service_without_a_title_is_known_by_the_people_who_use_it() -> None:
+    old, new = untitled("Lantern"), f"# Beacon Privacy Policy\n\n{untitled('Beacon')}"
+    found = compare(old, new)
+    assert [str(rename) for rename in found.renames] == ["Lantern -> Beacon"]
+    assert {change.direction for change in found.changes} <= {"editorial"}
+
+
+def test_whoever_gets_data_and_is_used_by_nobody_is_not_the_service_of_a_text_without_a_title() -> None:
+    unused = (
+        untitled("Harbor").replace("People who use Harbor write.", "People write.").replace("leave Harbor", "leave")
+    )
+    found = compare(unused, unused.replace("Harbor", "Palisade"))
+    assert found.renames == ()
+    assert {change.direction for change in found.changes} == {"unclear"}

@@ -174,15 +174,36 @@ def _is_own(name: Key, side: Side) -> bool:
     if _titled(name, side):
         return True
     common = lexicon.commonest_name(side.sentences)
-    return common is not None and name == (common.casefold(),) and not lexicon.goes_to(name, side.sentences)
+    if common is None or name != (common.casefold(),):
+        return False
+    return not lexicon.goes_to(name, side.sentences) or (not _has_title(side) and _is_used(common, side))
+
+
+USED = 3
+"""Sentences in which people use what bears a name, at least, for it to be the service of a text without a title."""
+
+
+def _is_used(name: str, side: Side) -> bool:
+    """Whether people are said to use it, as they use a service: "people who use Lantern", "when you leave Lantern"."""
+    wanted = re.compile(rf"\b(?:use|uses|using|visit|join|leave) {re.escape(name)}\b(?!'s)")
+    return sum(wanted.search(s.text) is not None for s in side.sentences) >= USED
 
 
 _TITLE = frozenset("policy policies terms notice statement agreement conditions guidelines rules".split())
 
 
+def _heads(side: Side) -> list[Key]:
+    return [key for s, key in zip(side.sentences[:40], side.keys[:40], strict=True) if s.kind == "heading"][:3]
+
+
+def _has_title(side: Side) -> bool:
+    """Whether a text says what it is; the lower policy of a page with two often does not."""
+    return any(not _TITLE.isdisjoint(key) for key in _heads(side))
+
+
 def _titled(name: Key, side: Side) -> bool:
     """Whether it stands in the title: the first heading, or one of the next two that names the kind of document."""
-    heads = [key for s, key in zip(side.sentences[:40], side.keys[:40], strict=True) if s.kind == "heading"][:3]
+    heads = _heads(side)
     heads = [key for at, key in enumerate(heads) if not at or not _TITLE.isdisjoint(key)]
     return any(key[n : n + len(name)] == name for key in heads for n in range(len(key)))
 
