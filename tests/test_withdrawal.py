@@ -444,7 +444,7 @@ def test_who_comes_second_has_not_failed(site: Path, monkeypatch: pytest.MonkeyP
         withdrawal.withdraw(ws, said())
         found = acting.board(ws)
         [first] = withdrawal.carry_out(ws)
-        [stood] = [one for one in acting.every_release(ws) if one.id == first.release]
+        [stood] = [one for one in withdrawal.planning.every_release(ws) if one.id == first.release]
         monkeypatch.setattr(acting, "board", lambda ws: found)
         monkeypatch.setattr(acting, "standing", lambda ws: [stood])
         assert withdrawal.carry_out(ws) == []
@@ -481,6 +481,52 @@ def test_a_question_of_processing_names_records_once(site: Path) -> None:
     file.unlink()
     with at_work(site) as ws, pytest.raises(LedgerError, match="lost or damaged"):
         mainjob.build(ws, read_job(site / "job.toml"))
+
+
+def test_what_was_processed_leaves_whichever_release_stands_with_it_now(site: Path) -> None:
+    first = datetime.now(UTC)
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said("u3"))
+        withdrawal.carry_out(ws)  # a release judged behind the window takes the place of the one in it
+        mainjob.build(ws, read_job(site / "job.toml"))  # and another one, of the same records
+        asked = everything(regions=("EU",), processed_to=first)
+        plan = withdrawal.plan_question(ws, asked)
+        assert [(one.leaving, one.rows) for one in plan.touched] == [(91, 91), (91, 91)]
+        assert withdrawal.ask(ws, asked, plan, "ann").number is None
+        assert withdrawal.ask(ws, asked, plan, "bo").records == 100
+        [open_one] = withdrawal.board(ws)
+        assert [one.state for one in open_one.releases] == ["open", "open"]
+        assert open_one.next_clean is None
+        clean = mainjob.build(ws, read_job(site / "job.toml"))
+        [open_one] = withdrawal.board(ws)
+        assert open_one.next_clean is not None
+        assert open_one.next_clean[0] == clean.id
+        assert [one.removed for one in withdrawal.carry_out(ws)] == [91, 91]
+        assert withdrawal.board(ws) == []
+        assert [texts(one.public) for one in withdrawal.planning.standing(ws)] == [[], [], []]
+
+
+def test_of_what_was_processed_what_nobody_has_any_more_is_found_where_it_went(site: Path) -> None:
+    first = datetime.now(UTC)
+    with at_work(site) as ws:
+        before = newest(site).name
+        withdrawal.withdraw(ws, said("u3"))
+        withdrawal.carry_out(ws)
+        shutil.rmtree(site / "private" / before)  # as `purge --superseded` does
+        plan = withdrawal.plan_question(ws, everything(processed_to=first))
+        assert [(one.leaving, one.rows) for one in plan.touched] == [(91, 91)]
+
+
+def test_a_question_that_nobody_can_count_needs_two(site: Path) -> None:
+    with at_work(site) as ws:
+        asked = everything(purposes=("advertising",))  # no release stands for it
+        plan = withdrawal.plan_question(ws, asked)
+        assert (plan.touched, plan.needs_two) == ((), True)
+        waits = withdrawal.ask(ws, asked, plan, "ann")
+        assert (waits.number, waits.waits_for) == (
+            None, "a second person: no standing release shows how many records it is about",
+        )  # fmt: skip
+        assert withdrawal.ask(ws, asked, plan, "bo").number == 1
 
 
 def test_a_window_that_no_release_lies_in_touches_nothing(site: Path) -> None:

@@ -61,8 +61,8 @@ def withdraw(
     """Take out what SUBJECT withdraws, or what a question describes. Without --confirm it is a dry run.
 
     With SUBJECT: everything of theirs, or what --purpose, --category and --recipient name, or single records. Without:
-    a question about many people. A question that takes out more than a thousandth of the released rows needs two people
-    to confirm the same digest.
+    a question about many people. A question that takes out more than a thousandth of the released rows, or of which no
+    standing release shows how many it takes, needs two people to confirm the same digest.
     """
     from aboveboard.workspace import open_workspace
 
@@ -302,8 +302,9 @@ def _planned(plans: Sequence[Plan], digest: str, question: Question | None = Non
         "Outside of it: copies that recipients keep, backups until they expire, models that are not retrained.",
         f"To carry it out: the same command with --confirm {digest[:16]}",
     ]
-    if question is not None and plan.share > 0.001:
-        lines.append(f"{plan.share:.2%} of the rows leave: two people have to confirm it (--by NAME).")
+    if question is not None and plan.needs_two:
+        why = f"{plan.share:.2%} of the rows leave" if plan.touched else plan.why_two
+        lines.append(f"{why[0].upper()}{why[1:]}: two people have to confirm it (--by NAME).")
     return "\n".join(lines)
 
 

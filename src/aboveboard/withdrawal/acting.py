@@ -21,8 +21,8 @@ from aboveboard.mainjob import Clock, Progress, now
 from aboveboard.manifest import Manifest, told
 from aboveboard.retraction import Question, parse
 from aboveboard.withdrawal.board import OPEN, Withdrawal, board
-from aboveboard.withdrawal.matching import matching
-from aboveboard.withdrawal.planning import MANY, Plan, Standing, concerned, every_release, standing
+from aboveboard.withdrawal.matching import matching, taken_out
+from aboveboard.withdrawal.planning import Plan, Standing, concerned, line, records_named, standing
 from aboveboard.workspace import Workspace
 
 OPEN_FOR = timedelta(days=7)
@@ -90,8 +90,8 @@ class Asked:
 def ask(ws: Workspace, question: Question, plan: Plan, by: str, *, progress: Progress | None = None) -> Asked:
     """Confirm a withdrawal by question whose dry run is ``plan``; enters it once enough people have confirmed it.
 
-    More than a thousandth of the released rows needs two. What it names record by record is looked up first and kept in
-    the private part, whole and on the disk before the ledger speaks of it.
+    More than a thousandth of the released rows needs two, and so does what nobody can count. What it names record by record
+    is looked up first and kept in the private part, whole and on the disk before the ledger speaks of it.
     """
     if not by.strip():
         raise LedgerError("nobody confirms this", hint="say who you are: --by NAME")
@@ -102,10 +102,8 @@ def ask(ws: Workspace, question: Question, plan: Plan, by: str, *, progress: Pro
         )
     with disk.step("proposal"):
         people = ws.ledger.propose(plan.digest, " ".join(by.split()).casefold())
-    if plan.share > MANY and len(people) < 2:
-        return Asked(
-            plan.digest, None, by, plan.leaving, f"a second person: {plan.share:.2%} of the released rows leave"
-        )
+    if plan.needs_two and len(people) < 2:
+        return Asked(plan.digest, None, by, plan.leaving, f"a second person: {plan.why_two}")
     listed, records = _kept(ws, question, progress) if question.names_records else (None, plan.leaving)
     second = people[1] if len(people) > 1 else None
     with disk.step("question"), ws.ledger.committing() as commit:
@@ -117,17 +115,10 @@ def ask(ws: Workspace, question: Question, plan: Plan, by: str, *, progress: Pro
 
 
 def _kept(ws: Workspace, question: Question, progress: Progress | None) -> tuple[str, int]:
-    """Write the list of the records that a question names; returns its SHA-256 and how many there are.
-
-    Every release that is here is looked through, whether it stands or not: what was processed was processed.
-    """
+    """Write the list of the records that a question names; returns its SHA-256 and how many there are."""
     import pyarrow as pa
 
-    found = {tuple(one.split("/", 1)) for one in question.records}
-    for one in concerned(question, every_release(ws)):
-        for rows in matching(ws, one, question, progress):
-            found |= {(source, id) for _, source, id in rows}
-    named = sorted(found)
+    named = sorted(records_named(ws, question, progress))
     columns = [[source for source, _ in named], [id for _, id in named]]
     table = pa.table([pa.array(each, pa.string()) for each in columns], names=["source", "record_id"])
     with release.in_plain_words(), ws.engine.connect() as con:
@@ -203,7 +194,8 @@ def _asked_of(ws: Workspace, one: Standing, progress: Progress | None) -> list[b
     """The leaves of a release that withdrawals by question since it was judged are about."""
     since = [parse(each.question) for each in ws.ledger.retractions() if each.recorded_at > one.as_of]
     mine = [question for question in since if concerned(question, [one])]
-    return [leaf for question in mine for rows in matching(ws, one, question, progress) for leaf, *_ in rows]
+    leaves = {leaf for question in mine for rows in matching(ws, one, question, progress) for leaf, *_ in rows}
+    return sorted(leaves.union(taken_out(ws, one)))
 
 
 def _removed(made: release.Release) -> int:
@@ -255,11 +247,7 @@ def _digest(ws: Workspace, asked: Withdrawal) -> str:
 
 def _line(ws: Workspace, id: str) -> list[str]:
     """A release and all those that it took the place of: who still has an older copy holds the same rows."""
-    before = {str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()}
-    line = [id]
-    while line[-1] in before:
-        line.append(before[line[-1]])
-    return line
+    return line({str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()}, id)
 
 
 # --- certificates -------------------------------------------------------------------------------------------------

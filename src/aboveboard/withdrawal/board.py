@@ -138,11 +138,12 @@ def board(
             touching.setdefault(event.position, (event, []))[1].append(_of_event(ws, one, event, after, seen))
         for number, at, question in _questions(ws) if subject is None else ():
             inside = one.as_of < at and (after is None or after.as_of >= at)
-            if inside and question.processed(one.as_of) and question.undertaking("").concerns(*_use(one)):
+            # Whenever it was judged: what was processed in a window may stand in a release of any other time as well.
+            if inside and question.undertaking("").concerns(*_use(one)):
                 asked.setdefault(number, []).append(_of_question(ws, one, number, at, after, seen))
     found = [_of_person(ws, event, of, releases) for event, of in touching.values()]
     questions = {number: (at, question) for number, at, question in _questions(ws)}
-    found += [_of_asked(ws, number, *questions[number], of) for number, of in asked.items()]
+    found += [_of_asked(ws, number, *questions[number], of, releases) for number, of in asked.items()]
     chosen = [_with_notices(ws, one) for one in found] if everything else [one for one in found if one.is_open]
     return sorted(chosen, key=lambda each: (each.received, each.number))
 
@@ -249,17 +250,22 @@ def _of_person(ws: Workspace, event: Event, of: Sequence[Release], releases: Ite
     )  # fmt: skip
 
 
-def _of_asked(ws: Workspace, number: int, at: datetime, question: Question, of: Sequence[Release]) -> Withdrawal:
+def _of_asked(
+    ws: Workspace, number: int, at: datetime, question: Question, of: Sequence[Release], releases: Iterable[Standing]
+) -> Withdrawal:  # fmt: skip
     does = terms(ws, at)
-    clean = next((one for one in of if one.by is not None and one.at is not None), None)
+    about = question.undertaking("")
+    clean = next((one for one in releases if one.as_of > at and about.concerns(*_use(one))), None)
     return Withdrawal(
         f"q{number}", None, question.says, at, does.deadline.after(at), does, tuple(of),
-        None if clean is None or clean.by is None or clean.at is None else (clean.by, clean.at),
+        None if clean is None else (clean.id, clean.as_of),
     )  # fmt: skip
 
 
 def _questions(ws: Workspace) -> list[tuple[int, datetime, Question]]:
-    return [(one.number, one.recorded_at, parse(one.question)) for one in ws.ledger.retractions()]
+    """Those that may be about a row of a release; a list of nobody's records is about none."""
+    asked = [one for one in ws.ledger.retractions() if one.listed is None or one.records]
+    return [(one.number, one.recorded_at, parse(one.question)) for one in asked]
 
 
 def _use(one: Standing) -> tuple[str, str]:

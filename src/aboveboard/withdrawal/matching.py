@@ -7,7 +7,7 @@ inside, as everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, cast
 from aboveboard import rejudging, suppression, writing
 from aboveboard.choice import Snapshot
 from aboveboard.gate import Gate
+from aboveboard.ledger.listed import Listed, listed
 from aboveboard.mainjob import Progress
-from aboveboard.retraction import Question
+from aboveboard.retraction import Question, parse
 from aboveboard.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,3 +81,30 @@ def _named(ws: Workspace, relation: str, question: Question) -> list[tuple[bytes
     with ws.engine.connect() as con:
         asked = f"SELECT leaf, source, record_id FROM {relation} WHERE source || '/' || record_id IN (SELECT unnest(?))"
         return con.execute(asked, [list(question.records)]).fetchall()
+
+
+def holding(ws: Workspace, one: Standing, records: Collection[tuple[str, str]]) -> list[tuple[bytes, str, str]]:
+    """Leaf, source and record id of each row of a release that is one of these records (source, id)."""
+    import pyarrow as pa
+
+    relation = writing.opened(one.private)
+    if relation is None or not records:
+        return []
+    columns = [pa.array(each, pa.string()) for each in zip(*sorted(records), strict=True)]
+    with ws.engine.connect() as con:
+        con.register("named", pa.table(columns, names=["source", "record_id"]))
+        asked = f"SELECT leaf, source, record_id FROM {relation} SEMI JOIN named USING (source, record_id)"
+        return con.execute(asked).fetchall()
+
+
+def taken_out(ws: Workspace, one: Standing) -> list[bytes]:
+    """The leaves of the rows of a release that withdrawals by question took out record by record since it was judged."""
+    relation = writing.opened(one.private)
+    since = [each for each in ws.ledger.retractions() if each.recorded_at > one.as_of and each.listed is not None]
+    mine = [each for each in since if parse(each.question).undertaking("").concerns(one.job.purpose, one.job.recipient)]
+    named = listed(ws.retractions, [str(each.listed) for each in mine])
+    if relation is None or not isinstance(named, Listed):
+        return []
+    with ws.engine.connect() as con:
+        asked = f"SELECT leaf FROM {relation} SEMI JOIN ({named.query()}) AS named USING (source, record_id)"
+        return [leaf for (leaf,) in con.execute(asked).fetchall()]

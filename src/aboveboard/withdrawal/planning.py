@@ -21,7 +21,7 @@ from aboveboard.mainjob import Clock, Progress, now
 from aboveboard.policy import OnWithdrawal
 from aboveboard.retraction import Question
 from aboveboard.suppression import Suppressions
-from aboveboard.withdrawal.matching import matching
+from aboveboard.withdrawal.matching import holding, matching
 from aboveboard.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -109,6 +109,21 @@ class Plan:
     """Which models saw a row that leaves, as far as lineage is recorded."""
 
     @property
+    def needs_two(self) -> bool:
+        """Whether a question needs a second person: it is about many rows, or nobody can say of how many.
+
+        INVARIANT: a share that is not known opens no door: where no release stands for such a use, it is not small.
+        """
+        return self.share > MANY or not self.touched
+
+    @property
+    def why_two(self) -> str:
+        """The reason of it in words."""
+        if not self.touched:
+            return "no standing release shows how many records it is about"
+        return f"{self.share:.2%} of the released rows leave"
+
+    @property
     def leaving(self) -> int:
         return sum(one.leaving for one in self.touched)
 
@@ -183,22 +198,67 @@ def _considered(
 def plan_question(ws: Workspace, question: Question, *, clock: Clock = now, progress: Progress | None = None) -> Plan:
     """What a withdrawal by question would come to; writes nothing.
 
-    All standing releases for such a use are asked, those that were judged in the window of processing where it names one.
+    All standing releases for such a use are asked. Where it names a window of processing, these are the ones that were judged
+    in it, and whichever others hold a record that was processed then.
     """
     does, touched, rows = terms(ws, clock()), [], dict[str, bytes]()
-    for one in concerned(question, standing(ws)):
+    for one, leaves in _asked(ws, question, progress):
         files = _files(one)
-        leaves = [leaf for found in matching(ws, one, question, progress) for leaf, *_ in found]
         hit, rows[one.id] = _files_of(ws, one, leaves), b"".join(leaves)
         touched.append(_touched(one, does, len(leaves), sum(files), len(hit), len(files)))
     reached = _reached(affected.by_rows(ws, rows), touched)
     return Plan({"question": dict(question.document())}, tuple(touched), does, does.deadline.after(clock()), *reached)
 
 
+def _asked(ws: Workspace, question: Question, progress: Progress | None) -> Iterator[tuple[Standing, list[bytes]]]:
+    """Each standing release that a question is about, with the leaves of its rows that leave by it."""
+    if not question.names_records:
+        for one in concerned(question, standing(ws)):
+            yield one, [leaf for found in matching(ws, one, question, progress) for leaf, *_ in found]
+        return
+    found = named_by(ws, question, progress)
+    named = _given(question).union(*(of.values() for of in found.values()))
+    for one in for_use(question, standing(ws)):
+        own = found.get(one.id, {})
+        others = named.difference(own.values())
+        leaves = {*own, *(leaf for leaf, *_ in holding(ws, one, others))}
+        if leaves or one.id in found:
+            yield one, sorted(leaves)
+
+
+def named_by(
+    ws: Workspace, question: Question, progress: Progress | None = None
+) -> dict[str, dict[bytes, tuple[str, str]]]:
+    """By release, leaf and (source, record id) of each row that a question names one by one.
+
+    Every release that is here is looked through, whether it stands or not: what was processed was processed.
+    """
+    return {
+        one.id: {leaf: (source, id) for rows in matching(ws, one, question, progress) for leaf, source, id in rows}
+        for one in concerned(question, every_release(ws))
+    }
+
+
+def _given(question: Question) -> set[tuple[str, str]]:
+    """The records that a question itself names."""
+    return {(source, id) for source, _, id in (one.partition("/") for one in question.records)}
+
+
+def records_named(ws: Workspace, question: Question, progress: Progress | None = None) -> set[tuple[str, str]]:
+    """Source and id of every record that a question names, by itself or by what was processed."""
+    found = named_by(ws, question, progress)
+    return _given(question).union(*(of.values() for of in found.values()))
+
+
 def concerned(question: Question, releases: Iterable[Standing]) -> list[Standing]:
-    """Those of these releases that a question is about."""
+    """Those of these releases that a question is about: judged for such a use, in its window of processing."""
+    return [one for one in for_use(question, releases) if any(map(question.processed, one.judged))]
+
+
+def for_use(question: Question, releases: Iterable[Standing]) -> list[Standing]:
+    """Those of these releases that were judged for a use that a question is about, whenever that was."""
     about = question.undertaking("")
-    return [o for o in releases if question.processed(o.as_of) and about.concerns(o.job.purpose, o.job.recipient)]
+    return [one for one in releases if about.concerns(one.job.purpose, one.job.recipient)]
 
 
 def _touched(one: Standing, does: OnWithdrawal, leaving: int, rows: int, files: int, of: int) -> Touched:
@@ -237,7 +297,10 @@ def pa_leaves(leaves: Sequence[bytes]) -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A committed release that no later one took the place of: where it is, what it was built for, and at which position."""
+    """A committed release that no later one took the place of: where it is, what it was built for, and at which position.
+
+    ``judged`` are the moments at which it was judged and each release whose place it took: its rows were in all of them.
+    """
 
     id: str
     public: Path
@@ -246,6 +309,7 @@ class Standing:
     position: int
     as_of: datetime
     manifest_sha256: str
+    judged: tuple[datetime, ...]
 
     @property
     def is_here(self) -> bool:
@@ -270,13 +334,23 @@ def remembered(ws: Workspace) -> list[Standing]:
 
 
 def _standing(ws: Workspace, entries: Iterable[Mapping[str, str | int]]) -> Iterator[Standing]:
+    as_of = {str(one["id"]): datetime.fromisoformat(str(one["as_of"])) for one in ws.ledger.releases()}
+    before = {str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()}
     for entry in entries:
         public, private = release.places(entry, ws.private)
-        said = _statement(ws, public, str(entry["manifest_sha256"]))
+        said, id = _statement(ws, public, str(entry["manifest_sha256"])), str(entry["id"])
         yield Standing(
-            str(entry["id"]), public, private, mainjob.job_of(said), int(entry["position"]),
-            datetime.fromisoformat(str(entry["as_of"])), str(entry["manifest_sha256"]),
+            id, public, private, mainjob.job_of(said), int(entry["position"]), as_of[id], str(entry["manifest_sha256"]),
+            tuple(as_of[one] for one in line(before, id)),
         )  # fmt: skip
+
+
+def line(before: Mapping[str, str], id: str) -> list[str]:
+    """A release and all those that it took the place of, the newest first; ``before`` says of each whose place it took."""
+    found = [id]
+    while found[-1] in before:
+        found.append(before[found[-1]])
+    return found
 
 
 def _statement(ws: Workspace, public: Path, digest: str) -> Mapping[str, Any]:
