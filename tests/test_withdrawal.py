@@ -21,7 +21,7 @@ from aboveboard import choice, disk, mainjob, notices, withdrawal
 from aboveboard.certificate import Certificate
 from aboveboard.choice import Event
 from aboveboard.cli import doors
-from aboveboard.errors import LedgerError, VerificationError
+from aboveboard.errors import LedgerError, VerificationError, WorkspaceError
 from aboveboard.log import keys_of
 from aboveboard.retraction import Question
 from aboveboard.withdrawal.naming import spelt_otherwise
@@ -811,6 +811,54 @@ def test_the_command_line_goes_through_a_dry_run(site: Path) -> None:
         "took the place of no release"
         in ran("withdrawals", "certificate", "nothing", "--to", site / "d.json", "-w", site, code=1).stderr
     )
+
+
+def test_a_receipt_is_one_file_that_a_verifier_takes_and_none_is_written_over(site: Path) -> None:
+    words = ("withdraw", "u3", "--purpose", "train_ai_system", "--purpose", "use.rag", "-w", site)
+    digest = document(*words)["digest"]
+    for nowhere in (site / "no" / "folder.txt", site / "there.txt"):
+        (site / "there-2.txt").write_text("kept")
+        ran(*words, "--confirm", digest, "--receipt", nowhere, code=2)
+        assert "No withdrawal is open." in ran("withdrawals", "-w", site).stdout  # known before anything is recorded
+    done = ran(*words, "--confirm", digest, "--receipt", site / "mine.txt")
+    key = keys_of(open_workspace(site).log_folder).receipt
+    for number in (1, 2):
+        assert str(site / f"mine-{number}.txt") in done.stdout
+        ran("verify", site / f"mine-{number}.txt", "--key", key)
+
+
+def test_a_no_that_nobody_can_sign_for_is_recorded_and_told_so(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = document("withdraw", "u3", "-w", site)["digest"]
+
+    def lost(ws: Workspace, event: Event) -> bytes:
+        raise WorkspaceError("the key `receipt` is lost")
+
+    monkeypatch.setattr(Workspace, "receipt", lost)
+    done = ran("withdraw", "u3", "-w", site, "--confirm", digest, "--receipt", site / "mine.txt", code=1)
+    assert "Recorded at position 1" in done.stdout
+    assert "The signed receipt" not in done.stdout
+    assert "no receipt: " in done.stderr
+    assert not (site / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("record", "note"),
+    [
+        ("posts/RECORD", ""),
+        ("postz/RECORD", "note: no source here is called `postz`: did you mean `posts`?"),
+        ("posts/nothing", "note: no release here ever judged a record `posts/nothing`"),
+        ("posts/OTHER", "is not by `u3`"),
+    ],
+)
+def test_a_record_that_is_none_of_theirs_is_told_before_anybody_confirms(site: Path, record: str, note: str) -> None:
+    decided = [pq.read_table(file) for file in (site / "private" / newest(site).name / "decisions").iterdir()]
+    rows = [row for table in decided for row in table.select(["record_id", "subject"]).to_pylist()]
+    mine = next(row["record_id"] for row in rows if row["subject"] == "u3")
+    other = next(row["record_id"] for row in rows if row["subject"] != "u3")
+    record = record.replace("RECORD", mine).replace("OTHER", other)
+    told = ran("withdraw", "u3", "--record", record, "-w", site)
+    assert (note in told.stderr) if note else (told.stderr == "")
+    assert ("1 of 100 rows leave" in told.stdout) is (not note)
 
 
 @pytest.mark.parametrize(

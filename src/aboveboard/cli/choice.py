@@ -131,20 +131,20 @@ def record(
 
     vocabulary.member("event type", type, TYPES)
     periods.zone(zone)
-    _refuse_there(to)
+    refuse_there(to)
     with _opened(workspace) as ws:
         _refuse_erased(ws, subject)
         before = ws.ledger.head()
         event = _event(subject, type, ws.ledger.now(), zone, said)
         stored = ws.ledger.append(event, _asserted(ws, event, asserted, rp_id, said))
-        signed, why = _signed(ws, stored)
+        signed, why = signed_for(ws, stored)
     document = {
         **_document(stored),
         "already_there": stored.position <= before,
         "receipt": signed and signed.decode(),
     }
     emit(document, as_json, lambda: _recorded(stored, before, signed))
-    _hand_out(signed, why, to)
+    hand_out(signed, why, to)
 
 
 @choice.command()
@@ -202,7 +202,7 @@ def _asserted(ws: Workspace, event: Event, path: Path | None, rp_id: str | None,
     return json.dumps(found.document(), sort_keys=True)
 
 
-def _signed(ws: Workspace, event: Event) -> tuple[bytes | None, AboveboardError | None]:
+def signed_for(ws: Workspace, event: Event) -> tuple[bytes | None, AboveboardError | None]:
     """The receipt, or why there is none. INVARIANT: what somebody said is never lost because nobody can sign for it."""
     try:
         return ws.receipt(event), None
@@ -212,14 +212,14 @@ def _signed(ws: Workspace, event: Event) -> tuple[bytes | None, AboveboardError 
         return None, _refused(error)
 
 
-def _refuse_there(path: Path | None) -> None:
+def refuse_there(path: Path | None) -> None:
     """A receipt is evidence: none is written over, and that is known before anything is recorded."""
     if path is not None and (path.exists() or not path.parent.is_dir()):
         why = "is there already" if path.exists() else "is in no folder"
         raise click.BadParameter(f"`{path}` {why}", param_hint="FILE")
 
 
-def _hand_out(signed: bytes | None, why: AboveboardError | None, to: Path | None) -> None:
+def hand_out(signed: bytes | None, why: AboveboardError | None, to: Path | None) -> None:
     if why is not None:
         click.echo(f"no receipt: {why}" + (f"\nhint: {why.hint}" if why.hint else ""), err=True)
     if to is not None and signed is not None:
@@ -254,7 +254,7 @@ def _refused(error: OSError) -> WorkspaceError:
 @json_option
 def receipt(subject: str, position: int | None, out: Path | None, workspace: str, as_json: bool) -> None:
     """Sign the receipt of something SUBJECT said once more; it has the same bytes each time. Imported choices too."""
-    _refuse_there(out)
+    refuse_there(out)
     with _opened(workspace) as ws:
         events = [one for one in ws.ledger.events_of(subject) if position in (None, one.position)]
         if not events:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from aboveboard.cli.choice import hand_out, refuse_there, signed_for
 from aboveboard.cli.progress import shown
 from aboveboard.cli.shared import ask_exit, emit, json_option, moment_of, workspace_option
 
@@ -48,7 +49,7 @@ def _many(name: str, what: str) -> Callable[[_F], _F]:
 @click.option("--by", metavar="NAME", default="", help="Who confirms it.")
 @click.option("--confirm", metavar="DIGEST", help="Carry out what the dry run with this digest showed.")
 @click.option("--receipt", "to", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write the signed receipt of a person's withdrawal there.")  # fmt: skip
+              help="Write the signed receipt of a person's withdrawal there (of several: FILE-1, FILE-2 ...).")  # fmt: skip
 @click.option(
     "--now", "at_once", is_flag=True, help="Rewrite the releases at once instead of with the next `withdrawals run`."
 )
@@ -88,12 +89,17 @@ def _by_person(
     if who.says:
         click.echo(f"note: {who.says}", err=True)
     subject = who.subject
+    for said_of in filter(None, (withdrawal.record_says(ws, subject, one) for one in said["records"] if "/" in one)):
+        click.echo(f"note: {said_of}", err=True)
     if unverified:
         _refuse_scope(said, objects)
         stored = [withdrawal.request(ws, subject, method="command line")]
         emit([_event(one) for one in stored], as_json, lambda: _requested(stored[0]))
         return
     events = _events(subject, said, objects)
+    files = _receipt_files(to, len(events))
+    for file in files:
+        refuse_there(file)
     with shown() as progress:
         plans = [withdrawal.plan(ws, event, progress=progress) for event in events]
     digest = _joined(plans)
@@ -102,16 +108,24 @@ def _by_person(
         return
     _refuse_other(confirm, digest)
     stored = [withdrawal.withdraw(ws, event) for event in events]
-    receipts = [ws.receipt(event) for event in stored]
-    if to is not None:
-        to.write_bytes(b"\n".join(receipts))
+    receipts = [signed_for(ws, event) for event in stored]
+    kept = [signed for signed, _ in receipts if signed is not None]
+    for file, signed in zip(files, kept, strict=False):
+        hand_out(signed, None, file)
     carried = _carried(ws) if at_once else []
-    document = {
-        "recorded": [_event(one) for one in stored],
-        "receipts": [one.decode() for one in receipts],
-        "carried_out": carried,
-    }
-    emit(document, as_json, lambda: _recorded(stored, receipts, to, plans, carried))
+    told = [one.decode() for one in kept]
+    document = {"recorded": [_event(one) for one in stored], "receipts": told, "carried_out": carried}
+    emit(document, as_json, lambda: _recorded(stored, told, files, plans, carried))
+    why = next((why for _, why in receipts if why is not None), None)
+    if why is not None:
+        hand_out(None, why, to)
+
+
+def _receipt_files(to: Path | None, count: int) -> list[Path]:
+    """Where the receipts go, one a file, as ``check-me`` takes them: ``FILE``, or ``FILE-1``, ``FILE-2`` before its suffix."""
+    if to is None:
+        return []
+    return [to] if count == 1 else [to.with_stem(f"{to.stem}-{number}") for number in range(1, count + 1)]
 
 
 def _events(subject: str, said: Mapping[str, Any], objects: bool) -> list[Event]:
@@ -324,8 +338,9 @@ def _requested(event: Event) -> str:
 
 
 def _recorded(
-    stored: Sequence[Event], receipts: Sequence[bytes], to: Path | None, plans: Sequence[Plan], carried: Sequence[Any]
-) -> str:
+    stored: Sequence[Event], receipts: Sequence[str], files: Sequence[Path], plans: Sequence[Plan],
+    carried: Sequence[Any],
+) -> str:  # fmt: skip
     positions = ", ".join(f"{one.position:,}" for one in stored)
     lines = [f"Recorded at position {positions}: from now on nothing new goes out."]
     if carried:
@@ -334,7 +349,10 @@ def _recorded(
         by = f"are rewritten by {plans[0].deadline:%Y-%m-%d %H:%M} UTC: `aboveboard withdrawals run`."
         keeps = plans[0].does.releases == "keep"
         lines.append(f"Standing releases {_RELEASES['keep'] + '.' if keeps else by}")
-    lines.append(f"The signed receipt: {to}" if to is not None else receipts[0].decode())
+    if files and receipts:
+        lines.append(f"The signed receipt{'s' if len(files) > 1 else ''}: {', '.join(map(str, files))}")
+    else:
+        lines += receipts
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ page of a person. One is taken, and the dry run says so; of several none is, bec
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -104,4 +105,34 @@ def _in_releases(ws: Workspace, which: str, values: list[str]) -> set[str]:
             with ws.engine.connect() as con:
                 asked = con.execute(f"SELECT DISTINCT subject FROM read_parquet({people}) {which}", values).fetchall()
                 found |= {str(name) for (name,) in asked if name is not None}
+    return found
+
+
+def record_says(ws: Workspace, subject: str, record: str) -> str:
+    """What somebody who takes a record (``source/id``) out has to be told before they confirm; empty where it is as they said."""
+    source, _, id = record.partition("/")
+    if source not in ws.sources:
+        near = difflib.get_close_matches(source, sorted(ws.sources), n=3, cutoff=0.5)
+        meant = f": did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else ""
+        return f"no source here is called `{source}`{meant or '. It counts for what may come'}"
+    by = _whose(ws, source, id)
+    if not by:
+        return f"no release here ever judged a record `{record}`. It counts for what may come"
+    if subject not in by:
+        return (
+            f"`{record}` is not by `{subject}`, as far as releases know: only whoever it is by takes a record out. Who is quoted"
+            " or shown in it says no without --record"
+        )
+    return ""
+
+
+def _whose(ws: Workspace, source: str, id: str) -> set[str]:
+    """By whom a record is, in the decisions of every release that is here."""
+    found = set[str]()
+    for one in remembered(ws):
+        decisions = writing.decided(one.private)
+        if decisions is not None:
+            with ws.engine.connect() as con:
+                asked = f"SELECT DISTINCT subject FROM {decisions} WHERE source = ? AND record_id = ?"
+                found |= {str(who) for (who,) in con.execute(asked, [source, id]).fetchall()}
     return found
