@@ -316,6 +316,21 @@ def test_nobody_received_it_so_no_list_is_made_and_who_comes_later_gets_all_of_i
         assert notice.due >= late + timedelta(hours=23)  # as long as anybody has
 
 
+def test_a_withdrawal_is_closed_once_whoever_received_it_was_told(told_site: Path) -> None:
+    ran("release", "deliver", "latest", "--to", TRAINER, "-w", told_site)
+    with at_work(told_site) as ws:
+        withdrawal.withdraw(ws, said())
+        withdrawal.carry_out(ws)
+    waiting = ran("withdrawals", "--all", "-w", told_site).stdout
+    assert "out of releases, recipients not told yet, by" in waiting
+    assert lists(told_site) == [(TRAINER, 9)]
+    assert "closed for releases, by" in ran("withdrawals", "--all", "-w", told_site).stdout
+    with at_work(told_site) as ws:
+        [one] = withdrawal.board(ws, everything=True)
+        times = {name: at for name, at, _ in one.states()}
+        assert times["closed for releases"] == times["recipients notified"] == one.notified_at  # the last of them
+
+
 def test_where_the_policy_tells_no_recipients_they_are_told_of_erasures_only(told_site: Path) -> None:
     silent(told_site)
     ran("release", "deliver", "latest", "--to", TRAINER, "-w", told_site)
@@ -423,6 +438,16 @@ def test_a_release_that_cannot_be_rewritten_is_not_passed_over(site: Path, room:
     (site / "elsewhere").rename(site / room / public.name)
     ran("withdrawals", "run", "-w", site)
     assert "No withdrawal is open" in ran("withdrawals", "-w", site).stdout
+
+
+def test_what_a_policy_keeps_is_called_neither_rewritten_nor_closed(site: Path) -> None:
+    [file] = (site / "policies").rglob("policy.toml")
+    file.write_text(file.read_text() + '[on_withdrawal]\nreleases = "keep"\n')
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        [one] = withdrawal.board(ws, everything=True)
+        assert (one.is_open, one.is_kept, one.closed_at, one.notified_at) == (False, True, None, None)
+    assert "releases kept as they are, as the policy says" in ran("withdrawals", "--all", "-w", site).stdout
 
 
 def test_a_policy_that_keeps_releases_keeps_no_erased_person(site: Path) -> None:
@@ -600,6 +625,8 @@ def test_the_certificate_is_checked_offline_and_against_both_releases(site: Path
         "releases",
     ]
     assert any("copies that recipients have made" in one for one in told["not_proven"])
+    words = f"holds: the certificate of the withdrawals carried out by `{after.name}`."
+    assert words in ran("verify", site / "c.json").stdout
     alone = document("verify", site / "c.json")
     assert any("give both" in one for one in alone["not_proven"])
     assert "was not given" in ran("verify", site / "c.json", "--release", before, code=5).stderr

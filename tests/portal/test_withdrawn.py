@@ -17,6 +17,7 @@ from tests.portal.test_two_runs import Quoted, quoted, seen  # noqa: F401 - `quo
 
 import aboveboard
 from aboveboard import erasing, release, training, withdrawal
+from aboveboard.policy import OnWithdrawal
 from aboveboard.portal import published
 from aboveboard.portal.guard import Rate
 from aboveboard.portal.tenant import Tenant
@@ -118,6 +119,23 @@ def test_a_no_is_followed_to_its_end(platform: Made) -> None:
     client.post("/off")
     later = client.get("/withdraw.json").json()["timeline"][0]
     assert (later["state"], later["releases"]) == ("nothing_out", [])  # nothing of theirs was left to leave
+
+
+def test_what_the_policy_keeps_is_told_as_kept_and_not_as_written_again(
+    platform: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = platform()
+    keeps = OnWithdrawal(releases="keep")
+    monkeypatch.setattr(sys.modules["aboveboard.withdrawal.board"], "terms", lambda ws, at: keeps)
+    here.client("u1").post("/withdraw", data=TRAINING)
+    [one] = here.client("u1").get("/withdraw.json").json()["timeline"]
+    times = {step["state"]: step["at"] for step in one["states"]}
+    assert one["state"] == "kept"
+    assert [times[name] for name in ("shards rewritten", "recipients notified", "closed for releases")] == [None] * 3
+    page = here.client("u1").get("/withdraw").text
+    assert "older training sets stay as they are" in page
+    assert "was written again without it" not in page
+    assert "Closed for training sets" not in page
 
 
 def test_late_is_called_late_and_comes_first(platform: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ def _tell(step: Step) -> None:
 _KINDS = {
     "release": "the release", "record": "a record of the release", "statement": "the statement",
     "checkpoint": "a checkpoint of the log", "receipt": "the receipt",
-    "certificate": "the certificate of the withdrawals that",
+    "certificate": "the certificate of the withdrawals carried out by",
 }  # fmt: skip
 
 

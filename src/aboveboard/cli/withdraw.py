@@ -372,13 +372,20 @@ def _listed(found: Sequence[Withdrawal], at: datetime) -> str:
 
 
 def _one(one: Withdrawal, at: datetime) -> list[str]:
-    state = "OVERDUE" if one.is_overdue(at) else "open" if one.is_open else "closed for releases"
-    head = f"{one.number}  {one.subject or 'by question'}  {one.said}  {state}, by {one.deadline:%Y-%m-%d %H:%M} UTC"
+    head = f"{one.number}  {one.subject or 'by question'}  {one.said}  {_state(one, at)}, by {one.deadline:%Y-%m-%d %H:%M} UTC"
     told = [
         f"    {name:<20}{f'{when:%Y-%m-%d %H:%M:%S} UTC' if when else 'not yet':<26}{shown_by}"
         for name, when, shown_by in one.states()
     ]
     return [head, *told]
+
+
+def _state(one: Withdrawal, at: datetime) -> str:
+    if one.is_open:
+        return "OVERDUE" if one.is_overdue(at) else "open"
+    if one.is_kept:
+        return "releases kept as they are, as the policy says"
+    return "closed for releases" if one.notified_at is not None else "out of releases, recipients not told yet"
 
 
 def _carried_words(carried: Sequence[Mapping[str, Any]]) -> str:

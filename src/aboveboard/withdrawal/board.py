@@ -67,9 +67,14 @@ class Withdrawal:
         return any(one.state == OPEN for one in self.releases)
 
     @property
+    def is_kept(self) -> bool:
+        """Whether a release stands with it because the policy keeps releases: then it is neither open nor ever closed."""
+        return any(one.state == KEPT for one in self.releases)
+
+    @property
     def closed_at(self) -> datetime | None:
-        """When the last release was clean; the moment of the no itself where none held anything."""
-        if self.is_open:
+        """When the last release was clean; the moment of the no itself where none held anything; None while one is not."""
+        if self.is_open or self.is_kept:
             return None
         return max((one.at for one in self.releases if one.at is not None), default=self.received)
 
@@ -85,7 +90,7 @@ class Withdrawal:
             ("next release clean", clean[1] if clean else None, clean[0] if clean else ""),
             ("shards rewritten", self.closed_at, ", ".join(one.by for one in self.releases if one.by)),
             ("recipients notified", self.notified_at, ", ".join(f"{who}: {status}" for who, status, _ in self.told)),
-            ("closed for releases", self.closed_at if self.notified_at else None, ""),
+            ("closed for releases", self.notified_at, ""),
         ]
 
     @property

@@ -164,7 +164,7 @@ def _state(one: Withdrawal, now: datetime) -> str:
     """Where it stands, in one word; ``kept`` where the policy leaves releases as they are."""
     if one.is_open:
         return "overdue" if one.is_overdue(now) else "open"
-    if any(each.state == "kept" for each in one.releases):
+    if one.is_kept:
         return "kept"
     return "closed" if one.notified_at is not None else "telling"
 
