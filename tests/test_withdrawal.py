@@ -316,6 +316,20 @@ def test_nobody_received_it_so_no_list_is_made_and_who_comes_later_gets_all_of_i
         assert notice.due >= late + timedelta(hours=23)  # as long as anybody has
 
 
+def test_a_dry_run_names_who_received_and_which_models_saw_what_a_release_took_the_place_of(told_site: Path) -> None:
+    first = newest(told_site).name
+    ran("release", "deliver", first, "--to", TRAINER, "-w", told_site)
+    ran("lineage", "model", "feed-1", "--from", first, "--digest", f"sha256:{'a' * 64}", "-w", told_site)
+    with at_work(told_site) as ws:
+        withdrawal.withdraw(ws, said("u4"))
+        [carried] = withdrawal.carry_out(ws)
+        for plan in (withdrawal.plan(ws, said("u3")), withdrawal.plan_question(ws, everything(regions=("EU",)))):
+            assert [one.release for one in plan.touched] == [carried.superseded_by]
+            assert (plan.recipients, plan.models) == ((TRAINER,), ("feed-1",))
+        nothing = withdrawal.plan(ws, said("u3", category="user.location"))
+        assert (nothing.leaving, nothing.recipients, nothing.models) == (0, (), ())
+
+
 def test_a_withdrawal_is_closed_once_whoever_received_it_was_told(told_site: Path) -> None:
     ran("release", "deliver", "latest", "--to", TRAINER, "-w", told_site)
     with at_work(told_site) as ws:

@@ -22,7 +22,7 @@ from aboveboard.manifest import Manifest, told
 from aboveboard.retraction import Question, parse
 from aboveboard.withdrawal.board import OPEN, Withdrawal, board
 from aboveboard.withdrawal.matching import matching, taken_out
-from aboveboard.withdrawal.planning import Plan, Standing, concerned, line, records_named, standing
+from aboveboard.withdrawal.planning import Plan, Standing, concerned, line_of, records_named, standing
 from aboveboard.workspace import Workspace
 
 OPEN_FOR = timedelta(days=7)
@@ -247,7 +247,7 @@ def _digest(ws: Workspace, asked: Withdrawal) -> str:
 
 def _line(ws: Workspace, id: str) -> list[str]:
     """A release and all those that it took the place of: who still has an older copy holds the same rows."""
-    return line({str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()}, id)
+    return line_of({str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()}, id)
 
 
 # --- certificates -------------------------------------------------------------------------------------------------

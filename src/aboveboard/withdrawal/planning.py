@@ -162,21 +162,24 @@ def plan(ws: Workspace, event: Event, *, clock: Clock = now, progress: Progress 
     choice.validate(event)
     asked = {n: getattr(event, n) for n in ("type", "category", "purpose", "recipient", "value")}
     said = {"subject": event.subject, **{name: value for name, value in asked.items() if value is not None}}
-    does, touched = terms(ws, clock()), []
+    does, touched, lines = terms(ws, clock()), [], dict[str, tuple[str, ...]]()
     for one in standing(ws):
         if covers(event, one.job):
+            lines[one.id] = one.line
             before = _considered(ws, one, lambda gate: gate, clock, progress)
             after = _considered(ws, one, lambda gate: _supposing(gate, event), clock, progress)
             touched.append(
                 _touched(one, does, after.leaving - before.leaving, after.rows, after.files - before.files, after.of)
             )
     reached = affected.by_subject(ws, event.subject)
-    return Plan(said, tuple(touched), does, does.deadline.after(clock()), *_reached(reached, touched))
+    return Plan(said, tuple(touched), does, does.deadline.after(clock()), *_reached(reached, touched, lines))
 
 
-def _reached(found: Affected, touched: Iterable[Touched]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Who received a release that something leaves, and which models saw it."""
-    left = {one.release for one in touched if one.leaving}
+def _reached(
+    found: Affected, touched: Iterable[Touched], lines: Mapping[str, Sequence[str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who received a release that something leaves, or one whose place it took, and which models saw it."""
+    left = {name for one in touched if one.leaving for name in lines[one.release]}
     told = {who for name in left for who in found.recipients.get(name, ())}
     return tuple(sorted(told)), tuple(sorted(one.model for one in found.models if one.saw.releases & left))
 
@@ -201,12 +204,14 @@ def plan_question(ws: Workspace, question: Question, *, clock: Clock = now, prog
     All standing releases for such a use are asked. Where it names a window of processing, these are the ones that were judged
     in it, and whichever others hold a record that was processed then.
     """
-    does, touched, rows = terms(ws, clock()), [], dict[str, bytes]()
+    does, touched = terms(ws, clock()), []
+    rows, lines = dict[str, bytes](), dict[str, tuple[str, ...]]()
     for one, leaves in _asked(ws, question, progress):
         files = _files(one)
-        hit, rows[one.id] = _files_of(ws, one, leaves), b"".join(leaves)
+        hit, lines[one.id] = _files_of(ws, one, leaves), one.line
+        rows |= dict.fromkeys(one.line, b"".join(leaves))  # a row keeps its leaf when its release is written again
         touched.append(_touched(one, does, len(leaves), sum(files), len(hit), len(files)))
-    reached = _reached(affected.by_rows(ws, rows), touched)
+    reached = _reached(affected.by_rows(ws, rows), touched, lines)
     return Plan({"question": dict(question.document())}, tuple(touched), does, does.deadline.after(clock()), *reached)
 
 
@@ -299,7 +304,8 @@ def pa_leaves(leaves: Sequence[bytes]) -> pa.Table:
 class Standing:
     """A committed release that no later one took the place of: where it is, what it was built for, and at which position.
 
-    ``judged`` are the moments at which it was judged and each release whose place it took: its rows were in all of them.
+    ``line`` names it and each release whose place it took, the newest first, and ``judged`` the moment of each: its rows were in
+    all of them.
     """
 
     id: str
@@ -309,6 +315,7 @@ class Standing:
     position: int
     as_of: datetime
     manifest_sha256: str
+    line: tuple[str, ...]
     judged: tuple[datetime, ...]
 
     @property
@@ -339,13 +346,14 @@ def _standing(ws: Workspace, entries: Iterable[Mapping[str, str | int]]) -> Iter
     for entry in entries:
         public, private = release.places(entry, ws.private)
         said, id = _statement(ws, public, str(entry["manifest_sha256"])), str(entry["id"])
+        line = tuple(line_of(before, id))
         yield Standing(
             id, public, private, mainjob.job_of(said), int(entry["position"]), as_of[id], str(entry["manifest_sha256"]),
-            tuple(as_of[one] for one in line(before, id)),
+            line, tuple(as_of[one] for one in line),
         )  # fmt: skip
 
 
-def line(before: Mapping[str, str], id: str) -> list[str]:
+def line_of(before: Mapping[str, str], id: str) -> list[str]:
     """A release and all those that it took the place of, the newest first; ``before`` says of each whose place it took."""
     found = [id]
     while found[-1] in before:
