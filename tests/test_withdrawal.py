@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -414,6 +415,16 @@ def test_a_record_that_a_stream_says_is_gone_leaves(site: Path) -> None:
     assert "a bird of number 9" not in left
 
 
+def test_a_no_is_heard_where_nobody_can_say_what_it_comes_to(site: Path) -> None:
+    (site / "keys" / "receipt.key").unlink()
+    told = ran("withdraw", "u3", "--purpose", "train_ai_system", "-w", site, code=1)
+    assert "the key `receipt` is lost" in told.stderr
+    [line] = [line for line in told.stderr.splitlines() if "aboveboard choice record" in line]
+    ran(*shlex.split(line.partition("`aboveboard ")[2].partition("`")[0]), "-w", site)
+    with at_work(site) as ws:
+        assert [(one.type, one.purpose) for one in ws.ledger.events_of("u3")] == [("withdrawn", "train_ai_system")]
+
+
 # --- by question --------------------------------------------------------------------------------------------------
 
 
@@ -431,6 +442,23 @@ def test_a_question_about_much_needs_two_people(site: Path) -> None:
         assert (held.asked_by, held.confirmed_by) == ("ann", "bo")
         with pytest.raises(LedgerError, match="is withdrawal q1 already"):
             withdrawal.ask(ws, asked, plan, "cleo")
+
+
+@pytest.mark.parametrize("window", ["collected_to", "processed_to"])
+def test_which_releases_held_what_a_question_is_about(site: Path, window: str) -> None:
+    with at_work(site) as ws:
+        until = datetime(2020, 9, 13, 12, 27, tzinfo=UTC) if window == "collected_to" else datetime.now(UTC) + DAY
+        asked, before = everything(**{window: until}), newest(site).name
+        plan = withdrawal.plan_question(ws, asked)
+        for who in ("ann", "bo"):
+            withdrawal.ask(ws, asked, plan, who)
+        held = {before: 20 if window == "collected_to" else 100}
+        assert withdrawal.reached(ws, 1).rows == held
+        withdrawal.carry_out(ws)
+        assert withdrawal.reached(ws, 1).rows == held  # the release that took its place holds none of them
+    assert document("affected", "--withdrawal", "q1", "-w", site)["releases"][0]["rows"] == held[before]
+    assert "no question q2" in ran("affected", "--withdrawal", "q2", "-w", site, code=1).stderr
+    assert "is no withdrawal" in ran("affected", "--withdrawal", "two", "-w", site, code=2).stderr
 
 
 def test_another_spelling_is_no_second_person(site: Path) -> None:

@@ -275,12 +275,12 @@ def listed(flagged: bool, kind: str, workspace: str, as_json: bool) -> None:
 @click.option("--record", help="A record, by its id.")
 @click.option("--source", help="The source of the record, where several have that id.")
 @click.option("--release", "release_id", help="A whole release.")
-@click.option("--withdrawal", type=click.IntRange(min=1), metavar="POSITION",
-              help="What the event at this position of the ledger may withdraw.")  # fmt: skip
+@click.option("--withdrawal", metavar="NUMBER",
+              help="What a withdrawal is about: an event by its position in the ledger (617), or a question (q1).")  # fmt: skip
 @workspace_option
 @json_option
 def affected(
-    subject: str | None, record: str | None, source: str | None, release_id: str | None, withdrawal: int | None,
+    subject: str | None, record: str | None, source: str | None, release_id: str | None, withdrawal: str | None,
     workspace: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Say which releases hold a person, a record or the rows of a release, who received them, and which models saw them.
@@ -301,9 +301,19 @@ def affected(
     elif release_id is not None:
         found = asking.by_release(ws, release_id)
     else:
-        found = asking.by_withdrawal(ws, withdrawal or 0)
+        found = _withdrawn(ws, withdrawal or "")
     found = flags.told_of(ws, found)
     emit(found.as_json(), as_json, lambda: printable(_affected(found)))
+
+
+def _withdrawn(ws: Workspace, number: str) -> Affected:
+    from aboveboard import affected as asking
+    from aboveboard import withdrawal
+
+    kind, digits = (number[0], number[1:]) if number[:1] in ("e", "q") else ("e", number)
+    if not (digits.isascii() and digits.isdigit()):
+        raise click.BadParameter(f"`{number}` is no withdrawal: a position such as 617, or a question such as q1")
+    return withdrawal.reached(ws, int(digits)) if kind == "q" else asking.by_withdrawal(ws, int(digits))
 
 
 @click.command()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +14,7 @@ import click
 from aboveboard.cli.choice import hand_out, refuse_there, signed_for
 from aboveboard.cli.progress import shown
 from aboveboard.cli.shared import ask_exit, emit, json_option, moment_of, workspace_option
+from aboveboard.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from aboveboard.choice import Event
@@ -100,7 +103,7 @@ def _by_person(
     files = _receipt_files(to, len(events))
     for file in files:
         refuse_there(file)
-    with shown() as progress:
+    with _heard_all_the_same(events), shown() as progress:
         plans = [withdrawal.plan(ws, event, progress=progress) for event in events]
     digest = _joined(plans)
     if confirm is None:
@@ -119,6 +122,24 @@ def _by_person(
     why = next((why for _, why in receipts if why is not None), None)
     if why is not None:
         hand_out(None, why, to)
+
+
+@contextmanager
+def _heard_all_the_same(events: Sequence[Event]) -> Iterator[None]:
+    """Where nobody can say what a no comes to it is told how to record it: it is never refused for that."""
+    try:
+        yield
+    except WorkspaceError:
+        for one in events:
+            scope = [f"--{n} {shlex.quote(v)}" for n in _SCOPE if (v := getattr(one, n)) is not None]
+            said = " ".join(["choice record", shlex.quote(one.subject), one.type, *scope])
+            click.echo(
+                f"note: the no itself is not refused: `aboveboard {said}` records it without a dry run", err=True
+            )
+        raise
+
+
+_SCOPE = ("purpose", "category", "recipient", "value")
 
 
 def _receipt_files(to: Path | None, count: int) -> list[Path]:

@@ -22,10 +22,10 @@ from aboveboard.withdrawal.acting import (
 from aboveboard.withdrawal.board import Release, Withdrawal, board
 from aboveboard.withdrawal.late import Late, late, telling
 from aboveboard.withdrawal.naming import Named, named, record_says
-from aboveboard.withdrawal.planning import Plan, Touched, plan, plan_question
+from aboveboard.withdrawal.planning import Plan, Touched, plan, plan_question, reached
 
 __all__ = [
     "Asked", "Carried", "Late", "Named", "Plan", "Release", "Touched", "Withdrawal", "ask", "board", "carry_out", "certificate",
-    "certificates", "certified", "late", "named", "plan", "plan_question", "record_says", "request", "rewrite", "telling",
-    "withdraw",
+    "certificates", "certified", "late", "named", "plan", "plan_question", "reached", "record_says", "request", "rewrite",
+    "telling", "withdraw",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ inside, as everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -99,10 +99,14 @@ def holding(ws: Workspace, one: Standing, records: Collection[tuple[str, str]]) 
 
 def taken_out(ws: Workspace, one: Standing) -> list[bytes]:
     """The leaves of the rows of a release that withdrawals by question took out record by record since it was judged."""
-    relation = writing.opened(one.private)
     since = [each for each in ws.ledger.retractions() if each.recorded_at > one.as_of and each.listed is not None]
     mine = [each for each in since if parse(each.question).undertaking("").concerns(one.job.purpose, one.job.recipient)]
-    named = listed(ws.retractions, [str(each.listed) for each in mine])
+    return on_lists(ws, one, [str(each.listed) for each in mine])
+
+
+def on_lists(ws: Workspace, one: Standing, lists: Sequence[str]) -> list[bytes]:
+    """The leaves of the rows of a release that lists of records name."""
+    relation, named = writing.opened(one.private), listed(ws.retractions, lists)
     if relation is None or not isinstance(named, Listed):
         return []
     with ws.engine.connect() as con:

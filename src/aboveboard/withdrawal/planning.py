@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aboveboard import affected, choice, mainjob, release, vocabulary, writing
 from aboveboard.choice import Event, Facts, Snapshot
+from aboveboard.errors import LedgerError
 from aboveboard.gate import Gate, Job
 from aboveboard.mainjob import Clock, Progress, now
 from aboveboard.policy import OnWithdrawal
-from aboveboard.retraction import Question
+from aboveboard.retraction import Question, parse
 from aboveboard.suppression import Suppressions
-from aboveboard.withdrawal.matching import holding, matching
+from aboveboard.withdrawal.matching import holding, matching, on_lists
 from aboveboard.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -242,6 +243,23 @@ def named_by(
         one.id: {leaf: (source, id) for rows in matching(ws, one, question, progress) for leaf, source, id in rows}
         for one in concerned(question, every_release(ws))
     }
+
+
+def reached(ws: Workspace, number: int) -> Affected:
+    """What question ``number`` is about in every release that is here, superseded ones too; who received it, which models saw it.
+
+    Raises LedgerError where there is no such question.
+    """
+    held = next((one for one in ws.ledger.retractions() if one.number == number), None)
+    if held is None:
+        raise LedgerError(f"no question q{number}", hint="`aboveboard withdrawals --all` names those there are")
+    question, rows = parse(held.question), dict[str, bytes]()
+    for one in for_use(question, every_release(ws)):
+        if held.listed is not None:
+            rows[one.id] = b"".join(on_lists(ws, one, [held.listed]))
+        elif one in concerned(question, (one,)):
+            rows[one.id] = b"".join(leaf for found in matching(ws, one, question) for leaf, *_ in found)
+    return affected.by_rows(ws, {name: leaves for name, leaves in rows.items() if leaves})
 
 
 def _given(question: Question) -> set[tuple[str, str]]:
