@@ -86,6 +86,7 @@ def test_the_card_of_a_rewritten_release_says_how_its_rows_were_cleaned(platform
     after = carried(here)
     found = {one["name"]: one["value"] for one in client.get(f"/releases/{after}.json").json()["items"]}
     assert found["cleaning or processing, and why"] == [release.NOTES[0]]
+    assert client.get("/releases").text.count("(superseded)") == 1  # of two of one day one stands
 
 
 def test_others_see_the_rewritten_release_with_all_of_theirs(platform: Made) -> None:
