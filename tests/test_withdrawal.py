@@ -651,6 +651,19 @@ def test_the_certificate_says_what_left_and_what_is_outside(site: Path) -> None:
     assert "u3" not in json.loads((site / "certificate.json").read_bytes())["statement"]
 
 
+def test_a_release_of_another_log_says_nothing_of_a_certificate(site: Path, tmp_path: Path) -> None:
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said())
+        [carried] = withdrawal.carry_out(ws)
+        withdrawal.certificate(ws, str(carried.superseded_by), site / "c.json")
+    small.make(tmp_path / "other")
+    with at_work(tmp_path / "other") as other:
+        theirs = mainjob.build(other, read_job(tmp_path / "other" / "job.toml"))
+    told = ran("verify", site / "c.json", "--later", theirs.public, code=5)
+    assert "in force" in told.output
+    assert "a later release is in another log" in told.output
+
+
 def test_the_certificate_is_checked_offline_and_against_both_releases(site: Path) -> None:
     before = newest(site)
     with at_work(site) as ws:

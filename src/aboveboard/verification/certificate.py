@@ -20,9 +20,9 @@ from aboveboard.manifest import TOMBSTONES
 from aboveboard.merkle import WIDTH
 from aboveboard.proof import Seen, Trust
 from aboveboard.verification.history import compare, signature_told, trust_of
-from aboveboard.verification.release import Release
+from aboveboard.verification.release import later_releases
 from aboveboard.verification.rows import leaves_of, sha256_of
-from aboveboard.verification.said import number, read_said
+from aboveboard.verification.said import read_said
 from aboveboard.verification.told import (
     ALL_OF_IT,
     IN_FORCE,
@@ -122,18 +122,13 @@ class _Certificate:
         """Whether one of the later releases, or of those in the copy of the log, took the place of the last one."""
         for place, data in (*self._given(), *self._logged()):
             said = read_said(data)
-            if said.supersedes == self.held.after and said.log["origin"] == self.seen.checkpoint.origin:
+            if said.supersedes == self.held.after:
                 self.newer = said.name
                 return f"`{said.name}` took the place of `{self.name}` (entry {place:,} of the log): ask for its certificate too"
         return f"none of what was given took the place of `{self.name}`"
 
     def _given(self) -> Iterator[tuple[int, bytes]]:
-        for folder in self.known.later:
-            later = Release(folder, self.known)
-            later.statement()
-            later.checkpoint()
-            later.entries()
-            yield number(later.said.log["index"]), later.said.data
+        return later_releases(self.known, (self.seen.log, *self.trust.logs))
 
     def _logged(self) -> Iterator[tuple[int, bytes]]:
         if self.known.releases is not None and self.known.published is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
@@ -18,6 +18,7 @@ from aboveboard import manifest, merkle, statement, subjectmap, succession
 from aboveboard.errors import VerificationError
 from aboveboard.manifest import CHECKPOINT, LOG_KEY, MAP_TOP, TOMBSTONES, Shard
 from aboveboard.merkle import WIDTH
+from aboveboard.note import VerifierKey
 from aboveboard.proof import Inclusion, Seen, Trust
 from aboveboard.verification.entered import (
     entries_expected,
@@ -279,15 +280,7 @@ class Release:
         return "none of what was given took the place of this release"
 
     def _given(self) -> Iterator[tuple[int, bytes]]:
-        """The statements of the later releases, each once the log is shown to hold it."""
-        for folder in self.known.later:
-            later = Release(folder, self.known)
-            later.statement()
-            later.checkpoint()
-            later.entries()
-            if later.seen.log not in (self.seen.log, *self.trust.logs):
-                raise VerificationError("a later release is in another log", folder=folder)
-            yield number(later.said.log["index"]), later.said.data
+        return later_releases(self.known, (self.seen.log, *self.trust.logs))
 
     def _logged(self) -> Iterator[tuple[int, bytes]]:
         """The statements in the copy of the log, below its checkpoint: that is of one history with ours (step 10)."""
@@ -320,3 +313,18 @@ class Release:
             raise VerificationError("the logged choices have another subject map than the release")
         if said["position"] != self._judged or moment_of(said["at"]) != moment_of(self.said.predicate["as_of"]):
             raise VerificationError("the logged choices are not those that the release was judged by")
+
+
+def later_releases(known: Known, logs: Collection[VerifierKey]) -> Iterator[tuple[int, bytes]]:
+    """Place and statement of each later release that was given, once the log is shown to hold it.
+
+    Raises VerificationError for one in another log: it says nothing of what stands in this one.
+    """
+    for folder in known.later:
+        later = Release(folder, known)
+        later.statement()
+        later.checkpoint()
+        later.entries()
+        if later.seen.log not in logs:
+            raise VerificationError("a later release is in another log", folder=folder)
+        yield number(later.said.log["index"]), later.said.data
