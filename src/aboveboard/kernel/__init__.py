@@ -1,0 +1,11 @@
+"""Compiled functions over bytes and columns: what Python would do value by value, in one call.
+
+Each has a twin where it is called, which stays the reference and does the work where there is no kernel: the same bytes, more
+slowly. A function that returns None has done nothing: there is no compiled library, or its input is one that it does not
+know, and the twin is to be asked. Nothing is compiled when it runs (docs/adr/0022).
+"""
+
+from aboveboard.kernel.hashes import above
+from aboveboard.kernel.library import OFF, standing
+
+__all__ = ["OFF", "above", "standing"]

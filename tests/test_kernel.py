@@ -1,0 +1,251 @@
+"""The compiled kernel gives what its twins give, byte for byte, and is not there where it cannot be trusted to."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aboveboard import kernel, merkle
+from aboveboard.kernel import hashes, library
+
+ROOT = Path(__file__).resolve().parent.parent
+STRICT = ("-Werror", "-Wconversion", "-Wshadow", "-Wpointer-arith", "-Wstrict-prototypes")
+SANE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+
+
+def builder() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build(to: Path, *flags: str) -> Path:
+    made, why = builder().compiled(to, flags)
+    if made is None and "no C compiler" in why:
+        pytest.skip(why)
+    assert made is not None, why
+    return made
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> library.Library:
+    """A library made of these sources, whatever lies beside them."""
+    found = library.load(str(build(tmp_path_factory.mktemp("kernel") / library.NAME, *STRICT)))
+    assert isinstance(found, library.Library), found
+    return found
+
+
+@pytest.fixture
+def used(compiled: library.Library, monkeypatch: pytest.MonkeyPatch) -> library.Library:
+    monkeypatch.setattr(library, "_once", lambda: compiled)
+    return compiled
+
+
+@pytest.fixture
+def absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "_once", lambda: "not here")
+
+
+# --- trees --------------------------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=70 * 32))
+def test_the_level_above_is_that_of_the_twin(compiled: library.Library, level: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "_once", lambda: compiled)
+        patch.setattr(hashes, "FEW", 0)
+        assert kernel.above(level) == merkle._above(level)
+
+
+@given(st.integers(0, 300))
+@settings(max_examples=30)
+def test_a_tree_is_the_same_with_it_and_without(compiled: library.Library, size: int) -> None:
+    leaves = [merkle.leaf_hash(str(n).encode()) for n in range(size)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "_once", lambda: compiled)
+        made = merkle.levels(leaves)
+        patch.setattr(library, "_once", lambda: "not here")
+        assert made == merkle.levels(leaves)
+
+
+# --- where it is not used -----------------------------------------------------------------------------------------
+
+
+def test_without_it_nothing_is_answered(absent: None) -> None:
+    assert kernel.above(bytes(640)) is None
+    assert kernel.standing() == "not in use: not here"
+
+
+def test_it_says_that_it_is_there(used: library.Library) -> None:
+    assert kernel.standing() == "compiled, in use"
+    assert len(kernel.above(bytes(640)) or b"") == 320
+
+
+def test_it_is_turned_off_by_the_environment() -> None:
+    code = "from aboveboard import kernel; print(kernel.standing(), kernel.above(bytes(640)))"
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), kernel.OFF: "0"}
+    found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert found.stdout == "not in use: ABOVEBOARD_KERNEL=0 None\n"
+
+
+def test_a_library_that_is_not_there_is_not_used(tmp_path: Path) -> None:
+    assert library.load(str(tmp_path / library.NAME)) == "it was not compiled when this was installed"
+
+
+def test_a_library_that_is_none_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / library.NAME).write_bytes(b"\x7fELF and no more")
+    assert "cannot be loaded" in str(library.load(str(tmp_path / library.NAME)))
+
+
+def test_a_library_of_other_sources_is_not_used(compiled: library.Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "sources", lambda: "0" * 64)
+    assert library.load(compiled.path) == "it was compiled from other sources than these"
+
+
+def test_a_library_that_hashes_otherwise_is_not_used(
+    compiled: library.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = library._sha
+
+    def swapped() -> Any:
+        import _hashlib
+        import ctypes
+
+        made = real()
+        crypto = ctypes.CDLL(_hashlib.__file__)
+        for at, name in enumerate(("SHA224_Init", "SHA224_Update", "SHA224_Final")):
+            made[at] = ctypes.cast(getattr(crypto, name), ctypes.c_void_p).value
+        return made
+
+    monkeypatch.setattr(library, "_sha", swapped)
+    assert library.load(compiled.path) == "it hashes otherwise than Python does"
+
+
+def test_where_openssl_has_no_such_functions_it_is_not_used(
+    compiled: library.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> Any:
+        raise AttributeError("SHA256_Init")
+
+    monkeypatch.setattr(library, "_sha", none)
+    assert "cannot be loaded" in str(library.load(compiled.path))
+
+
+def test_a_changed_source_changes_the_digest(tmp_path: Path) -> None:
+    shutil.copytree(library.FOLDER, tmp_path / "kernel")
+    assert library.sources(str(tmp_path / "kernel")) == library.sources()
+    with (tmp_path / "kernel" / "tree.c").open("a") as file:
+        file.write("\n")
+    assert library.sources(str(tmp_path / "kernel")) != library.sources()
+
+
+# --- how it is built ----------------------------------------------------------------------------------------------
+
+
+class App:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def display_warning(self, message: str) -> None:
+        self.said.append(message)
+
+
+def hooked(monkeypatch: pytest.MonkeyPatch, compiled: tuple[Path | None, str]) -> tuple[dict[str, Any], list[str]]:
+    pytest.importorskip("hatchling")
+    module, app = builder(), App()
+    monkeypatch.setattr(module, "compiled", lambda: compiled)
+    hook = module.CompiledKernel.__new__(module.CompiledKernel)
+    monkeypatch.setattr(module.CompiledKernel, "app", app, raising=False)
+    data: dict[str, Any] = {"artifacts": [], "pure_python": True}
+    hook.initialize("standard", data)
+    return data, app.said
+
+
+def test_a_wheel_with_it_is_for_its_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, said = hooked(monkeypatch, (Path(library.FOLDER) / library.NAME, ""))
+    assert data["artifacts"] == [f"src/aboveboard/kernel/{library.NAME}"]
+    assert data["pure_python"] is False
+    assert data["tag"].startswith("py3-none-")
+    assert not data["tag"].endswith("any")
+    assert said == []
+
+
+def test_a_wheel_without_it_is_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, said = hooked(monkeypatch, (None, "no C compiler was found"))
+    assert data == {"artifacts": [], "pure_python": True}
+    assert said == [
+        "aboveboard is installed without its compiled kernel (no C compiler was found); it does the same, slower"
+    ]
+
+
+def test_without_a_compiler_it_is_not_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert builder().compiled(tmp_path / library.NAME) == (None, "no C compiler was found")
+
+
+def test_a_compiler_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    made, why = builder().compiled(tmp_path / library.NAME, ("--no-such-flag",))
+    if "no C compiler" in why:
+        pytest.skip(why)
+    assert made is None
+    assert "failed" in why
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wheel_holds_the_library(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    build(tmp_path / library.NAME)
+    project = tmp_path / "project"
+    shutil.copytree(
+        ROOT / "src" / "aboveboard" / "kernel", project / "src" / "aboveboard" / "kernel",
+        ignore=shutil.ignore_patterns("libaboveboard*"),
+    )  # fmt: skip
+    shutil.copy(ROOT / "src" / "aboveboard" / "__init__.py", project / "src" / "aboveboard")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py", ".gitignore"):
+        shutil.copy(ROOT / name, project)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    assert "-py3-none-any" not in wheel.name
+    assert f"aboveboard/kernel/{library.NAME}" in zipfile.ZipFile(wheel).namelist()
+
+
+# --- under the sanitizers -----------------------------------------------------------------------------------------
+
+
+def test_it_reads_and_writes_nothing_that_it_was_not_given(tmp_path: Path) -> None:
+    """The comparisons of this file once more, in a process of its own, with the library built so that a read or a write
+    beside what it was given ends the process."""
+    made, why = builder().compiled(tmp_path / library.NAME, SANE)
+    if made is None:
+        pytest.skip(f"no sanitizers here: {why}")
+    compiler = shutil.which("cc") or shutil.which("gcc") or "cc"
+    found = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False)
+    if not Path(found.stdout.strip()).is_file():
+        pytest.skip("no libasan to load first")
+    env = {
+        **os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
+        "LD_PRELOAD": found.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0",
+        "PYTHONMALLOC": "malloc",
+    }  # fmt: skip
+    code = f"import kernel_sane; kernel_sane.run({str(made)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    assert done.stdout.endswith("clean\n")
