@@ -8,15 +8,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aboveboard import kernel, merkle
+import kernel_sane
+from aboveboard import kernel, manifest, merkle, steps, writing
+from aboveboard.engine import Engine, hashing, make
 from aboveboard.kernel import hashes, library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,15 +64,15 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "_once", lambda: "not here")
 
 
+@pytest.mark.parametrize("check", kernel_sane.CHECKS, ids=lambda check: check.__name__)
+def test_it_does_as_its_twins(
+    used: library.Library, check: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "FEW", 0)
+    check()
+
+
 # --- trees --------------------------------------------------------------------------------------------------------
-
-
-@given(st.binary(max_size=70 * 32))
-def test_the_level_above_is_that_of_the_twin(compiled: library.Library, level: bytes) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "_once", lambda: compiled)
-        patch.setattr(hashes, "FEW", 0)
-        assert kernel.above(level) == merkle._above(level)
 
 
 @given(st.integers(0, 300))
@@ -80,6 +84,45 @@ def test_a_tree_is_the_same_with_it_and_without(compiled: library.Library, size:
         made = merkle.levels(leaves)
         patch.setattr(library, "_once", lambda: "not here")
         assert made == merkle.levels(leaves)
+
+
+# --- rows of a release ------------------------------------------------------------------------------------------
+
+PARTS = pa.list_(pa.struct({"kind": pa.string(), "content": pa.string()}))
+TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
+NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=30)
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "source": NAME, "record_id": NAME, "text": TEXT, "language": TEXT, "kind": TEXT,
+            "parts": st.none() | st.lists(st.fixed_dictionaries({"kind": TEXT, "content": TEXT}), max_size=3),
+        }
+    ),
+    max_size=20,
+)  # fmt: skip
+COLUMNS = pa.schema(
+    [*((name, pa.string()) for name in ("source", "record_id", "text", "language", "kind")), ("parts", PARTS)]
+)
+
+
+@given(ROWS)
+@settings(max_examples=60, deadline=None)
+def test_rows_are_placed_and_hashed_as_the_steps_say(compiled: library.Library, made_up: list[dict[str, Any]]) -> None:
+    key = bytes(range(32))
+    with Engine(threads=1).connect() as con, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "_once", lambda: compiled)
+        con.execute("SET VARIABLE order_key = ?", [key.hex()])
+        con.register("_placed", pa.Table.from_pylist(made_up, COLUMNS))
+        con.execute("CREATE TABLE placed AS SELECT row_number() OVER () AS ordinal, * FROM _placed")
+        found = {}
+        assert hashing(con, "row_hashes", writing.row_hashes(key), writing._HASHED_FROM, writing._HASHED)
+        for room in ("hash", "hash_compiled"):
+            for step in steps.read(room):
+                make(con, step.name, step.sql, step.kind)
+            table = con.sql("SELECT * FROM hashed ORDER BY ordinal").to_arrow_table()
+            found[room] = table.select(sorted(table.column_names)).to_pylist()
+    assert found["hash"] == found["hash_compiled"]
+    assert [row["leaf"] for row in found["hash"]] == [manifest.leaf(row) for row in found["hash"]]
 
 
 # --- where it is not used -----------------------------------------------------------------------------------------

@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from inspect import Parameter, Signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aboveboard import choice, steps
+from aboveboard import choice, kernel, steps
 from aboveboard.errors import EngineError
 from aboveboard.gate import Gate
 from aboveboard.plan import CHOICE_BITS, SET_BITS, Plan, Row, moment, texts
@@ -138,7 +139,9 @@ class Session(AbstractContextManager["Session"]):
     def forget(self, but: Sequence[str] = ()) -> None:
         """Let go of what is known of the shard at hand, but for some of its steps."""
         for step in (
-            room for name in ("commit", "lay", "write", "company", "shard") for room in reversed(steps.read(name))
+            room
+            for name in ("commit", "hash", "lay", "write", "company", "shard")
+            for room in reversed(steps.read(name))
         ):
             if step.name not in but:
                 self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
@@ -315,6 +318,42 @@ def keyed(con: duckdb.DuckDBPyConnection, name: str, key: bytes, expression: str
         con.execute(f"SET VARIABLE {name}_{side} = ?", [bytes(byte ^ pad for byte in secret)])
     inner = f"sha256(getvariable('{name}_inner') || encode({expression}))"
     return f"sha256(getvariable('{name}_outer') || unhex({inner}))"
+
+
+def hashing(
+    con: duckdb.DuckDBPyConnection, name: str, recipe: kernel.Recipe, columns: Sequence[str], cuts: Mapping[str, slice]
+) -> bool:
+    """Give a connection a function of some columns, by their types, that hashes rows by the compiled kernel: a struct of slices
+    of the hashes of a recipe, one behind another. False where there is no kernel. Close the connection when it is done."""
+    from duckdb.func import ARROW, SPECIAL
+
+    if not kernel.there():
+        return False
+
+    def hashed(*given: Any) -> Any:  # duckdb evaluates annotations, and pyarrow is not imported here
+        import pyarrow as pa
+
+        arrays = [one.chunk(0) if one.num_chunks == 1 else one.combine_chunks() for one in given]
+        found = kernel.digests(recipe, arrays, len(recipe))
+        if found is None:
+            raise EngineError(f"`{name}` got what it does not know", hint=f"set {kernel.OFF}=0, and please report this")
+        wide = pa.binary(kernel.HASH * len(recipe))
+        whole = pa.Array.from_buffers(wide, len(arrays[0]), [None, pa.py_buffer(found)])
+        return pa.StructArray.from_arrays([_sliced(whole, cut) for cut in cuts.values()], list(cuts))
+
+    names = [Parameter(f"c{at}", Parameter.POSITIONAL_ONLY) for at in range(len(columns))]
+    hashed.__signature__ = Signature(names)  # type: ignore[attr-defined]  # duckdb counts them
+    made = f"STRUCT({', '.join(f'{one} BLOB' for one in cuts)})"
+    if con.execute("SELECT count(*) FROM duckdb_functions() WHERE function_name = ?", [name]).fetchall() == [(0,)]:
+        con.create_function(name, hashed, list(columns), made, type=ARROW, null_handling=SPECIAL)
+    return True
+
+
+def _sliced(whole: pa.Array, cut: slice) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.binary_slice(whole, cut.start, cut.stop).cast(pa.binary())
 
 
 _SPELT = SPELT.format(x="subject")

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aboveboard import disk, manifest, merkle
-from aboveboard.engine import Engine, Session, keyed
+from aboveboard import disk, kernel, manifest, merkle
+from aboveboard.engine import Engine, Session, hashing, keyed
 from aboveboard.errors import EngineError
 from aboveboard.layout import MAX_BITS, Layout, fitting
 from aboveboard.plan import text
@@ -84,10 +84,25 @@ def lay(session: Session, keys: Secrets) -> Mapping[str, int]:
     masked = Counter(_scrub_texts(session, pseudonym))
     masked.update(_scrub_parts(session, pseudonym))
     session.run("lay")
+    compiled = hashing(session.con, "row_hashes", row_hashes(keys.secret("order")), _HASHED_FROM, _HASHED)
+    session.run("hash_compiled" if compiled else "hash")
     released, hashed = (session.count(table) for table in ("released", "hashed"))
     if released != hashed:  # INVARIANT: a row that finds no place must not be lost
         raise EngineError(f"{released} rows were released and {hashed} found a place", hint="please report this")
     return masked
+
+
+def row_hashes(order_key: bytes) -> kernel.Recipe:
+    """The hashes of a released row from its source, id, text, language, kind and parts: where it stands, whose middle is its
+    nonce, and its leaf (docs/formats/manifest.md). ``steps/hash`` says the same."""
+    row = tuple(kernel.Net(at) for at in range(2, 6))
+    place: tuple[kernel.Step, ...] = (order_key.hex().encode(), kernel.Net(0), kernel.Net(1), *row)
+    return place, (b"\x00", kernel.Digest(0, *_NONCE), *row)
+
+
+_NONCE = (8, 24)
+_HASHED = {"place": slice(0, 8), "nonce": slice(*_NONCE), "leaf": slice(32, 64)}
+_HASHED_FROM = (*["VARCHAR"] * 5, "STRUCT(kind VARCHAR, content VARCHAR)[]")
 
 
 def _redacted(con: duckdb.DuckDBPyConnection, pseudonym: bytes) -> pa.Table:

@@ -6,6 +6,21 @@ know, and the twin is to be asked. Nothing is compiled when it runs (docs/adr/00
 """
 
 from aboveboard.kernel.hashes import above
-from aboveboard.kernel.library import OFF, standing
+from aboveboard.kernel.library import OFF, standing, there
+from aboveboard.kernel.rows import HASH, Digest, DigestHex, Hex, Net, Raw, Recipe, Step, digests
 
-__all__ = ["OFF", "above", "standing"]
+__all__ = [
+    "HASH",
+    "OFF",
+    "Digest",
+    "DigestHex",
+    "Hex",
+    "Net",
+    "Raw",
+    "Recipe",
+    "Step",
+    "above",
+    "digests",
+    "standing",
+    "there",
+]

@@ -6,8 +6,8 @@ SHA-256 is that of OpenSSL; what is compiled is the loop around it. Twins: ``mer
 from __future__ import annotations
 
 from aboveboard.kernel.library import DONE, library
+from aboveboard.kernel.rows import HASH
 
-HASH = 32
 FEW = 8 * HASH
 """Below this many bytes a call costs more than it saves."""
 

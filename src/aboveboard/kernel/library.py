@@ -40,6 +40,11 @@ def library() -> Library | None:
     return found if isinstance(found, Library) else None
 
 
+def there() -> bool:
+    """Whether the kernel is used."""
+    return library() is not None
+
+
 def standing() -> str:
     """Whether the kernel is used, and why it is not: a sentence for whoever runs this."""
     found = _once()
