@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aboveboard import kernel, merkle
+from aboveboard import kernel, merkle, suppression
 from aboveboard.kernel import hashes, library, rows
 
 
@@ -28,6 +28,10 @@ def run(path: str) -> None:
 @given(st.binary(max_size=20 * 32))
 def trees(level: bytes) -> None:
     assert kernel.above(level) == merkle._above(level)
+    tree = merkle.Range()
+    for at in range(0, len(level) // 32 * 32, 32):
+        tree.append(level[at : at + 32])
+    assert kernel.root(level) == (tree.root() if tree.size else None)
 
 
 # --- rows of columns ----------------------------------------------------------------------------------------------
@@ -137,7 +141,54 @@ def offsets_that_lead_outside_are_declined(offsets: list[int], words: bytes) -> 
     assert (kernel.digests(((kernel.Net(0),),), [items]) is not None) == fine
 
 
+# --- a list of keyed hashes ---------------------------------------------------------------------------------------
+
+NAMES = st.lists(
+    st.sampled_from(["acct:", "ACCT:", "@", "A", "b", "é", "u:1", "x" * 127, "x" * 129, "x" * 257, ""]), max_size=4
+)
+KEY = bytes(range(32))
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.lists(NAMES.map("".join) | TEXT, max_size=12), st.lists(NAMES.map("".join), max_size=8), st.integers(0, 300))
+def names_are_listed_alike(asked: list[str], gone: list[str], longest: int) -> None:
+    those = suppression.of(KEY, gone)
+    values = [one.encode() for one in [*asked, *gone]]
+    expected = {value for value in those._among(values) if len(value) <= longest}
+    assert those.among(values, longest) == expected
+    assert those.among(values) == those._among(values)
+    column = pa.array([None, *values, None], pa.binary()).slice(1)
+    page = b"".join(len(value).to_bytes(4, "little") + value for value in values)
+    there = column.drop_null().to_pylist()
+    for found in (
+        kernel.listed_in_column(those.asked(), column, longest), kernel.listed_in_page(those.asked(), page, len(values), longest)
+    ):  # fmt: skip
+        assert found is not None
+        assert {there[at] for at in found.listed} <= expected <= {there[at] for at in (*found.listed, *found.ask)}
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.binary(max_size=60), st.integers(-2, 9))
+def a_page_that_says_too_much_is_declined(page: bytes, count: int) -> None:
+    at, whole = 0, count >= 0
+    for _ in range(count):
+        length = int.from_bytes(page[at : at + 4], "little")
+        whole, at = whole and at + 4 + length <= len(page), at + 4 + length
+    assert (kernel.listed_in_page(suppression.of(KEY, ["a"]).asked(), page, count) is not None) == whole
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.lists(st.integers(-2, 40) | INT64.map(lambda n: n % 2**31), min_size=2, max_size=6), st.binary(max_size=30))
+def offsets_of_names_that_lead_outside_are_declined(offsets: list[int], words: bytes) -> None:
+    written = bytearray(4 * len(offsets))
+    column = pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(written), pa.py_buffer(words)])
+    written[:] = struct.pack(f"={len(offsets)}i", *offsets)
+    fine = offsets == sorted(offsets) and offsets[0] >= 0 and offsets[-1] <= len(words)
+    assert (kernel.listed_in_column(suppression.of(KEY, ["a"]).asked(), column) is not None) == fine
+
+
 CHECKS = [
     trees, columns_are_told_alike, what_has_no_form_is_declined, what_leads_outside_is_declined,
-    offsets_that_lead_outside_are_declined,
+    offsets_that_lead_outside_are_declined, names_are_listed_alike, a_page_that_says_too_much_is_declined,
+    offsets_of_names_that_lead_outside_are_declined,
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -14,14 +15,20 @@ from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kernel_sane
-from aboveboard import kernel, manifest, merkle, steps, writing
+import worlds
+from aboveboard import judgement, kernel, keys, manifest, merkle, steps, writing
 from aboveboard.engine import Engine, hashing, make
+from aboveboard.judgement import Judgement
 from aboveboard.kernel import hashes, library
+from aboveboard.keys import Keys
+from aboveboard.relate import relate
+from aboveboard.sources.staged import from_records
 
 ROOT = Path(__file__).resolve().parent.parent
 STRICT = ("-Werror", "-Wconversion", "-Wshadow", "-Wpointer-arith", "-Wstrict-prototypes")
@@ -123,6 +130,40 @@ def test_rows_are_placed_and_hashed_as_the_steps_say(compiled: library.Library, 
             found[room] = table.select(sorted(table.column_names)).to_pylist()
     assert found["hash"] == found["hash_compiled"]
     assert [row["leaf"] for row in found["hash"]] == [manifest.leaf(row) for row in found["hash"]]
+
+
+class People:
+    def subject_keys(self, subjects: pa.Table) -> pa.Table:
+        names = subjects["subject"].to_pylist()
+        held = [hashlib.sha256(name.encode()).digest() for name in names]
+        return pa.table({"subject": names, "key": pa.array(held, pa.binary())})
+
+
+@pytest.mark.parametrize("seed", [0, 3, 4])
+def test_a_release_is_the_same_with_it_and_without(
+    compiled: library.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Every public file to the byte, and every row that opens it."""
+    monkeypatch.setattr(judgement.secrets, "token_bytes", lambda size: b"s" * size)
+    world, engine = worlds.make(seed), Engine(threads=2)
+    related = relate([from_records(world.records, tmp_path / "in")], tmp_path, engine)
+    secrets = Keys(Path(), {name: name.encode().ljust(32, b"k") for name in keys.KINDS})
+    judged = Judgement(engine, related, world.gate, keys=secrets, people=People())
+    found = []
+    for name, loaded in (("with", compiled), ("without", "not here")):
+        monkeypatch.setattr(library, "_once", lambda loaded=loaded: loaded)
+        made = judged.write(tmp_path / name / "public", tmp_path / name / "private")
+        assert made.released > 20
+        openings = tmp_path / name / "private" / "openings"
+        tables = {path.relative_to(openings): pq.read_table(path) for path in openings.rglob("*.parquet")}
+        public = {path.name: path.read_bytes() for path in (tmp_path / name / "public").rglob("*") if path.is_file()}
+        found.append((public, tables))
+    (public, tables), (public_without, tables_without) = found
+    assert public == public_without
+    assert tables.keys() == tables_without.keys()
+    for path, table in tables.items():
+        assert table.schema.names == tables_without[path].schema.names
+        assert table.to_pylist() == tables_without[path].to_pylist()
 
 
 # --- where it is not used -----------------------------------------------------------------------------------------

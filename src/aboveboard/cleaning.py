@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aboveboard import disk, manifest, removal
 from aboveboard.errors import ReleaseError, VerificationError
+from aboveboard.merkle import WIDTH
 from aboveboard.note import VerifierKey
 from aboveboard.removal import NONE, RemovalList
 
@@ -99,7 +100,8 @@ def _filtered(file: Path, gone: frozenset[bytes]) -> tuple[int, int]:
                 raise _damaged(file)
             with pq.ParquetWriter(new, held.schema_arrow, compression="zstd") as out:
                 for batch in held.iter_batches(BATCH):
-                    stays = [manifest.leaf(row) not in gone for row in batch.to_pylist()]
+                    leaves = manifest.leaves(batch)
+                    stays = [leaves[at : at + WIDTH] not in gone for at in range(0, len(leaves), WIDTH)]
                     kept, left = kept + sum(stays), left + len(stays) - sum(stays)
                     _write(out, batch, stays)
         if left:

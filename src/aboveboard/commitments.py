@@ -8,16 +8,17 @@ what opens them, ``map_subjects`` makes the subject map from all of them. The by
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from aboveboard import descriptor, disk, explanation, manifest, merkle, steps, subjectmap, writing
+from aboveboard import descriptor, disk, explanation, kernel, manifest, merkle, steps, subjectmap, writing
 from aboveboard.choice import Snapshot
 from aboveboard.engine import Engine, Session, erased_in, people_tables
 from aboveboard.errors import EngineError
+from aboveboard.kernel import HASH
 from aboveboard.plan import text, texts
 from aboveboard.reasons import OWN, masks
 from aboveboard.record import PART_FIELDS
@@ -168,16 +169,92 @@ def commit(session: Session, file: Path) -> None:
     """After ``find_company`` and ``writing.lay``: write what opens the commitments of the shard's released rows."""
     _keep_withheld(session, file.parent.parent / WITHHELD / file.name)
     session.forget(but=("hashed", "situations", "peopled"))  # what follows needs the room
+    committed = _open_compiled(session, file) if kernel.there() else _open(session, file)
+    if session.count("hashed") != committed:  # INVARIANT: no row goes out that nobody can open
+        raise EngineError(f"other rows were laid than {committed} that were committed to", hint="please report this")
+    disk.settle(file)
+
+
+def _open(session: Session, file: Path) -> int:
+    """Commit to the rows of the shard in SQL, and write what opens the commitments; returns how many."""
     _run(session, "commit")
     session.load("shapes", _shapes(session.con))
     session.load("committed", _committed(session.con))
-    hashed, committed = (session.count(table) for table in ("hashed", "committed"))
-    if hashed != committed:  # INVARIANT: no row goes out that nobody can open
-        raise EngineError(f"{hashed} rows were laid and {committed} were committed to", hint="please report this")
     session.forget(but=("hashed", "situations"))  # of the shard only what the openings are told from
     with session.one_thread():
-        writing.copy_rows(session.con, _OPENINGS, file, GROUP, writing.QUICK)
-    disk.settle(file)
+        return writing.copy_rows(session.con, _OPENED, file, GROUP, writing.QUICK)
+
+
+def _open_compiled(session: Session, file: Path) -> int:
+    """The same in one reading, where the kernel makes the commitments from what is being written."""
+    import duckdb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = 0
+    try:
+        with session.one_thread():
+            reader = session.con.sql(_OPENED_COMPILED).to_arrow_reader(GROUP)
+            packed = [name for name in reader.schema.names if name not in _ALL_DIFFER]
+            with pq.ParquetWriter(
+                file, _opened_schema(reader.schema), compression="zstd", compression_level=1, use_dictionary=packed
+            ) as writer:
+                for batch in reader:
+                    writer.write_batch(_opened(batch, writer.schema), row_group_size=GROUP)
+                    rows += len(batch)
+    except (duckdb.Error, pa.ArrowInvalid) as error:  # its message may quote a row
+        raise EngineError(
+            f"writing `openings` failed: {type(error).__name__}",
+            hint="make room on the disk, or give [engine] more memory",
+        ) from None
+    return rows
+
+
+_ALL_DIFFER = ("leaf", "record_id", "ordinal", "created_at")
+"""Columns in which hardly a value comes twice: a dictionary of them would be looked for in vain."""
+
+
+def _opened_schema(read: pa.Schema) -> pa.Schema:
+    """The columns of openings, from those of what they are made from."""
+    import pyarrow as pa
+
+    kinds = {"com": pa.binary(), "shape": pa.string()}
+    read_names = [name for name in read.names if name not in ("release_key", "person", "text", "parts")]
+    names = [*read_names[:3], "com", *read_names[3:], "parts", "shape"]
+    return pa.schema([(name, kinds[name] if name in kinds else read.field(name).type) for name in names])
+
+
+def _opened(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Rows of openings: without the words of parts and texts, with what commits to them."""
+    import pyarrow as pa
+
+    told, bare = _wordless(batch["parts"])
+    facts = [told if name == "parts" else batch[name] for name in descriptor.FACTS]
+    found = kernel.digests(COMMITMENT, [*facts, *(batch[name] for name in _MORE)])
+    if found is None:
+        raise EngineError("a row cannot be committed to", hint=f"set {kernel.OFF}=0, and please report this")
+    com = pa.Array.from_buffers(pa.binary(HASH), len(batch), [None, pa.py_buffer(found)]).cast(pa.binary())
+    shapes = [None if said is None else descriptor.shape(said) for said in batch["text"].to_pylist()]
+    made = {"com": com, "shape": pa.array(shapes, pa.string()), "parts": bare}
+    return pa.record_batch([made[name] if name in made else batch[name] for name in schema.names], schema)
+
+
+def _wordless(parts: pa.ListArray) -> tuple[pa.ListArray, pa.ListArray]:
+    """Parts as they are told, with a flag in the place of their words, and as they are kept, with empty words."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = parts.values
+    said = values.field("content").is_valid()
+    bare = pc.if_else(said, "", pa.scalar(None, pa.string()))
+    names = [one.name for one in values.type]
+
+    def again(content: pa.Array) -> pa.ListArray:
+        fields = [content if name == "content" else values.field(name) for name in names]
+        held = pa.StructArray.from_arrays(fields, names, mask=values.is_null())
+        return pa.ListArray.from_arrays(parts.offsets, held, mask=parts.is_null())
+
+    return again(said), again(bare)
 
 
 def _keep_withheld(session: Session, file: Path) -> None:
@@ -196,10 +273,15 @@ def _shapes(con: duckdb.DuckDBPyConnection) -> pa.Table:
     """Of texts with other parts in them, only which letters are blank: enough to find the spans and judge again."""
     import pyarrow as pa
 
-    asked = "SELECT ordinal, text FROM parts_told JOIN (SELECT ordinal, text FROM records) USING (ordinal)"
-    rows = con.execute(asked).fetchall()
+    rows = con.execute(_WITH_PARTS).fetchall()
     shapes = [None if said is None else descriptor.shape(said) for _, said in rows]
     return pa.table({"ordinal": pa.array([at for at, _ in rows], pa.int64()), "shape": pa.array(shapes, pa.string())})
+
+
+_WITH_PARTS = """
+SELECT ordinal, text FROM records
+SEMI JOIN (SELECT ordinal FROM situations SEMI JOIN hashed USING (ordinal) WHERE len(parts) > 0) USING (ordinal)
+"""
 
 
 def _committed(con: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -312,12 +394,9 @@ _LISTS = ("categories", "labels", "parties", "signals")
 """Of a record, what ``situations`` has at hand: lists are slow to read from a file, and those of its parts the more."""
 _COLUMNS = ", ".join(_column("s" if name in _LISTS else "r", name) for name in descriptor.FACTS if name != "parts")
 _PARTS = f"list_transform(s.parts, lambda p: struct_pack({_BARE_PART})) AS parts"
-_OPENINGS = f"""
-SELECT
-  h.subject AS account, h.leaf, c.shared, c.com, h.clause, h.policy_at_collection, h.policy_now, h.removed, h.outcome,
-  r.ordinal, {_COLUMNS},
-  {_PARTS},
-  w.shape
+_DECIDED = "h.clause, h.policy_at_collection, h.policy_now, h.removed, h.outcome"
+_OPENED = f"""
+SELECT h.subject AS account, h.leaf, c.shared, c.com, {_DECIDED}, r.ordinal, {_COLUMNS}, {_PARTS}, w.shape
 FROM hashed AS h
 JOIN committed AS c USING (ordinal)
 JOIN records AS r USING (ordinal)
@@ -326,6 +405,39 @@ LEFT JOIN shapes AS w USING (ordinal)
 ORDER BY r.ordinal
 """
 """What an auditor needs to open a commitment and to judge again: facts, and of the words only their shape."""
+_MORE = ("leaf", "release_key", "person", "clause", "policy_at_collection", "policy_now")
+"""What goes into a commitment beside the facts."""
+_OPENED_COMPILED = f"""
+SELECT
+  h.subject AS account, h.leaf, o.ordinal IS NOT NULL AS shared, {_DECIDED},
+  r.ordinal, {_COLUMNS},
+  s.parts, CASE WHEN len(s.parts) > 0 THEN r.text END AS text, k.release_key, k.person
+FROM hashed AS h
+JOIN openers AS k USING (subject)
+JOIN records AS r USING (ordinal)
+JOIN situations AS s USING (ordinal)
+LEFT JOIN peopled AS o USING (ordinal)
+ORDER BY r.ordinal
+"""
+"""What the same is made from, where the kernel makes the commitments."""
+
+
+def _commitment() -> kernel.Recipe:
+    """``descriptor.commitment`` of a row: its facts, its salt, and both with its lines."""
+    net = {name: kernel.Net(at) for at, name in enumerate((*descriptor.FACTS, *_MORE))}
+    leaf, key = (len(descriptor.FACTS) + at for at in range(2))
+    facts = tuple(net[name] for name in descriptor.FACTS)
+    salt = (descriptor.SALT_DOMAIN, kernel.Raw(key), kernel.Raw(leaf))
+    lines: Mapping[str, kernel.Step] = {
+        "source": net["source"], "record": net["record_id"], "kind": net["kind"], "row": kernel.Hex(leaf),
+        "collected_under": net["policy_at_collection"], "judged_under": net["policy_now"], "clause": net["clause"],
+        "facts": kernel.DigestHex(0), "person": net["person"], "created": net["created_at"], "collected": net["collected_at"],
+    }  # fmt: skip
+    document = (step for name, step in lines.items() for step in (f"{name} ".encode(), step, b"\n"))
+    return facts, salt, (descriptor.RECORD_DOMAIN, kernel.Digest(1), *document)
+
+
+COMMITMENT = _commitment()
 _OPENED_TOO = f"""
 SELECT
   r.subject AS account, r.ordinal, {_COLUMNS},
@@ -403,17 +515,28 @@ def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
 
 
 def _rooted(found: duckdb.DuckDBPyRelation) -> Iterator[tuple[str, int, bytes]]:
-    """Each account with its rows and ``descriptor.records_root`` of them. Most people have one row or two: no tree is built,
-    and leaves are hashed where they stand (``merkle.leaf_hash``), because this is done once for every row."""
-    sha256 = hashlib.sha256
+    """Each account with its rows and ``descriptor.records_root`` of them. Most people have one row or two: no tree is built."""
     batches = found.to_arrow_reader(BATCH)
-    rows = chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in batches)
+    rows = chain.from_iterable(
+        zip(batch["account"].to_pylist(), _leaves(batch["com"]), strict=True) for batch in batches
+    )
     for account, own in groupby(rows, itemgetter(0)):
-        leaves = [sha256(b"\x00" + com).digest() for _, com in own]
+        leaves = [leaf for _, leaf in own]
         root = (
             leaves[0] if len(leaves) == 1 else merkle.node_hash(*leaves) if len(leaves) == 2 else merkle.root_of(leaves)
         )
         yield account, len(leaves), root
+
+
+def _leaves(coms: pa.Array) -> list[bytes]:
+    """``merkle.leaf_hash`` of each."""
+    found = kernel.digests(_LEAF, [coms])
+    if found is None:
+        return [hashlib.sha256(b"\x00" + com).digest() for com in coms.to_pylist()]
+    return [found[at : at + HASH] for at in range(0, len(found), HASH)]
+
+
+_LEAF: kernel.Recipe = ((b"\x00", kernel.Raw(0)),)
 
 
 def _stated_table(block: Sequence[tuple[str, int, bytes]]) -> pa.Table:
@@ -483,12 +606,21 @@ def _rows(con: duckdb.DuckDBPyConnection) -> Iterator[bytes]:
     """Every row of the map, in its order."""
     pack, sealed, nothing = subjectmap.STATED.pack, subjectmap.sealed, merkle.EMPTY
     for batch in con.sql(_ORDERED).to_arrow_reader(BATCH):
-        columns = (batch[name].to_pylist() for name in ("place", "key", "rows", "withheld", "records", "person", "row"))
-        for place, key, rows, withheld, records, person, ready in zip(*columns, strict=True):
+        columns = (batch[name].to_pylist() for name in ("place", "rows", "withheld", "records", "person", "row"))
+        for key, place, rows, withheld, records, person, ready in zip(_derived(batch["key"]), *columns, strict=True):
             if ready is not None:
                 yield ready
             else:
                 yield sealed(key, place, pack(rows, withheld, records or nothing, person))
+
+
+def _derived(keys: pa.Array) -> list[subjectmap.Derived]:
+    """What seals each row; those that need nothing (nobody's) have what no key would give."""
+    filled = keys.fill_null(b"")
+    found = kernel.digests(subjectmap.DERIVED, [filled], 2)
+    if found is None:
+        return [subjectmap.derived(key) for key in filled.to_pylist()]
+    return [(found[at : at + HASH], found[at + HASH : at + 2 * HASH]) for at in range(0, len(found), 2 * HASH)]
 
 
 _ORDERED = """

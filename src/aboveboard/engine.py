@@ -344,8 +344,9 @@ def hashing(
     names = [Parameter(f"c{at}", Parameter.POSITIONAL_ONLY) for at in range(len(columns))]
     hashed.__signature__ = Signature(names)  # type: ignore[attr-defined]  # duckdb counts them
     made = f"STRUCT({', '.join(f'{one} BLOB' for one in cuts)})"
-    if con.execute("SELECT count(*) FROM duckdb_functions() WHERE function_name = ?", [name]).fetchall() == [(0,)]:
-        con.create_function(name, hashed, list(columns), made, type=ARROW, null_handling=SPECIAL)
+    if con.execute("SELECT count(*) FROM duckdb_functions() WHERE function_name = ?", [name]).fetchall() != [(0,)]:
+        con.remove_function(name)  # it may have been of another key
+    con.create_function(name, hashed, list(columns), made, type=ARROW, null_handling=SPECIAL)
     return True
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import rfc8785
 
-from aboveboard import merkle
+from aboveboard import kernel, merkle
 from aboveboard.subjectmap import SCHEME
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -266,6 +266,30 @@ def _net(value: str | bytes | None) -> bytes:
 def leaf(row: Mapping[str, Any]) -> bytes:
     """The hash of a released row as it will stand in a tree (RFC 6962): SHA-256(0x00, nonce, canonical row)."""
     return hashlib.sha256(b"\x00" + row["nonce"] + row_bytes(row)).digest()
+
+
+def leaves(rows: Any) -> bytes:
+    """The leaves of released rows that come as an Arrow record batch, one behind another: by the kernel, where it is there and
+    the columns are those of a release. Raises pyarrow's ArrowInvalid for text that is none."""
+    columns = {name: rows.column(name) for name in rows.schema.names}
+    if kernel.there() and {name: _kind(column.type) for name, column in columns.items()} == _KINDS:
+        rows.validate(full=True)
+        if (found := kernel.digests(_LEAF, [columns[name] for name in _KINDS])) is not None:
+            return found
+    return b"".join([leaf(row) for row in rows.to_pylist()])
+
+
+def _kind(kind: Any) -> str:
+    """A type of Arrow in words; of a list that of its items, whose name depends on who wrote the file."""
+    return f"list of {kind.value_type}" if hasattr(kind, "value_type") else str(kind)
+
+
+_KINDS = {
+    "nonce": "binary", "text": "string", "language": "string", "kind": "string",
+    "parts": "list of struct<kind: string, content: string>",
+}  # fmt: skip
+_LEAF: kernel.Recipe = ((b"\x00", kernel.Raw(0), *(kernel.Net(at) for at in range(1, 5))),)
+"""``leaf`` of the columns of ``_KINDS``."""
 
 
 def shard_digest(leaves: Iterable[bytes]) -> str:

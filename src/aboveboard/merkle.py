@@ -43,10 +43,7 @@ def levels(leaves: bytes | Sequence[bytes]) -> list[bytes]:
 
     ``leaves`` are leaf hashes: a sequence, or already one behind another. No leaves, no levels.
     """
-    level = leaves if isinstance(leaves, bytes) else b"".join(leaves)
-    if len(level) % WIDTH:
-        raise ValueError(f"leaf hashes are {WIDTH} bytes each")
-    found = []
+    level, found = _one_behind_another(leaves), []
     while level:
         found.append(level)
         made = kernel.above(level)
@@ -54,9 +51,18 @@ def levels(leaves: bytes | Sequence[bytes]) -> list[bytes]:
     return found
 
 
+def _one_behind_another(leaves: bytes | Sequence[bytes]) -> bytes:
+    level = leaves if isinstance(leaves, bytes) else b"".join(leaves)
+    if len(level) % WIDTH:
+        raise ValueError(f"leaf hashes are {WIDTH} bytes each")
+    return level
+
+
 def root_of(leaves: bytes | Sequence[bytes]) -> bytes:
     """The root over leaf hashes (see ``levels``); ``EMPTY`` where there are none."""
-    return root_in(levels(leaves))
+    level = _one_behind_another(leaves)
+    found = kernel.root(level) if level else None
+    return root_in(levels(level)) if found is None else found
 
 
 def root_in(found: Sequence[bytes]) -> bytes:

@@ -20,10 +20,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aboveboard import manifest, pages, suppression
-from aboveboard.engine import Engine
+from aboveboard import kernel, manifest, pages, suppression
 from aboveboard.merkle import WIDTH
-from aboveboard.plan import text
 from aboveboard.suppression import Suppressions
 
 if TYPE_CHECKING:
@@ -105,8 +103,31 @@ class Sought:
         """Whether this is an identifier of somebody who was erased; what stands in its place is none."""
         return value not in self.passed and bool(self.erased_among((value,)))
 
+    def erased_in_column(self, column: pa.Array) -> bool:
+        """Whether one of the values of a column of bytes is."""
+        found = kernel.listed_in_column(self.suppressions.asked(), column, LONGEST)
+        if found is None:
+            return bool(self.erased_among(_distinct(column)))
+        column = column.drop_null()
+        return bool(self.erased_among(column[at].as_py() for at in (*found.listed, *found.ask)))
+
+    def erased_in_page(self, page: pages.Page) -> bool:
+        """Whether one of the values of a dictionary page is."""
+        found = kernel.listed_in_page(self.suppressions.asked(), page.data, page.values, LONGEST)
+        if found is None:
+            return bool(self.erased_among(pages.plain_values(page)))
+        if not (found.listed or found.ask):
+            return False
+        values = list(pages.plain_values(page))
+        return bool(self.erased_among(values[at] for at in (*found.listed, *found.ask)))
+
     def erased_among(self, values: Iterable[bytes]) -> set[bytes]:
-        """Those of many values that are: each is asked for once, however many files it stands in."""
+        """Those of many values that are: each is asked for once, however many files it stands in. The kernel has asked before
+        anybody could remember."""
+        if kernel.there():
+            return {
+                one for one in self.suppressions.among(values, LONGEST) if one and not one.startswith(_IN_ITS_PLACE)
+            }
         passed = self.passed
         new = {value for value in values if value not in passed and 0 < len(value) <= LONGEST}
         found = {value for value in self.suppressions.among(new) if not value.startswith(_IN_ITS_PLACE)}
@@ -313,18 +334,17 @@ def _chunk(
             hit = hit or sought.named_in(page.data)
             plain = plain or not (page.dictionary or page.numbers)
             if by_hash and page.dictionary and chunk.physical_type == "BYTE_ARRAY":
-                left = left or bool(sought.erased_among(pages.plain_values(page)))
+                left = left or sought.erased_in_page(page)
     if by_hash and plain and not left:  # what is in no dictionary: everybody once
         whole = table.read_row_group(at.group, columns=[at.name]).column(0)
-        left = bool(sought.erased_among(_distinct(whole)))
+        left = any(sought.erased_in_column(one) for one in _texts(whole))
     if hit or coded or left or sought.texts:
         yield from _values(file, table, sought, at, by_hash, hit, left)
 
 
-def _distinct(column: pa.ChunkedArray) -> Iterator[bytes]:
-    """Every text of a column once, however deep it lies."""
+def _texts(column: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """The texts of a column, however deep they lie."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     for chunk in column.chunks:
         pieces = [chunk]
@@ -335,9 +355,15 @@ def _distinct(column: pa.ChunkedArray) -> Iterator[bytes]:
             elif pa.types.is_struct(piece.type):
                 pieces += piece.flatten()
             elif pa.types.is_string(piece.type) or pa.types.is_binary(piece.type):
-                short = piece.cast(pa.binary())
-                short = short.filter(pc.less_equal(pc.binary_length(short), LONGEST))
-                yield from (value for value in short.unique().to_pylist() if value is not None)
+                yield piece.cast(pa.binary())
+
+
+def _distinct(column: pa.Array) -> Iterator[bytes]:
+    """Every short text of a column once."""
+    import pyarrow.compute as pc
+
+    short = column.filter(pc.less_equal(pc.binary_length(column), LONGEST))
+    return (value for value in short.unique().to_pylist() if value is not None)
 
 
 def _values(
@@ -394,23 +420,16 @@ def _inside(value: Any) -> Iterator[bytes]:
 
 def _leaves(file: Path, sought: Sought) -> Iterator[Found]:
     """Rows whose leaf must be gone: hashed again, whatever a tile says of them."""
-    with Engine().connect() as con:
-        con.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::BLOB[]) AS leaf", [sorted(sought.leaves)])
-        for (row,) in con.execute(_LEAVES.format(file=text(str(file)))).fetchall():
-            yield Found("row", str(file), "leaf", row)
+    import pyarrow.parquet as pq
 
-
-_LEAVES = """
-SELECT file_row_number
-FROM (
-  SELECT file_row_number, unhex(sha256('\\x00'::BLOB || nonce || encode(net(text) || net(language) || net(kind) || net(
-    CASE WHEN parts IS NULL THEN NULL ELSE coalesce(array_to_string(list_transform(parts, lambda p:
-      net(net(p.kind) || net(p.content))), ''), '') END)))) AS leaf
-  FROM read_parquet({file}, file_row_number = true)
-)
-WHERE leaf IN (SELECT leaf FROM gone)
-ORDER BY file_row_number
-"""
+    begin = 0
+    with pq.ParquetFile(file) as held:
+        for batch in held.iter_batches(BATCH, columns=list(manifest.RELEASED_COLUMNS)):
+            hashes = manifest.leaves(batch)
+            for at in range(0, len(hashes), WIDTH):
+                if hashes[at : at + WIDTH] in sought.leaves:
+                    yield Found("row", str(file), "leaf", begin + at // WIDTH)
+            begin += len(batch)
 
 
 # --- databases ----------------------------------------------------------------------------------------------------
@@ -459,14 +478,22 @@ def _rows(file: Path, sought: Sought) -> Iterator[Found]:
                 [(count,)] = con.execute(asked, [needle]).fetchall()
                 if count:
                     yield Found("identifier", str(file), _plainly(table, column, count))
-            asked = f"SELECT DISTINCT {column} FROM {table} WHERE typeof({column}) = 'text'"
+            # To find what is there once more would cost the database more than the kernel takes to ask for it again.
+            once = "" if kernel.there() else "DISTINCT"
+            asked = f"SELECT {once} {column} FROM {table} WHERE typeof({column}) = 'text'"
             for what, among in (("erased", sought.erased_among), ("text", sought.texts_among)):
                 if sought.suppressions if what == "erased" else sought.texts:
-                    blocks = _batches(value for (value,) in con.execute(asked))
-                    if count := sum(len(among(block)) for block in blocks):
-                        yield Found(what, str(file), _plainly(table, column, count))
+                    found: set[bytes] = set()
+                    for block in _blocks(con.execute(asked)):
+                        found |= among([value for (value,) in block])
+                    if found:
+                        yield Found(what, str(file), _plainly(table, column, len(found)))
     finally:
         con.close()
+
+
+def _blocks(told: sqlite3.Cursor) -> Iterator[list[tuple[bytes]]]:
+    return iter(lambda: told.fetchmany(BATCH), [])
 
 
 def _columns_of(con: sqlite3.Connection) -> list[tuple[str, str]]:

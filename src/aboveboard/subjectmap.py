@@ -17,7 +17,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from aboveboard import merkle
+from aboveboard import kernel, merkle
 from aboveboard.errors import VerificationError
 
 SCHEME = "hmac-v1"
@@ -65,14 +65,23 @@ def index_of(key: bytes, subject: str) -> bytes:
 
 def seal(release_key: bytes, index: bytes, stated: Stated) -> bytes:
     """A row: index, commitment to the key, and what is stated, encrypted. The key is used for this row alone."""
-    return sealed(release_key, index, stated.pack())
+    return sealed(derived(release_key), index, stated.pack())
 
 
-def sealed(release_key: bytes, index: bytes, plain: bytes) -> bytes:
-    """The same of what is packed already."""
+Derived = tuple[bytes, bytes]
+"""What a release key gives: the key that encrypts the row, and what binds the row to the release key."""
+
+
+def derived(release_key: bytes) -> Derived:
+    """``DERIVED`` of one key; the compiled kernel makes it of many."""
+    return encryption_key(release_key), _bound(release_key)
+
+
+def sealed(keys: Derived, index: bytes, plain: bytes) -> bytes:
+    """A row of what is packed already."""
     # INVARIANT: a nonce of zeros is sound because no key ever encrypts twice: it is of one account in one release.
-    cipher = _cipher()(encryption_key(release_key))
-    return index + _bound(release_key) + bytes(cipher.encrypt(_ZEROS, plain, index))
+    cipher = _cipher()(keys[0])
+    return index + keys[1] + bytes(cipher.encrypt(_ZEROS, plain, index))
 
 
 @cache
@@ -103,6 +112,10 @@ def opened(release_key: bytes, row: bytes) -> Stated:
 
 def _bound(release_key: bytes) -> bytes:
     return hashlib.sha256(_COMMIT + release_key).digest()
+
+
+DERIVED: kernel.Recipe = ((_ENCRYPT, kernel.Raw(0)), (_COMMIT, kernel.Raw(0)))
+"""``derived`` as the kernel takes it."""
 
 
 # --- rows that belong to nobody ---------------------------------------------------------------------------------

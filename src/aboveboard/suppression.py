@@ -12,6 +12,9 @@ import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+from aboveboard import kernel
 
 ERASED = "erased:"
 """What stands where an identifier stood, followed by its hash in hexadecimal."""
@@ -40,12 +43,25 @@ class Suppressions:
             return identifier.removeprefix(ERASED) in self.hashes
         return hashed(self.key, identifier) in self.hashes
 
-    def among(self, written: Iterable[bytes]) -> set[bytes]:
-        """Those of many identifiers (UTF-8) that are on the list. What stands in the place of one is looked at like any other.
+    def among(self, written: Iterable[bytes], longest: int = kernel.ANY) -> set[bytes]:
+        """Those of many identifiers (UTF-8) that are on the list, but for those of more bytes than ``longest``. What stands in
+        the place of one is looked at like any other.
 
-        HMAC is two hashes, and they begin alike whatever is hashed: begun once and copied they take half the time.
+        Asked by the compiled kernel, where there is one.
         """
-        inner, outer = (hashlib.sha256(_padded(self.key, byte)).copy for byte in (0x36, 0x5C))
+        values = written if isinstance(written, list) else list(written)
+        found = kernel.listed(self.asked(), values, longest)
+        if found is None:
+            return self._among(one for one in values if len(one) <= longest)
+        return {values[at] for at in found.listed} | self._among(values[at] for at in found.ask)
+
+    def asked(self) -> kernel.KeyedList:
+        """The list as the kernel takes it."""
+        return _keyed_list(self)
+
+    def _among(self, written: Iterable[bytes]) -> set[bytes]:
+        """HMAC is two hashes, and they begin alike whatever is hashed: begun once and copied they take half the time."""
+        inner, outer = (hashlib.sha256(pad).copy for pad in pads(self.key))
         found = set()
         for one in written:
             first, second = inner(), outer()
@@ -67,6 +83,12 @@ class Suppressions:
 NONE = Suppressions()
 
 
+@lru_cache(maxsize=4)
+def _keyed_list(those: Suppressions) -> kernel.KeyedList:
+    hashes = [bytes.fromhex(one) for one in those.hashes]
+    return kernel.KeyedList.of(*pads(those.key), hashes)
+
+
 def of(key: bytes, identifiers: Iterable[str]) -> Suppressions:
     """The list of these identifiers."""
     return Suppressions(frozenset(hashed(key, one) for one in identifiers), key)
@@ -77,8 +99,12 @@ def hashed(key: bytes, identifier: str) -> str:
     return hmac.digest(key, spelt(identifier).encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
+def pads(key: bytes) -> tuple[bytes, bytes]:
+    """What the inner and the outer hash of HMAC-SHA-256 under a key begin with (RFC 2104)."""
+    return _padded(key, 0x36), _padded(key, 0x5C)
+
+
 def _padded(key: bytes, byte: int) -> bytes:
-    """What one of the two hashes of HMAC-SHA-256 begins with (RFC 2104)."""
     short = hashlib.sha256(key).digest() if len(key) > _BLOCK else key
     return bytes(one ^ byte for one in short.ljust(_BLOCK, b"\x00"))
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aboveboard import disk, kernel, manifest, merkle
+from aboveboard import disk, kernel, manifest, merkle, suppression
 from aboveboard.engine import Engine, Session, hashing, keyed
 from aboveboard.errors import EngineError
+from aboveboard.kernel import HASH
 from aboveboard.layout import MAX_BITS, Layout, fitting
 from aboveboard.plan import text
 from aboveboard.redaction import MARK, MENTION, redact
@@ -63,8 +64,12 @@ def settle_people(con: duckdb.DuckDBPyConnection, subjects: str, keys: Secrets) 
 
 
 def keyed_subject(con: duckdb.DuckDBPyConnection, name: str, key: bytes) -> str:
-    """HMAC-SHA-256 of the column ``subject`` under a key, in hexadecimal, as an expression; the key goes into variables of
-    the connection that ``name`` names."""
+    """HMAC-SHA-256 of the column ``subject`` (which is nowhere null) under a key, in hexadecimal, as an expression; the key goes
+    into a function, or variables, of the connection that ``name`` names."""
+    inner, outer = suppression.pads(key)
+    hmac: kernel.Recipe = ((inner, kernel.Raw(0)), (outer, kernel.Digest(0)))
+    if hashing(con, f"keyed_{name}", hmac, ["VARCHAR"], {"hash": slice(HASH, 2 * HASH)}):
+        return f"lower(hex(keyed_{name}(subject).hash))"
     return keyed(con, name, key, "subject")
 
 

@@ -5,22 +5,29 @@ slowly. A function that returns None has done nothing: there is no compiled libr
 know, and the twin is to be asked. Nothing is compiled when it runs (docs/adr/0022).
 """
 
-from aboveboard.kernel.hashes import above
+from aboveboard.kernel.hashes import above, root
 from aboveboard.kernel.library import OFF, standing, there
+from aboveboard.kernel.listed import ANY, KeyedList, listed, listed_in_column, listed_in_page
 from aboveboard.kernel.rows import HASH, Digest, DigestHex, Hex, Net, Raw, Recipe, Step, digests
 
 __all__ = [
+    "ANY",
     "HASH",
     "OFF",
     "Digest",
     "DigestHex",
     "Hex",
+    "KeyedList",
     "Net",
     "Raw",
     "Recipe",
     "Step",
     "above",
     "digests",
+    "listed",
+    "listed_in_column",
+    "listed_in_page",
+    "root",
     "standing",
     "there",
 ]

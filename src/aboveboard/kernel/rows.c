@@ -45,7 +45,7 @@ AB_PUBLIC int ab_rows(const struct ab_sha *sha, const struct ab_node *nodes, int
 
 /* --- whether columns are what they say --------------------------------------------------------------------------------- */
 
-static int64_t wide(const uint8_t *at, int64_t index, int bits)
+static inline int64_t wide(const uint8_t *at, int64_t index, int bits)
 {
     int32_t four;
     int64_t eight;
@@ -174,7 +174,7 @@ static int sane(const struct ab_step *steps, int64_t count, const struct ab_node
 
 /* --- values ------------------------------------------------------------------------------------------------------------ */
 
-static int there(const struct ab_node *node, int64_t row)
+static inline int there(const struct ab_node *node, int64_t row)
 {
     int64_t at = node->offset + row;
 
@@ -194,7 +194,7 @@ static uint8_t *decimal(int64_t value, uint8_t *end)
     return end;
 }
 
-static const uint8_t *scalar(const struct ab_node *node, int64_t row, uint8_t *room, int64_t *size)
+static inline const uint8_t *scalar(const struct ab_node *node, int64_t row, uint8_t *room, int64_t *size)
 {
     int64_t at = node->offset + row, begin;
     uint8_t *digits;
@@ -272,25 +272,69 @@ static void flush(struct sink *sink)
     sink->filled = 0;
 }
 
-static void put(struct sink *sink, const uint8_t *data, int64_t size)
+/* Most of what is told is a few bytes, for which a call of memcpy costs more than the copy: two that overlap, inside of both. */
+static inline void copied(uint8_t *to, const uint8_t *from, size_t size)
+{
+    if (size > 32) {
+        memcpy(to, from, size);
+    } else if (size >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + size - 16, from + size - 16, 16);
+    } else if (size >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + size - 8, from + size - 8, 8);
+    } else if (size >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + size - 4, from + size - 4, 4);
+    } else if (size > 0) {
+        to[0] = from[0];
+        to[size / 2] = from[size / 2];
+        to[size - 1] = from[size - 1];
+    }
+}
+
+static void put_large(struct sink *sink, const uint8_t *data, size_t size)
+{
+    flush(sink);
+    if (size > PIECE) {
+        sink->fine &= sink->sha->update(&sink->context, data, size) == 1;
+        return;
+    }
+    memcpy(sink->piece, data, size);
+    sink->filled = size;
+}
+
+static inline void put(struct sink *sink, const uint8_t *data, int64_t size)
 {
     if (size <= 0)
         return;
     if ((uint64_t)size > PIECE - sink->filled) {
-        flush(sink);
-        if (size > PIECE) {
-            sink->fine &= sink->sha->update(&sink->context, data, (size_t)size) == 1;
-            return;
-        }
+        put_large(sink, data, (size_t)size);
+        return;
     }
-    memcpy(sink->piece + sink->filled, data, (size_t)size);
+    copied(sink->piece + sink->filled, data, (size_t)size);
     sink->filled += (size_t)size;
+}
+
+static inline void put_byte(struct sink *sink, uint8_t byte)
+{
+    if (sink->filled == PIECE)
+        flush(sink);
+    sink->piece[sink->filled++] = byte;
 }
 
 static void put_head(struct sink *sink, int64_t size)
 {
-    uint8_t room[24], *digits = decimal(size, room + 23);
+    uint8_t room[24], *digits;
 
+    if (size < 100) {
+        if (size >= 10)
+            put_byte(sink, (uint8_t)('0' + size / 10));
+        put_byte(sink, (uint8_t)('0' + size % 10));
+        put_byte(sink, ':');
+        return;
+    }
+    digits = decimal(size, room + 23);
     room[23] = ':';
     put(sink, digits, room + 24 - digits);
 }
@@ -304,7 +348,7 @@ static void put_net(struct sink *sink, const struct ab_node *node, int64_t row)
 
     if (!there(node, row)) {
         sink->declined |= node->kind == STRUCT; /* the formats have no form for a party that is not there */
-        put(sink, (const uint8_t *)"-", 1);
+        put_byte(sink, '-');
         return;
     }
     if (node->kind == LIST32 || node->kind == LIST64) {
@@ -321,22 +365,27 @@ static void put_net(struct sink *sink, const struct ab_node *node, int64_t row)
         put_head(sink, size);
         put(sink, said, size);
     }
-    put(sink, (const uint8_t *)",", 1);
+    put_byte(sink, ',');
 }
 
 /* The netstring of some bytes in hexadecimal. */
 static void put_hex(struct sink *sink, const uint8_t *data, int64_t size)
 {
     static const char digits[] = "0123456789abcdef";
-    uint8_t two[2];
+    uint8_t written[2 * AB_HASH];
 
     put_head(sink, 2 * size);
-    for (int64_t at = 0; at < size; at++) {
-        two[0] = (uint8_t)digits[data[at] >> 4];
-        two[1] = (uint8_t)digits[data[at] & 15];
-        put(sink, two, 2);
+    while (size > 0) {
+        int64_t some = size < AB_HASH ? size : AB_HASH;
+        for (int64_t at = 0; at < some; at++) {
+            written[2 * at] = (uint8_t)digits[data[at] >> 4];
+            written[2 * at + 1] = (uint8_t)digits[data[at] & 15];
+        }
+        put(sink, written, 2 * some);
+        data += some;
+        size -= some;
     }
-    put(sink, (const uint8_t *)",", 1);
+    put_byte(sink, ',');
 }
 
 static int put_step(struct sink *sink, const struct ab_step *step, const struct ab_node *nodes, int64_t row,
