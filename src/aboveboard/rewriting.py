@@ -593,23 +593,24 @@ class Rewriting(AbstractContextManager["Rewriting"]):
                 "the openings speak of rows that are not where they should be", folder=self.before.private,
                 hint="were the keys others? bring the private part and the keys back from your backup",
             )  # fmt: skip
-        held = f"read_parquet({text(str(self._checked(shard.name)))}, file_row_number = true)"
-        con.execute("SET VARIABLE going = ?::BITSTRING", [_marked(places, shard.rows)])
-        for kind, language, rows in con.execute(_LOST.format(held=held)).fetchall():
-            kinds.subtract({kind: rows} if kind is not None else {})
-            languages.subtract({language: rows} if language is not None else {})
+        held, stays = self._checked(shard.name), _staying(places, shard.rows)
+        for kind, language in _of_those(held, places):
+            kinds.subtract([kind] if kind is not None else [])
+            languages.subtract([language] if language is not None else [])
         left = _leaving_out(tile, places)
         if not left:
             return Shard(shard.key, "", "", 0, "")
-        con.execute(_STAYING.format(table="file", columns=", ".join(manifest.RELEASED_COLUMNS), held=held))
-        return writing.public_file(con, shard.key, left, public, lambda: self._index(con, shard, private))
+        con.execute("SET VARIABLE going = ?::BITSTRING", [_marked(places, shard.rows)])
+        con.execute(_STAYING.format(columns=", ".join(manifest.RELEASED_COLUMNS), held=text(str(held))))
+        return writing.public_file(con, shard.key, left, public, lambda: self._index(stays, shard, private))
 
-    def _index(self, con: duckdb.DuckDBPyConnection, shard: Shard, private: Path) -> None:
+    def _index(self, stays: pa.Array, shard: Shard, private: Path) -> None:
         """The private index of a file, whose rows stand in the order of the file."""
+        import pyarrow.parquet as pq
+
         name = f"{shard.key:05d}.parquet"
-        held = f"read_parquet({text(str(self.before.private / 'index' / name))}, file_row_number = true)"
-        con.execute(_STAYING.format(table="kept", columns=writing.INDEX, held=held))
-        writing.keep_index(con, "kept", private / "index" / name)
+        rows = pq.ParquetFile(self.before.private / "index" / name).read(columns=list(writing.INDEX))
+        writing.keep_index(rows.filter(stays), private / "index" / name)
 
     def _commit_anew(self) -> None:
         """The table ``anew``: the commitment to each row that stays and is told otherwise."""
@@ -814,6 +815,24 @@ def _places_of(tile: bytes, leaves: Collection[bytes]) -> list[int]:
     return places
 
 
+def _of_those(file: Path, places: Sequence[int]) -> list[tuple[str | None, str | None]]:
+    """Kind and language of the rows at these places of a data file."""
+    import pyarrow.parquet as pq
+
+    rows = pq.ParquetFile(file).read(columns=["kind", "language"]).take(places)
+    return [(row["kind"], row["language"]) for row in rows.to_pylist()]
+
+
+def _staying(places: Sequence[int], count: int) -> pa.Array:
+    """Which of so many rows are not at these places."""
+    import pyarrow as pa
+
+    stays = bytearray(b"\xff" * (-(-count // 8)))
+    for place in places:
+        stays[place >> 3] &= ~(1 << (place & 7))
+    return pa.BooleanArray.from_buffers(pa.bool_(), count, [None, pa.py_buffer(stays)])
+
+
 def _leaving_out(tile: bytes, places: Sequence[int]) -> bytes:
     """The hashes of a tile but those at these places (ascending)."""
     begins = [0, *((place + 1) * merkle.WIDTH for place in places)]
@@ -911,8 +930,10 @@ SELECT m.*, k.release_key, k.person FROM moved AS m JOIN keyed AS k ON k.subject
 """
 _GOES = "get_bit(getvariable('going'), file_row_number::INTEGER) = 1"
 """Whether a row leaves. A bit a row, because rows that are only filtered come in the order of their file: nothing is sorted."""
-_LOST = f"SELECT kind, language, count(*) FROM {{held}} WHERE {_GOES} GROUP BY ALL"
-_STAYING = f"CREATE OR REPLACE TEMP TABLE {{table}} AS SELECT {{columns}} FROM {{held}} WHERE NOT ({_GOES})"
+_STAYING = f"""
+CREATE OR REPLACE TEMP TABLE file AS
+SELECT {{columns}} FROM read_parquet({{held}}, file_row_number = true) WHERE NOT ({_GOES})
+"""
 """A table of its own, as in a build: the row groups of a file must not tell what was read."""
 _AS_DECIDED = """
 DELETE FROM stays USING (SELECT * FROM {decisions}) AS d

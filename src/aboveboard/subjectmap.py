@@ -167,14 +167,22 @@ def bucket_name(prefix: int) -> str:
 def buckets(rows: Iterable[bytes], bits: int) -> Iterator[tuple[int, bytes]]:
     """Rows ascending by index, as buckets by prefix; every prefix comes, also with no row."""
     prefix, held = 0, bytearray()
+    below = _end_of(prefix, bits)
     for row in rows:
-        while prefix_of(row, bits) > prefix:
+        while row >= below:
             yield prefix, bytes(held)
             prefix, held = prefix + 1, bytearray()
+            below = _end_of(prefix, bits)
         held += row
     for last in range(prefix, 1 << bits):
         yield last, bytes(held)
         held = bytearray()
+
+
+def _end_of(prefix: int, bits: int) -> bytes:
+    """What every index of a bucket is below, byte by byte."""
+    end = prefix + 1 << 32 - bits
+    return end.to_bytes(4, "big") if end < 1 << 32 else b"\xff" * (WIDTH + 1)
 
 
 def root(digests: Sequence[bytes]) -> bytes:

@@ -267,20 +267,27 @@ def _keys(con: duckdb.DuckDBPyConnection) -> list[int]:
 
 def _file(con: duckdb.DuckDBPyConnection, key: int, public: Path, index: Path) -> manifest.Shard:
     con.execute(_FILE.format(key=key))
-    leaves = joined(con.sql("SELECT leaf FROM file").to_arrow_table()["leaf"])
-    made = public_file(con, key, leaves, public, lambda: keep_index(con, "file", index / f"{key:05d}.parquet"))
+    rows = con.sql(f"SELECT {', '.join(INDEX)} FROM file").to_arrow_table()
+    made = public_file(con, key, joined(rows["leaf"]), public, lambda: keep_index(rows, index / f"{key:05d}.parquet"))
     [(people,)] = con.execute("SELECT count(DISTINCT person) FROM file").fetchall()
     return replace(made, people=people)
 
 
-INDEX = "source, ordinal, leaf"
+INDEX = ("source", "ordinal", "leaf")
 """Which record each row of a public file is, in the order of that file."""
 
 
-def keep_index(con: duckdb.DuckDBPyConnection, table: str, path: Path) -> None:
-    """Write the private index of a public file. It is mostly hashes, in which there is nothing to compress."""
-    copy_rows(con, f"SELECT {INDEX} FROM {table}", path, compression="uncompressed")
+def keep_index(rows: pa.Table, path: Path) -> None:
+    """Write the private index of a public file. It is mostly hashes, in which there is nothing to compress and nothing comes
+    twice."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(rows, path, compression="none", use_dictionary=["source"], row_group_size=INDEX_GROUP)
     disk.settle(path)
+
+
+INDEX_GROUP = 122_880
+"""Rows of an index in a row group."""
 
 
 def public_file(
