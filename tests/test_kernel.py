@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,13 +23,15 @@ from hypothesis import strategies as st
 
 import kernel_sane
 import worlds
-from aboveboard import judgement, kernel, keys, manifest, merkle, steps, writing
+from aboveboard import commitments, descriptor, judgement, kernel, keys, manifest, merkle, steps, writing
 from aboveboard.engine import Engine, hashing, make
 from aboveboard.judgement import Judgement
 from aboveboard.kernel import hashes, library
 from aboveboard.keys import Keys
 from aboveboard.relate import relate
+from aboveboard.sources import resolved_table
 from aboveboard.sources.staged import from_records
+from test_commitments import ODD
 
 ROOT = Path(__file__).resolve().parent.parent
 STRICT = ("-Werror", "-Wconversion", "-Wshadow", "-Wpointer-arith", "-Wstrict-prototypes")
@@ -130,6 +133,20 @@ def test_rows_are_placed_and_hashed_as_the_steps_say(compiled: library.Library, 
             found[room] = table.select(sorted(table.column_names)).to_pylist()
     assert found["hash"] == found["hash_compiled"]
     assert [row["leaf"] for row in found["hash"]] == [manifest.leaf(row) for row in found["hash"]]
+
+
+def test_facts_are_those_of_the_readable_form(used: library.Library) -> None:
+    """Whatever is not known of a record, and whatever its parts are: also what no release would hold."""
+    records = [*worlds.make(1).records, *ODD]
+    [batch] = resolved_table([replace(one, ordinal=n) for n, one in enumerate(records)]).combine_chunks().to_batches()
+    told, bare = commitments._wordless(batch["parts"])
+    facts = [told if name == "parts" else batch[name] for name in descriptor.FACTS]
+    found = kernel.digests(commitments.COMMITMENT[:1], facts)
+    assert found == b"".join(bytes.fromhex(descriptor.facts_digest(record)) for record in records)
+    kept = [None if parts is None else [part["content"] for part in parts] for parts in bare.to_pylist()]
+    assert kept == [
+        None if one.parts is None else [None if part.content is None else "" for part in one.parts] for one in records
+    ]
 
 
 class People:
