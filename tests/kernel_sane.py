@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from typing import Any
 
@@ -9,8 +10,11 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aboveboard import kernel, merkle, suppression
+import kernel_texts
+from aboveboard import identifiers, kernel, merkle, suppression
 from aboveboard.kernel import hashes, library, rows
+from aboveboard.scrub import scrub
+from kernel_texts import by_rules, compare, text
 
 
 def run(path: str) -> None:
@@ -187,7 +191,39 @@ def offsets_of_names_that_lead_outside_are_declined(offsets: list[int], words: b
     assert (kernel.listed_in_column(suppression.of(KEY, ["a"]).asked(), column) is not None) == fine
 
 
+# --- texts --------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.integers(0, 2**32), st.integers(0, 9))
+def texts_are_scrubbed_alike(seed: int, start: int) -> None:
+    draw = random.Random(seed)
+    made: list[str | None] = [*(text(draw) for _ in range(40)), None, ""]
+    finder = kernel.finder(kernel.Tables(*identifiers.tables()))
+    assert finder is not None
+    compare(finder, [one for one in made if one])
+    column = pa.array(made).slice(start)
+    assert scrub(column, kernel_texts.KEY) == by_rules(column)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.lists(st.binary(max_size=40), max_size=5), st.lists(st.integers(-2, 60) | INT64, min_size=2, max_size=6))
+def bytes_that_are_no_text_are_looked_at(texts: list[bytes], offsets: list[int]) -> None:
+    finder = kernel.finder(kernel.Tables(*identifiers.tables()))
+    assert finder is not None
+    finder.search(pa.array(texts, pa.binary()).view(pa.string()))
+    words = b"@anna " + b"".join(texts)
+    written = bytearray(8 * len(offsets))
+    column = pa.Array.from_buffers(
+        pa.large_string(), len(offsets) - 1, [None, pa.py_buffer(written), pa.py_buffer(words)]
+    )
+    written[:] = struct.pack(f"={len(offsets)}q", *offsets)
+    fine = offsets == sorted(offsets) and offsets[0] >= 0 and offsets[-1] <= len(words)
+    assert (finder.search(column) is not None) == fine
+
+
 CHECKS = [
+    texts_are_scrubbed_alike, bytes_that_are_no_text_are_looked_at,
     trees, columns_are_told_alike, what_has_no_form_is_declined, what_leads_outside_is_declined,
     offsets_that_lead_outside_are_declined, names_are_listed_alike, a_page_that_says_too_much_is_declined,
     offsets_of_names_that_lead_outside_are_declined,

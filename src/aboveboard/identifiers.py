@@ -13,6 +13,7 @@ from base64 import b32encode
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hmac import digest
 from itertools import accumulate, pairwise
 
@@ -886,3 +887,60 @@ _STAGES: tuple[tuple[int, Stage], ...] = (
 )
 """In the order of precedence: what one has found the later ones do not see, and then the earlier ones look again."""
 _CHOSEN = tuple(tuple(stage for bit, stage in _STAGES if bit & chosen) for chosen in range(ALL_STAGES + 1))
+
+
+# --- for the compiled kernel --------------------------------------------------------------------------------------
+
+
+_TRACE, _SPACE, _IS_UNSEEN, _CLOSES, _READ, _IN_WORDS, _IS_LETTER = 1, 2, 4, 8, 16, 32, 64
+"""What a character outside ASCII may be to a rule, as bits (kernel/text.h)."""
+
+
+@cache
+def tables() -> tuple[bytes, bytes, bytes, bytes]:
+    """What is said here of characters outside ASCII, countries and calling codes, as the compiled rules read it: numbers of
+    pages, pages of characters, lengths of accounts, lengths of numbers (``struct ab_rules``).
+    """
+    return *_paged(_far_classes()), _lengths_of_accounts(), _lengths_of_numbers()
+
+
+def _far_classes() -> dict[int, int]:
+    """By code points outside ASCII what they may be to a rule; those that are not there end what ASCII began."""
+    classes = {ord(c): _READ | _read_as(plain) for c, plain in _FOLD.items()}
+    classes |= dict.fromkeys(_points(_UNSEEN), _READ | _IS_UNSEEN)
+    classes[0x30FC] = _READ  # `_LONG_DASH`
+    return dict.fromkeys(_points(_EUROPEAN), _IN_WORDS) | classes
+
+
+def _read_as(plain: str) -> int:
+    if plain == "@" or plain.isdigit():
+        return _TRACE
+    if plain.isalpha():
+        return _IS_LETTER
+    return _SPACE if plain == " " else _CLOSES if plain in ")]}>" else 0
+
+
+def _points(inside: str) -> Iterator[int]:
+    """The code points of the inside of a character class."""
+    for low, high in re.findall("(.)(?:-(.))?", inside):
+        yield from range(ord(low), ord(high or low) + 1)
+
+
+def _paged(classes: dict[int, int]) -> tuple[bytes, bytes]:
+    """Of each 256 code points the number of their page, and the pages; most points are on one that says nothing."""
+    pages = {bytes(256): 0}
+    numbers = bytearray(0x1100)
+    for number in {point >> 8 for point in classes}:
+        page = bytes(classes.get(number << 8 | low, 0) for low in range(256))
+        numbers[number] = pages.setdefault(page, len(pages))
+    return bytes(numbers), b"".join(pages)
+
+
+def _lengths_of_accounts() -> bytes:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return bytes(_IBANS.get(a + b, 0) for a in letters for b in letters)
+
+
+def _lengths_of_numbers() -> bytes:
+    codes = [f"{code:0{size}}" for size in (1, 2, 3) for code in range(10**size)]
+    return bytes(length for code in codes for length in _COUNTRIES.get(code, (0, 0)))

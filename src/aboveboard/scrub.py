@@ -1,7 +1,8 @@
 """Identifiers out of a column of text: a quick look at the bytes first, then the rules for the few posts that need them.
 
 The rules are those of ``identifiers``; here they meet Arrow. A post without a trace of an identifier is never made into
-a Python string and comes back as the same bytes. No text ever stands in an error.
+a Python string and comes back as the same bytes. Where there is a compiled kernel it does both, and leaves to the rules
+here what it declines. No text ever stands in an error.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aboveboard import kernel
 from aboveboard.errors import SourceError
-from aboveboard.identifiers import KINDS, pseudonym, rewritten, search, touched
+from aboveboard.identifiers import KINDS, pseudonym, rewritten, search, tables, touched
 
 Counts = Mapping[str, int]
 """How many spans of each kind were replaced; every kind is there, with 0 where there was none."""
@@ -46,6 +48,7 @@ class _Work:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._finder = kernel.finder(kernel.Tables(*tables()))
         self._names: dict[str, str] = {}
         self._replaced: Counter[str] = Counter()
 
@@ -53,22 +56,38 @@ class _Work:
         return {kind: self._replaced[kind] for kind in KINDS}
 
     def array(self, column: pa.Array) -> pa.Array:
-        blocks = [self._block(column.slice(at, BLOCK_ROWS), at) for at in range(0, len(column), BLOCK_ROWS)]
+        blocks: list[pa.Array] = []
+        at = 0
+        while at < len(column):
+            blocks.append(self._block(column.slice(at, BLOCK_ROWS), at))
+            at += len(blocks[-1])
         return pa.concat_arrays(blocks) if blocks else column
 
     def _block(self, block: pa.Array, first_row: int) -> pa.Array:
-        stages = _suspects(block)
+        """The first rows of a block, done: all of them, but for one that is full of identifiers."""
+        found = self._finder.search(block) if self._finder else None
+        if self._finder is None or found is None:
+            return self._by_rules(block, block, _suspects(block), first_row)
+        block = block.slice(0, found.rows)
+        done = self._finder.rewritten(block, found, self._key) if found.count else block
+        if done is None:
+            return self._by_rules(block, block, _suspects(block), first_row)
+        self._replaced.update(dict(zip(KINDS, found.kinds, strict=True)))
+        return self._by_rules(block, done, found.stages, first_row)
+
+    def _by_rules(self, block: pa.Array, done: pa.Array, stages: bytes | bytearray, first_row: int) -> pa.Array:
+        """``done`` with the rows of the block that have stages left as the rules here leave them."""
+        if not any(stages):
+            return done
         rows = [row for row, chosen in enumerate(stages) if chosen]
-        if not rows:
-            return block
         texts = _texts(block, rows, first_row)
         changed = {row: new for row, text in texts if (new := self._text(text, stages[row])) is not text}
         if not changed:
-            return block
+            return done
         flags = bytearray(len(block))
         for row in changed:
             flags[row] = 1
-        return pc.replace_with_mask(block, _mask(flags), pa.array(changed.values(), block.type))
+        return pc.replace_with_mask(done, _mask(flags), pa.array(changed.values(), block.type))
 
     def _text(self, text: str, stages: int) -> str:
         spans = search(text, stages)

@@ -9,6 +9,7 @@ from aboveboard.kernel.hashes import above, root
 from aboveboard.kernel.library import OFF, standing, there
 from aboveboard.kernel.listed import ANY, KeyedList, listed, listed_in_column, listed_in_page
 from aboveboard.kernel.rows import HASH, Digest, DigestHex, Hex, Net, Raw, Recipe, Step, digests
+from aboveboard.kernel.text import Finder, Found, Tables, finder
 
 __all__ = [
     "ANY",
@@ -16,14 +17,18 @@ __all__ = [
     "OFF",
     "Digest",
     "DigestHex",
+    "Finder",
+    "Found",
     "Hex",
     "KeyedList",
     "Net",
     "Raw",
     "Recipe",
     "Step",
+    "Tables",
     "above",
     "digests",
+    "finder",
     "listed",
     "listed_in_column",
     "listed_in_page",
