@@ -195,3 +195,20 @@ def test_everyone_is_found_again_whatever_they_are_called(rows):
     for subject in {row.subject for row in rows}:
         wanted = [row for row in rows if row.subject == subject]
         assert sorted(table.facts_of(subject), key=str) == sorted(wanted, key=str)
+
+
+@given(
+    st.sampled_from([None, MAY, JUNE]),
+    st.sampled_from([*vocabulary.ACCOUNT_STATES, None, "asleep"]),
+    st.sampled_from([None, True, False]),
+    st.sampled_from([*vocabulary.AGE_BANDS, None, "40"]),
+    st.sampled_from(["DE", "US-TX", "nowhere", None]),
+    st.sampled_from([None, MAY]),
+)
+def test_one_observation_says_what_the_same_said_twice_says(begun, state, protected, age, home, seen):
+    row = Facts(
+        subject="u:ann", valid_from=begun, state=state, protected=protected, age_band=age, residency=home, last_interaction=seen
+    )  # fmt: skip
+    spans = account.timeline([row], [], MAY)
+    assert spans == account.timeline([row, row], [], MAY)
+    assert len(spans) == (begun != JUNE)

@@ -8,10 +8,11 @@ very one, whatever a facts table says.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from aboveboard import vocabulary
@@ -30,9 +31,8 @@ _MINOR = ("under_13", "13_17")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What is known of an account from ``start`` until the next span."""
+class Span(NamedTuple):
+    """What is known of an account from ``start`` until the next span; a tuple, because every account has some."""
 
     start: datetime
     state: str | None
@@ -76,7 +76,10 @@ class Standing(NamedTuple):
 
 def timeline(facts: Iterable[Facts], events: Iterable[Event], as_of: datetime) -> tuple[Span, ...]:
     """The spans of one account up to ``as_of``, oldest first."""
-    known = (event for event in events if _observes(event) and event.recorded_at <= as_of)
+    facts = tuple(facts)
+    known = [event for event in events if _observes(event) and event.recorded_at <= as_of]
+    if len(facts) == 1 and not known:
+        return _observed_once(facts[0], as_of)
     rows, heard = _by_moment(facts, _from, as_of), _by_moment(known, _observed_at, as_of)
     spans: list[Span] = []
     newest: Sequence[Facts] = ()
@@ -104,6 +107,15 @@ def timeline(facts: Iterable[Facts], events: Iterable[Event], as_of: datetime) -
     return tuple(spans)
 
 
+def _observed_once(row: Facts, as_of: datetime) -> tuple[Span, ...]:
+    """The same for one observation: most accounts have no more."""
+    if (start := _from(row)) > as_of:
+        return ()
+    age, home = _known(row.age_band, vocabulary.AGE_BANDS), vocabulary.known_residency(row.residency)
+    state = _known(row.state, vocabulary.ACCOUNT_STATES)
+    return (Span(start, state, row.protected, age, home, row.last_interaction),)
+
+
 def standing(
     facts: Sequence[Facts], events: Sequence[Event], collected_at: datetime | None, as_of: datetime
 ) -> Standing:
@@ -116,17 +128,22 @@ def is_suppressed(events: Iterable[Event], as_of: datetime) -> bool:
 
     Once they are erased the ledger has no event of theirs: then ``Snapshot.suppressions`` answers.
     """
-    heard = [event for event in events if event.recorded_at <= as_of]
+    heard = [event for event in events if event.type in _ABOUT_ERASURE and event.recorded_at <= as_of]
+    if not heard:
+        return False
     asked = [event.recorded_at for event in heard if event.type == "suppressed"]
     undone = [e.recorded_at for e in heard if e.type == "unsuppressed" and e.verified and not e.overreaches]
     return bool(asked) and (not undone or max(asked) >= max(undone))
+
+
+_ABOUT_ERASURE = frozenset({"suppressed", "unsuppressed"})
 
 
 def stood(spans: tuple[Span, ...], suppressed: bool, collected_at: datetime | None) -> Standing:
     """The standing at one time of collection, from the whole life of the account."""
     if not spans:
         return Standing(suppressed=suppressed)
-    begun = sum(span.start <= collected_at for span in spans) if collected_at is not None else len(spans)
+    begun = bisect_right(spans, collected_at, key=_start) if collected_at is not None else len(spans)
     early = begun == 0  # collected before anything is known of the account
     then = spans[begun - 1] if begun and collected_at is not None else None
     between = spans[begun - 1 :] if then else spans
@@ -152,16 +169,23 @@ def stood(spans: tuple[Span, ...], suppressed: bool, collected_at: datetime | No
     )
 
 
+_start = attrgetter("start")
+
+
 def _end_of_last(spans: Sequence[Span], ages: Container[str | None]) -> datetime | None:
     """Where the last span ends in which such an age was observed; None if there is none or it still runs."""
+    if len(spans) < 2:
+        return None
     ends = [after.start for span, after in pairwise(spans) if span.age_observed and span.age_band in ages]
     return ends[-1] if ends else None
 
 
 def _first_known(spans: Sequence[Span]) -> datetime | None:
     """Before the first thing known of an age, it is unknown; None where it is known from the beginning."""
-    first = next((span.start for span in spans if span.age_observed), None)
-    return None if first is None or first <= BEGINNING else first
+    for span in spans:
+        if span.age_observed:
+            return None if span.start <= BEGINNING else span.start
+    return None
 
 
 def _from(row: Facts) -> datetime:
@@ -169,7 +193,7 @@ def _from(row: Facts) -> datetime:
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max(filter(None, (one, other)), default=None)
+    return one or other if one is None or other is None else max(one, other)
 
 
 def _observes(event: Event) -> bool:

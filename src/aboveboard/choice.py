@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aboveboard import suppression, vocabulary
 from aboveboard.errors import LedgerError
@@ -171,14 +171,13 @@ class Choice:
         return self.state in DENIED
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """One stretch of collection time that an event speaks about."""
 
     event: Event
     state: str
     past: bool
-    order: tuple[datetime, int, bool, str] = field(compare=False)
+    order: tuple[datetime, int, bool, str]
 
 
 def fold(
@@ -192,14 +191,22 @@ def fold(
         for piece in _pieces(event, collected_at, as_of)
     ]
     if not pieces:
-        return Choice()
+        return SILENCE
+    if len(pieces) == 1:  # as most people speak once
+        [piece] = pieces
+        return _heard(piece) if piece.event.verified else Choice("unknown", events=(piece.event,))
     heard = max((p for p in pieces if p.event.verified), key=lambda p: p.order, default=None)
     doubt = max((p for p in pieces if not p.event.verified), key=lambda p: p.order, default=None)
     if doubt is not None and (heard is None or (heard.state not in DENIED and doubt.order[0] >= heard.order[0])):
         return Choice("unknown", events=(doubt.event,))
-    if heard is None:
-        return Choice()
-    return Choice(heard.state, heard.past, heard.order[0], heard.event.counted_method, (heard.event,))
+    return SILENCE if heard is None else _heard(heard)
+
+
+SILENCE = Choice()
+
+
+def _heard(piece: _Piece) -> Choice:
+    return Choice(piece.state, piece.past, piece.order[0], piece.event.counted_method, (piece.event,))
 
 
 def reaches(event: Event, category: str, purpose: str, recipient: str) -> bool:
@@ -307,6 +314,9 @@ def _piece(event: Event, state: str, past: bool) -> _Piece:
 
 def join(choices: Sequence[Choice]) -> Choice:
     """One choice for data with several labels: the strictest; a yes only where every label has one."""
+    if len(choices) == 1:
+        [one] = choices
+        return one if one.state == "given" else Choice(one.state, events=one.events)
     strictest = max((c.state for c in choices), key=STATES.index)
     same = [c for c in choices if c.state == strictest]
     if strictest != "given":

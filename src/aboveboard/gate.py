@@ -21,7 +21,7 @@ from aboveboard.choice import Choice, Event, Snapshot
 from aboveboard.errors import PolicyError
 from aboveboard.policy import Clause, Commitment, Embargo, Period, Policy, PolicyVersion
 from aboveboard.reasons import BY_CODE, Effect, Outcome, Reason, in_order, masks
-from aboveboard.record import Part, Record, Signal
+from aboveboard.record import Part, Party, Record, Signal
 from aboveboard.regime import AFTER_NOTICE, ALLOW, HOLD, Regime, Regimes, strictest
 
 Answer = TypeVar("Answer")
@@ -216,6 +216,11 @@ class Gate:
         return lru_cache(maxsize=KEPT)(lambda standing: _Person(self, standing))
 
     @cached_property
+    def _saids(self) -> dict[_Said, _Said]:
+        """One object for all who said the same."""
+        return {}
+
+    @cached_property
     def _record_form(self) -> Callable[[_RecordWords], _RecordForm]:
         return lru_cache(maxsize=KEPT)(lambda words: _RecordForm(words, self))
 
@@ -336,11 +341,11 @@ def decide(record: Record, gate: Gate) -> Decision:
     case = _Case(record, gate)
     main = case.judged(record.main, is_main=True)
     others = [case.judged(part, is_main=False) for part in record.parts or ()]
-    part_codes: frozenset[str] = frozenset().union(*(_or_none(part.codes, part.against) for part in others))
-    removed = tuple(i for i, part in enumerate(others) if part.against or not _having(part.codes, Effect.GROUND))
+    part_codes = NOTHING.union(*[_or_none(part.codes, part.against) for part in others]) if others else NOTHING
+    removed = tuple([i for i, part in enumerate(others) if part.against or not _having(part.codes, Effect.GROUND)])
     codes = main.codes
-    if not main.against:
-        codes |= _obligations(record, removed)
+    if not main.against and (left := _obligations(record, removed)):
+        codes |= left
     codes, outcome, reason = _ended(codes, part_codes, bool(removed), case.holds_signals)
     return Decision(
         record.id,
@@ -577,6 +582,9 @@ class _Said(NamedTuple):
 SILENT = _Said()
 
 
+NONE_TAKEN: Mapping[str, bool] = {}
+
+
 class _Account:
     """What was said by and of one subject, from the beginning until now.
 
@@ -593,15 +601,20 @@ class _Account:
         self._spans = timeline(facts, self.events, gate.as_of)
         self._suppressed = is_suppressed(self.events, gate.as_of) or gate.snapshot.suppressions.holds(subject)
         self.last_interaction = self._spans[-1].last_interaction if self._spans else None
-        moments = {span.start for span in self._spans}
-        moments |= {m for e in self.events for m in (e.counts_from, e.past_from, e.past_to) if m is not None}
-        self._turns = sorted(moments)
+        moments = [span.start for span in self._spans]
+        moments += [m for e in self.events for m in (e.counts_from, e.past_from, e.past_to) if m is not None]
+        self._turns = tuple(sorted(moments)) if self.events else tuple(moments)
         self._stances: dict[int | None, _Stance] = {}
-        job, self._taken = gate.job, dict[str, bool]()
+        self._taken = self._takes_out() if self.events else NONE_TAKEN
+
+    def _takes_out(self) -> Mapping[str, bool]:
+        """The records that the subject took out of such a use, by key, and whether somebody has verified that."""
+        gate, job, taken = self.gate, self.gate.job, dict[str, bool]()
         for event in self.events:
-            if event.recorded_at <= gate.as_of and choice.takes_out(event, job.purpose, job.recipient):
+            if choice.takes_out(event, job.purpose, job.recipient) and event.recorded_at <= gate.as_of:
                 for record in choice.named_by(event):
-                    self._taken[record] = event.verified or self._taken.get(record, False)
+                    taken[record] = event.verified or taken.get(record, False)
+        return taken or NONE_TAKEN
 
     def took_out(self, record: Record) -> bool | None:
         """Whether the subject took this record out of such a use; None where nobody has verified that they did."""
@@ -630,12 +643,14 @@ class _Stance:
     def __init__(self, account: _Account, person: _Person, collected: datetime | None) -> None:
         self.account, self.person, self._collected = account, person, collected
         self._gate, self._events = account.gate, account.events
-        self._heard: dict[_PartForm, _Said] = {}
+        self._heard: dict[_PartForm, _Said] | None = None
 
     def said(self, part: _PartForm) -> _Said:
         """What was said about data of this form."""
         if not self._events or not part.categories:
             return SILENT
+        if self._heard is None:
+            self._heard = {}
         if part not in self._heard:
             self._heard[part] = self._hear(part, part.categories)
         return self._heard[part]
@@ -645,7 +660,7 @@ class _Stance:
         said = self._choice(events, categories, job.purpose)
         explicit = self._explicit(part, job.purpose)
         contract = (choice.contract_excludes(events, c, job.purpose, job.recipient, gate.as_of) for c in categories)
-        return _Said(
+        heard = _Said(
             said.state,
             said.method,
             self._renewed([said, explicit] if part.sensitive else [said], part),
@@ -655,6 +670,7 @@ class _Stance:
             part.biometric and explicit.state != "given" and self._elsewhere(part),
             self._told(),
         )
+        return gate._saids.setdefault(heard, heard)
 
     def _choice(self, events: Sequence[Event], categories: Sequence[str], purpose: str) -> Choice:
         gate = self._gate
@@ -665,7 +681,7 @@ class _Stance:
     def _explicit(self, part: _PartForm, purpose: str) -> Choice:
         """The choice in force about what is sensitive in such data, when no yes is heard but the explicit ones."""
         if not part.sensitive:
-            return Choice()
+            return choice.SILENCE
         return self._choice(choice.explicit(self._events), part.sensitive, purpose)
 
     def _elsewhere(self, part: _PartForm) -> bool:
@@ -673,10 +689,10 @@ class _Stance:
         return any(self._explicit(part, purpose).state == "given" for purpose in others)
 
     def _renewed(self, asked: Sequence[Choice], part: _PartForm) -> bool:
-        since = self._gate.declared_since(part.categories or (), part.needed)
-        if since is None:
+        if not all(c.state == "given" and c.past for c in asked):
             return False
-        return all(c.state == "given" and c.past and c.since is not None and c.since >= since for c in asked)
+        since = self._gate.declared_since(part.categories or (), part.needed)
+        return since is not None and all(c.since is not None and c.since >= since for c in asked)
 
     def _told(self) -> datetime | None:
         now = self._gate.now
@@ -747,25 +763,30 @@ class _Case:
 
     def judged(self, part: Part, is_main: bool) -> _Judged:
         """A part under all gates."""
-        parties = [p for p in part.parties or () if p.role not in vocabulary.ROLES_WITHOUT_VETO]
+        parties = [p for p in part.parties if p.role not in vocabulary.ROLES_WITHOUT_VETO] if part.parties else ()
         form = self.gate._part_form(
             _PartWords(
                 is_main, part.kind, _listed(part.categories), _listed(part.labels), part.audience_at,
                 part.audience_now, _listed(part.signals), part.source_state,
-                part.parties is None or None in [p.subject for p in parties],
+                part.parties is None or any(p.subject is None for p in parties),
             )
         )  # fmt: skip
-        named = [(p, self.gate._account_of(p.subject).at(self.collected)) for p in parties if p.subject is not None]
-        others = tuple([self._seen(at, form, p.role in vocabulary.ROLES_IN_DOUBT) for p, at in named])
+        others = tuple([self._other(p, p.subject, form) for p in parties if p.subject is not None]) if parties else ()
         found = self.gate._answer(_Question(self.form, self.then, self._seen(self.primary, form), form, others))
         expired = self.then.retentions and frozenset(self._retention(form))
         return found.and_also(expired, self.holds_signals) if expired else found
+
+    def _other(self, party: Party, subject: str, part: _PartForm) -> _Seen:
+        """Somebody else in this part."""
+        stance = self.gate._account_of(subject).at(self.collected)
+        return self._seen(stance, part, party.role in vocabulary.ROLES_IN_DOUBT)
 
     def _seen(self, stance: _Stance, part: _PartForm, doubtful: bool = False) -> _Seen:
         codes = NOTHING
         if stance.person.age_changed or part.biometric:
             interaction = stance.account.last_interaction
-            codes = frozenset([*self._age_when_made(stance.person), *self._biometric_retention(interaction, part)])
+            found = [*self._age_when_made(stance.person), *self._biometric_retention(interaction, part)]
+            codes = frozenset(found) if found else NOTHING
         return _Seen(stance.person, stance.said(part), codes, doubtful)
 
     def _age_when_made(self, person: _Person) -> Iterable[str]:
@@ -1263,6 +1284,8 @@ def _in_time(licence: Licence, as_of: datetime) -> bool:
 
 def _obligations(record: Record, removed: Sequence[int]) -> frozenset[str]:
     """Gate 12, once nothing else stands against the record: can the denied parts go, and is anything left?"""
+    if not removed and record.kind != "repost" and redaction.says(record.text, ()):
+        return NOTHING
     parts = list(record.parts or ())
     going = [parts[i] for i in removed]
     spans = [p for p in going if p.place == "span"]

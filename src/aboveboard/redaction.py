@@ -29,8 +29,10 @@ def fits(text: str | None, start: int | None, end: int | None) -> bool:
     return text is not None and start is not None and end is not None and 0 <= start < end <= len(text)
 
 
-def says(text: str | None, removed: Iterable[Span]) -> bool:
+def says(text: str | None, removed: Sequence[Span]) -> bool:
     """Whether any meaningful code point is left of ``text`` once these spans are gone."""
+    if not removed:
+        return bool(text and text.lstrip(BLANK))
     return any(piece.strip(BLANK) for piece in _between(text or "", _merged(removed)))
 
 
