@@ -168,7 +168,7 @@ def test_a_wrong_step_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch)
     [step] = [step for step in steps.read(room) if step.name == name]
     assert step.sql.count(mutant.original) == 1
     wrong = replace(step, sql=step.sql.replace(mutant.original, mutant.wrong))
-    rooms = {each: steps.read(each) for each in ("people", "shard", "company", "write", "lay", "commit")}
+    rooms = {each: steps.read(each) for each in ("people", "shard", "company", "write", "lay", "hash", "commit")}
     rooms[room] = tuple(wrong if each is step else each for each in rooms[room])
     monkeypatch.setattr(steps, "read", rooms.__getitem__)
     assert caught()
