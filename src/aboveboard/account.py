@@ -12,7 +12,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from aboveboard import vocabulary
@@ -169,7 +168,8 @@ def stood(spans: tuple[Span, ...], suppressed: bool, collected_at: datetime | No
     )
 
 
-_start = attrgetter("start")
+def _start(span: Span) -> datetime:
+    return span.start
 
 
 def _end_of_last(spans: Sequence[Span], ages: Container[str | None]) -> datetime | None:
