@@ -401,9 +401,8 @@ class Judgement:
             yield "records"
 
     def _relations(self, con: duckdb.DuckDBPyConnection) -> None:
-        con.execute(
-            f"CREATE TEMP TABLE all_relations AS SELECT * FROM read_parquet({text(str(self.related.relations))})"
-        )
+        for name, file in (("all_relations", self.related.relations), ("all_owing", self.related.owing)):
+            con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet({text(str(file))})")
 
     def _records(
         self,
@@ -440,9 +439,10 @@ class Judgement:
         shards = ", ".join(text(str(shard)) for _, shard in places)
         names = [*dict.fromkeys(source.name for source, _ in places)]
         con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet([{shards}])")
-        con.execute(_RELATIONS)
-        [(owing,)] = con.execute("SELECT count(*) FROM relations").fetchall()
-        rows = resolved("staged", "relations" if owing else None)
+        spans = con.execute("SELECT source, min(ordinal), max(ordinal) FROM staged GROUP BY source").fetchall()
+        con.execute(f"CREATE OR REPLACE TEMP TABLE owing AS {_owing(spans)}")
+        [(owing,)] = con.execute("SELECT count(*) FROM owing").fetchall()
+        rows = resolved("staged", "owing" if owing else None)
         if coming is not None and any(name in coming.windows for name in names):
             rows = f"{rows}\nUNION ALL\n{_stand_ins(rows, coming, names)}"
         return rows if self.limit is None else f"SELECT * FROM ({rows}) WHERE ordinal < {int(self.limit)}"
@@ -524,14 +524,16 @@ def _stand_ins(rows: str, coming: Coming, sources: Sequence[str]) -> str:
     return f"SELECT * REPLACE (ordinal + {STAND_IN} AS ordinal, {times}) FROM (SELECT * FROM ({rows}) WHERE {within})"
 
 
+def _owing(spans: Sequence[tuple[str, int, int]]) -> str:
+    """The query of the records that owe something to others among these rows of sources. Each span is a query of its own,
+    whose limits say which row groups need not be read."""
+    return "\nUNION ALL\n".join(
+        f"SELECT * FROM all_owing WHERE source = {text(source)} AND ordinal BETWEEN {first} AND {last}"
+        for source, first, last in [*spans, ("", 0, -1)]
+    )
+
+
 _VERDICTS = "SELECT ordinal, outcome, removed FROM decisions ORDER BY ordinal"
-_RELATIONS = """
-CREATE OR REPLACE TEMP TABLE relations AS
-SELECT r.* FROM all_relations AS r
-JOIN (SELECT source, min(ordinal) AS first, max(ordinal) AS last FROM staged GROUP BY source) AS s
-  ON r.source = s.source AND r.ordinal BETWEEN s.first AND s.last
-"""
-"""What is owed to others in the shards at hand."""
 _DECISIONS = """
 SELECT
   d.* EXCLUDE (ordinal, cuts)

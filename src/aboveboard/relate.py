@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 EDITIONS = "editions.parquet"
+OWING = "owing.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class Related:
         return self.relations.with_name(EDITIONS)
 
     @property
+    def owing(self) -> Path:
+        """Every record that owes something to others, as it is judged: ``record.RESOLVED_COLUMNS``, with its text."""
+        return self.relations.with_name(OWING)
+
+    @property
     def rows(self) -> int:
         return sum(source.rows for source in self.sources)
 
@@ -62,7 +68,7 @@ class Related:
 
 def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choice.Snapshot | None = None) -> Related:
     """Relate all records of these sources to each other, and to what the ledger says of records; leaves
-    ``relations.parquet`` and ``editions.parquet`` in ``folder``."""
+    ``relations.parquet``, ``editions.parquet`` and ``owing.parquet`` in ``folder``."""
     relations = folder / "relations.parquet"
     with engine.connect() as con:
         _hear(con, people or choice.people())
@@ -72,11 +78,22 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
             make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
         con.execute(f"COPY chains TO {text(str(folder / EDITIONS))} (FORMAT parquet)")
-        con.execute(f"CREATE TEMP VIEW owing AS {_owing('staged', 'relations')}")
+        _keep_owing(con, folder / OWING)
         # Not all of what is staged stays as it is; a list too many costs less than telling them apart.
         sets = sorted({tuple(one) for view in ("staged", "owing") for one in label_sets(con, view)}, key=_in_words)
     position = people.position if people is not None else 0
     return Related(tuple(sources), relations, tuple(sets), position, overheard)
+
+
+def _keep_owing(con: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Put together what owes something to others, once for everybody who will look at it: the view ``owing``, in a file."""
+    kept = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_GROUP}"
+    con.execute(f"COPY ({_owing('staged', 'relations')}) TO {text(str(file))} ({kept})")
+    con.execute(f"CREATE TEMP VIEW owing AS SELECT * FROM read_parquet({text(str(file))})")
+
+
+_GROUP = 8_192
+"""Rows of a row group of what owes something: a shard reads those it may have rows in, and no others."""
 
 
 def _in_words(labels: Sequence[str | None]) -> list[str]:
@@ -152,15 +169,17 @@ def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
     con.execute(f"CREATE TEMP VIEW staged AS SELECT * FROM read_parquet([{files}])")
 
 
-def resolved(staged: str, relations: str | None) -> str:
-    """The query that gives ``record.RESOLVED_COLUMNS`` from a staged relation and the relations (None: there are none).
+def resolved(staged: str, owing: str | None) -> str:
+    """The query that gives ``record.RESOLVED_COLUMNS`` from a staged relation and from those of its records that owe
+    something to others, as ``Related.owing`` has them (None: there are none).
 
-    Most records stand for themselves. They are read as they are; only what owes something to others is put together.
+    Most records stand for themselves. They are read as they are; what owes something was put together once, with the
+    relations, and not by everybody who looks at a record.
     """
     alone = f"SELECT\n  {_columns({name: text(word) for name, word in _ALONE.items()})}\nFROM {staged} AS s"
-    if relations is None:
+    if owing is None:
         return alone
-    return f"{alone}\nANTI JOIN {relations} AS r USING (source, ordinal)\nUNION ALL\n{_owing(staged, relations)}"
+    return f"{alone}\nANTI JOIN {owing} AS r USING (source, ordinal)\nUNION ALL\nSELECT * FROM {owing}"
 
 
 def _owing(staged: str, relations: str) -> str:
