@@ -44,7 +44,8 @@ ODD = (
 def told_by_sql(records: Sequence[Record]) -> list[tuple[bytes, bool]]:
     with Engine(threads=1).connect() as con:
         con.register("records", resolved_table([replace(r, ordinal=n) for n, r in enumerate(records)]))
-        con.execute("CREATE VIEW situations AS SELECT * EXCLUDE (kind, source_state) FROM records")
+        bare = " AND ".join(f"len({name}) = 0" for name in ("labels", "signals", "parties", "parts"))
+        con.execute(f"CREATE VIEW situations AS SELECT *, NOT coalesce({bare}, FALSE) AS composed FROM records")
         con.execute(
             "CREATE VIEW hashed AS SELECT *, ''::BLOB AS leaf, '' AS clause, '' AS policy_at_collection, '' AS policy_now,"
             " NULL AS removed, 0 AS outcome FROM records"

@@ -43,7 +43,7 @@ IN_STEPS = [
            "flag(NOT r.has_subject, @integrity.subject_unresolved)", "0::UBIGINT"),
     Mutant("a missing lifecycle is a good one", "shard/cases_described",
            "coalesce(r.lifecycle NOT IN {{lifecycles}}, TRUE)", "coalesce(r.lifecycle NOT IN {{lifecycles}}, FALSE)"),
-    Mutant("collected after the judgement counts", "shard/situations",
+    Mutant("collected after the judgement counts", "shard/mains",
            "CASE WHEN collected_at <= getvariable('as_of') THEN collected_at END AS collected",
            "collected_at AS collected"),
     Mutant("the exporter has a veto", "shard/others", "party.role IS DISTINCT FROM 'exporter'", "TRUE"),

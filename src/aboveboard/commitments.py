@@ -368,6 +368,12 @@ def _others() -> str:
     return f"(r.parts IS NULL OR {quoting} OR {main} OR {inside})"
 
 
+def _others_alone() -> str:
+    """The same of a row whose lists are all empty."""
+    quoting = f"coalesce(r.kind IN {texts(sorted(explanation.QUOTING_KINDS))}, FALSE)"
+    return f"({quoting} OR r.source_state IS DISTINCT FROM 'own')"
+
+
 def _others_in(of: str, kind: str) -> str:
     free = " AND ".join(f"x.role IS DISTINCT FROM {text(role)}" for role in sorted(ROLES_WITHOUT_VETO))
     about = f"[{', '.join(map(text, sorted(explanation.ABOUT_OTHERS)))}]"
@@ -384,6 +390,7 @@ OTHERS = _others()
 _FRAGMENTS = {
     "part": _part(),
     "others": OTHERS,
+    "others_alone": _others_alone(),
     "like": ", ".join(_net(_column("r", name), descriptor.FACTS[name]) for name in LIKE),
     "like_columns": ", ".join(f'"{name}"' for name in LIKE),
 }

@@ -111,6 +111,7 @@ class Session(AbstractContextManager["Session"]):
         erased: Sequence[str],
     ) -> None:
         self.con, self.gate, self.erased = con, gate, erased
+        self.fragments: dict[str, str] = {}
         # Looking for what two expressions share costs more than it saves: the long ones judge few rows, the cases.
         con.execute("SET disabled_optimizers = 'common_subexpressions'")
         self._people(sets)
@@ -120,9 +121,11 @@ class Session(AbstractContextManager["Session"]):
     ) -> None:
         self.con.close()
 
-    def judge(self) -> None:
-        """Judge the relation ``records``; leaves the table ``decisions``, one row a row of it."""
+    def judge(self, composed: str = "records") -> None:
+        """Judge the relation ``records``; leaves the table ``decisions``, one row a row of it. ``composed`` is a relation with
+        the lists of at least those of them whose lists are not all empty: often it can be read for less."""
         self.forget()  # two shards at a time would take twice the memory
+        self.fragments = {**self.fragments, "composed": composed}
         self.run("shard")
         rows, decided = (self.count(table) for table in ("records", "decisions"))
         if rows != decided:  # INVARIANT: every source row exactly once (law 7)
@@ -137,13 +140,14 @@ class Session(AbstractContextManager["Session"]):
             self.con.execute(f"DROP TABLE IF EXISTS {table}")
 
     def forget(self, but: Sequence[str] = ()) -> None:
-        """Let go of what is known of the shard at hand, but for some of its steps."""
+        """Let go of what is known of the shard at hand, but for some of its steps and the tables that these look into."""
+        kept = {*but, *(table for step in but for table in _LOOKED_INTO.get(step, ()))}
         for step in (
             room
             for name in ("commit", "hash", "lay", "write", "company", "shard")
             for room in reversed(steps.read(name))
         ):
-            if step.name not in but:
+            if step.name not in kept:
                 self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
 
     @contextmanager
@@ -163,7 +167,9 @@ class Session(AbstractContextManager["Session"]):
         self.plan = Plan(self.gate, sets, self._homes(), self._names())
         for name, value in self.plan.variables().items():
             self.con.execute(f"SET VARIABLE {name} = ?", [value])
-        self.fragments = self.plan.fragments()
+        for kind, named in _NAMED.items():
+            self.con.execute(f"CREATE TYPE {kind} AS ENUM (SELECT unnest(list_distinct(list_append({named}, ''))))")
+        self.fragments = dict(self.plan.fragments())
         for name, schema in _SMALL.items():
             self.load(name, _rows(getattr(self.plan, name)(), schema))
         self._choices()
@@ -274,8 +280,19 @@ _MACROS = (
 )
 
 
+_NAMED = {
+    "clause_named": "getvariable('clause_ids')",
+    "version_named": "list_append(getvariable('version_names'), getvariable('version_name_now'))",
+}
+"""Names of which a gate knows all there are: as what they are they are joined, sorted and written for less than as texts."""
+
+
 _JUDGED_BY = frozenset({"standings_known", "people_in_force", "choices_known", "answers_in_force"})
 """The steps of ``people`` that the steps of a shard read."""
+
+
+_LOOKED_INTO: Mapping[str, Sequence[str]] = {"situations": ("mains", "composites")}
+"""The tables that a step of a shard looks into that is a view."""
 
 
 def make(con: duckdb.DuckDBPyConnection, name: str, sql: str, kind: str = "TABLE") -> None:

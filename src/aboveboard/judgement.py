@@ -24,9 +24,10 @@ from aboveboard.gate import Decision, Gate
 from aboveboard.layout import MAX_BITS
 from aboveboard.plan import moment, text
 from aboveboard.reasons import BY_ID, OUTCOMES, Outcome
-from aboveboard.record import PART_FIELDS, Part, Party, Record, Signal
+from aboveboard.record import PART_FIELDS, RESOLVED_COLUMNS, Part, Party, Record, Signal
 from aboveboard.relate import Related, resolved
 from aboveboard.sources import Staged
+from aboveboard.sources.staged import BESIDE_COLUMNS, beside_path
 from aboveboard.steps import Step
 from aboveboard.suppression import ERASED, Suppressions, in_its_place
 
@@ -138,7 +139,7 @@ class Judgement:
         with self._sitting() as session:
             for number, places in enumerate(self.gatherings):
                 self._gathered(session.con, places, coming)
-                session.judge()
+                session.judge("composed")
                 writing.copy_rows(session.con, _VERDICTS, into / verdicts_of(number))
                 told.more(session.count("staged"))
 
@@ -371,7 +372,7 @@ class Judgement:
 
     def _judge(self, session: Session, place: int, coming: Coming | None = None) -> int:
         self._records(session.con, *self.places[place], coming=coming, unnamed=bool(self._in_place_of(session.erased)))
-        session.judge()
+        session.judge("composed")
         return session.count("decisions")
 
     def _in_place_of(self, erased: Sequence[str]) -> Mapping[str, str]:
@@ -413,14 +414,16 @@ class Judgement:
         coming: Coming | None = None,
         unnamed: bool = False,
     ) -> None:
-        """One shard with its relations, as the view ``records``: what a step does not look at is never read. ``unnamed``: with
-        a hash in the place of everybody who was erased."""
-        rows = self._resolved(con, [(source, shard)], coming)
-        if unnamed:
-            con.execute(f"CREATE OR REPLACE TEMP VIEW named AS {rows}")
-            con.execute(_NAMING)
-            rows = _UNNAMED
-        con.execute(f"CREATE OR REPLACE TEMP VIEW records AS SELECT * FROM ({rows}) WHERE ({chosen})")
+        """One shard with its relations, as the view ``records``: what a step does not look at is never read; and as the view
+        ``composed`` the lists of those whose lists are not all empty. ``unnamed``: with a hash in the place of everybody
+        who was erased."""
+        for view, rows in self._resolved(con, [(source, shard)], coming).items():
+            if unnamed:
+                con.execute(f"CREATE OR REPLACE TEMP VIEW named_{view} AS {rows}")
+                con.execute(_NAMING.format(view=view))
+                rows = _UNNAMED.format(view=view)
+            chosen = chosen if view == "records" else "TRUE"
+            con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM ({rows}) WHERE ({chosen})")
 
     def _gathered(
         self, con: duckdb.DuckDBPyConnection, places: Sequence[tuple[Staged, Path]], coming: Coming | None
@@ -428,21 +431,31 @@ class Judgement:
         """Several shards as one, each source with ordinals of its own."""
         names = dict.fromkeys(source.name for source, _ in places)
         own = " ".join(f"WHEN {text(name)} THEN {at * APART}" for at, name in enumerate(names))
-        rows = self._resolved(con, places, coming)
-        numbered = f"SELECT * REPLACE (ordinal + CASE source {own} END AS ordinal) FROM ({rows})"
-        con.execute(f"CREATE OR REPLACE TEMP VIEW records AS {numbered}")
+        for view, rows in self._resolved(con, places, coming).items():
+            numbered = f"SELECT * REPLACE (ordinal + CASE source {own} END AS ordinal) FROM ({rows})"
+            con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {numbered}")
 
     def _resolved(
         self, con: duckdb.DuckDBPyConnection, places: Sequence[tuple[Staged, Path]], coming: Coming | None
-    ) -> str:
-        """The query of these shards with their relations, as far as they are judged."""
-        shards = ", ".join(text(str(shard)) for _, shard in places)
+    ) -> Mapping[str, str]:
+        """The queries of these shards with their relations, as far as they are judged: the ``records``, and of those that
+        are ``composed`` the lists."""
+        _stage(con, [shard for _, shard in places])
         names = [*dict.fromkeys(source.name for source, _ in places)]
-        con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet([{shards}])")
         spans = con.execute("SELECT source, min(ordinal), max(ordinal) FROM staged GROUP BY source").fetchall()
         con.execute(f"CREATE OR REPLACE TEMP TABLE owing AS {_owing(spans)}")
-        [(owing,)] = con.execute("SELECT count(*) FROM owing").fetchall()
-        rows = resolved("staged", "owing" if owing else None)
+        [(count,)] = con.execute("SELECT count(*) FROM owing").fetchall()
+        owing = "owing" if count else None
+        return {
+            view: self._coming(resolved(staged, owing, columns), coming, names)
+            for view, staged, columns in (
+                ("records", "staged", tuple(RESOLVED_COLUMNS)),
+                ("composed", "staged_beside", tuple(BESIDE_COLUMNS)),
+            )
+        }
+
+    def _coming(self, rows: str, coming: Coming | None, names: Sequence[str]) -> str:
+        """A query of records with those that stand in for what is to come, as far as they are judged."""
         if coming is not None and any(name in coming.windows for name in names):
             rows = f"{rows}\nUNION ALL\n{_stand_ins(rows, coming, names)}"
         return rows if self.limit is None else f"SELECT * FROM ({rows}) WHERE ordinal < {int(self.limit)}"
@@ -524,6 +537,17 @@ def _stand_ins(rows: str, coming: Coming, sources: Sequence[str]) -> str:
     return f"SELECT * REPLACE (ordinal + {STAND_IN} AS ordinal, {times}) FROM (SELECT * FROM ({rows}) WHERE {within})"
 
 
+def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
+    """The views ``staged``, and ``staged_beside`` of what staging left beside each shard (or of the shards themselves)."""
+    listed = ", ".join(text(str(shard)) for shard in shards)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet([{listed}])")
+    beside = [beside_path(shard) for shard in shards]
+    listed = ", ".join(text(str(file)) for file in beside)
+    there = f"read_parquet([{listed}])" if all(file.is_file() for file in beside) else "staged"
+    columns = ", ".join(f'"{name}"' for name in BESIDE_COLUMNS)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW staged_beside AS SELECT {columns} FROM {there}")
+
+
 def _owing(spans: Sequence[tuple[str, int, int]]) -> str:
     """The query of the records that owe something to others among these rows of sources. Each span is a query of its own,
     whose limits say which row groups need not be read."""
@@ -536,18 +560,25 @@ def _owing(spans: Sequence[tuple[str, int, int]]) -> str:
 _VERDICTS = "SELECT ordinal, outcome, removed FROM decisions ORDER BY ordinal"
 _DECISIONS = """
 SELECT
-  d.* EXCLUDE (ordinal, cuts)
-    REPLACE (CASE WHEN NOT coalesce(starts_with(r.subject, 'erased:'), FALSE) THEN d.record_id END AS record_id),
-  d.ordinal, r.collected_at,
-  CASE WHEN r.subject NOT IN (SELECT subject FROM suppressed) THEN r.subject END AS subject, o.ordinal IS NOT NULL AS shared,
-  r.kind, s.categories
-FROM decisions AS d JOIN (SELECT ordinal, collected_at, subject, kind FROM records) AS r USING (ordinal)
-JOIN (SELECT ordinal, categories FROM situations) AS s USING (ordinal)
+  m.source,
+  CASE WHEN NOT coalesce(starts_with(m.subject, 'erased:'), FALSE) THEN m.record_id END AS record_id,
+  e.* EXCLUDE (ending),
+  m.ordinal, m.collected_at,
+  CASE WHEN m.subject NOT IN (SELECT subject FROM suppressed) THEN m.subject END AS subject, o.ordinal IS NOT NULL AS shared,
+  m.kind, m.categories
+FROM decided AS d
+JOIN (
+  SELECT * EXCLUDE (cuts) REPLACE (
+    clause::clause_named AS clause, policy_at_collection::version_named AS policy_at_collection,
+    policy_now::version_named AS policy_now)
+  FROM endings
+) AS e USING (ending)
+JOIN mains AS m USING (ordinal)
 LEFT JOIN peopled AS o USING (ordinal)
-ORDER BY d.source, d.ordinal
+ORDER BY m.source, m.ordinal
 """
 _NAMING = """
-CREATE OR REPLACE TEMP TABLE naming AS
+CREATE OR REPLACE TEMP TABLE naming_{view} AS
 SELECT DISTINCT source, ordinal
 FROM (
   SELECT source, ordinal, unnest(list_concat(
@@ -555,7 +586,7 @@ FROM (
     list_transform(parties, lambda p: p.subject),
     flatten(list_transform(parts, lambda p: list_transform(p.parties, lambda q: q.subject)))
   )) AS subject
-  FROM named
+  FROM named_{view}
 )
 WHERE subject IN (SELECT unnest(getvariable('erased')))
 """
@@ -571,8 +602,8 @@ def _unnamed() -> str:
     parts = f"list_transform(parts, lambda p: CASE WHEN p IS NULL THEN NULL ELSE struct_pack({part}) END)"
     told = f"{place.format(x='subject')} AS subject, {parties.format(of='parties')} AS parties, {parts} AS parts"
     return (
-        "SELECT * FROM named ANTI JOIN naming USING (source, ordinal)"
-        f" UNION ALL SELECT * REPLACE ({told}) FROM named SEMI JOIN naming USING (source, ordinal)"
+        "SELECT * FROM named_{view} ANTI JOIN naming_{view} USING (source, ordinal)"
+        f" UNION ALL SELECT * REPLACE ({told}) FROM named_{{view}} SEMI JOIN naming_{{view}} USING (source, ordinal)"
     )
 
 

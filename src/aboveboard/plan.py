@@ -393,7 +393,7 @@ class Plan:
             packed.one_of("duplicate", "duplicate", literals(vocabulary.DUPLICATES)),
             packed.one_of("edition", "edition", literals(vocabulary.EDITIONS)),
             packed.whether("has_subject", "subject IS NOT NULL"),
-            packed.whether("parts_known", "parts IS NOT NULL"),
+            packed.whether("parts_known", "parts_known"),
             packed.whether("listed", "listed"),
             Field("taken_out", "taken_out", 2),
             packed.among("licence", "licence", literals(self.gate.licences)),

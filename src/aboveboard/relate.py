@@ -7,7 +7,7 @@ relation have no row and stand for themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,17 +169,18 @@ def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
     con.execute(f"CREATE TEMP VIEW staged AS SELECT * FROM read_parquet([{files}])")
 
 
-def resolved(staged: str, owing: str | None) -> str:
-    """The query that gives ``record.RESOLVED_COLUMNS`` from a staged relation and from those of its records that owe
-    something to others, as ``Related.owing`` has them (None: there are none).
+def resolved(staged: str, owing: str | None, columns: Sequence[str] = tuple(record.RESOLVED_COLUMNS)) -> str:
+    """The query that gives ``record.RESOLVED_COLUMNS``, or some of them in their order, from a staged relation and from
+    those of its records that owe something to others, as ``Related.owing`` has them (None: there are none).
 
     Most records stand for themselves. They are read as they are; what owes something was put together once, with the
     relations, and not by everybody who looks at a record.
     """
-    alone = f"SELECT\n  {_columns({name: text(word) for name, word in _ALONE.items()})}\nFROM {staged} AS s"
+    alone = f"SELECT\n  {_columns({name: text(word) for name, word in _ALONE.items()}, columns)}\nFROM {staged} AS s"
     if owing is None:
         return alone
-    return f"{alone}\nANTI JOIN {owing} AS r USING (source, ordinal)\nUNION ALL\nSELECT * FROM {owing}"
+    listed = ", ".join(f'"{name}"' for name in columns)
+    return f"{alone}\nANTI JOIN {owing} AS r USING (source, ordinal)\nUNION ALL\nSELECT {listed} FROM {owing}"
 
 
 def _owing(staged: str, relations: str) -> str:
@@ -187,8 +188,8 @@ def _owing(staged: str, relations: str) -> str:
     return f"SELECT\n  {_columns(_RESOLVED)}\nFROM {staged} AS s\nJOIN {relations} AS r USING (source, ordinal)"
 
 
-def _columns(made: Mapping[str, str]) -> str:
-    return ",\n  ".join(f'{made.get(name, f"s.{name}")} AS "{name}"' for name in record.RESOLVED_COLUMNS)
+def _columns(made: Mapping[str, str], columns: Iterable[str] = record.RESOLVED_COLUMNS) -> str:
+    return ",\n  ".join(f'{made.get(name, f"s.{name}")} AS "{name}"' for name in columns)
 
 
 def _rank(column: str) -> str:

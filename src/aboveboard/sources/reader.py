@@ -24,7 +24,7 @@ from aboveboard.sources.counting import Ids, known_words
 from aboveboard.sources.files import refuse_changed, stamps
 from aboveboard.sources.mapping import MAX_ROWS, MAX_SHARE
 from aboveboard.sources.shards import Shards
-from aboveboard.sources.staged import Refused, Staged, naive, schema, write_quarantine, write_refused, write_told
+from aboveboard.sources.staged import Refused, Staged, clear, naive, schema, write_quarantine, write_refused, write_told
 
 Progress = Callable[[int, int | None], None]
 BATCH = 4_096
@@ -106,8 +106,7 @@ class ExportSource:
     ) -> Staged:
         """Reads every file into shards under ``folder``; raises SourceError when they cannot be trusted."""
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in folder.glob("part-*.parquet"):
-            stale.unlink()
+        clear(folder)
         shards, before = Shards(folder, rows_per_shard), stamps(self.files)
         try:
             run = _Run(self, shards, limit, progress or (lambda _done, _total: None))

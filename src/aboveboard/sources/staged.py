@@ -35,6 +35,14 @@ TOLD_COLUMNS = {
 """What events among the payloads say, a row for each thing: as ``compliance.Told`` has it, with the event and its digest."""
 
 
+BESIDE_COLUMNS = {
+    name: record.SOURCE_COLUMNS[name]
+    for name in ("ordinal", "source", "subject", "created_at", "collected_at", "labels", "signals", "parties", "parts")
+}
+"""What lies beside a shard once more: of those of its records of which not every list is empty, the lists, and what tells
+when and whose they are. Lists are slow to read, and most records have nothing in them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A file of an export that was not read. ``kind`` is empty where nobody knows what it is."""
@@ -50,8 +58,8 @@ class Staged:
     """A source as it was read: ``rows`` in ``shards`` and ``quarantined`` rows make every row of ``files``.
 
     Shards hold exactly ``record.SOURCE_COLUMNS``; ``ordinal`` counts the rows of the source from 0 and
-    ascends from shard to shard. ``digest`` is SHA-256 over the names and contents of the files that were
-    read.
+    ascends from shard to shard. Beside a shard there may be its lists (``BESIDE_COLUMNS``). ``digest`` is SHA-256 over
+    the names and contents of the files that were read.
     """
 
     name: str
@@ -109,6 +117,7 @@ def from_records(
     """Records as a staged source of one shard, numbered in the order given; what relates them is left out."""
     numbered = [{**_flat(one), "ordinal": ordinal, "source": name} for ordinal, one in enumerate(records)]
     folder.mkdir(parents=True, exist_ok=True)
+    beside_path(shard_path(folder, 0)).unlink(missing_ok=True)
     shard = write_shard(_table(numbered, record.SOURCE_COLUMNS), shard_path(folder, 0))
     quarantine = write_quarantine([], folder)
     digest = hashlib.sha256(shard.read_bytes()).hexdigest()
@@ -118,6 +127,18 @@ def from_records(
 def shard_path(folder: Path, index: int) -> Path:
     """Where the shard with this index stands."""
     return folder / f"part-{index:05d}.parquet"
+
+
+def beside_path(shard: Path) -> Path:
+    """Where the lists of a shard stand, where they were kept beside it."""
+    return shard.with_name(f"beside-{shard.name}")
+
+
+def clear(folder: Path) -> None:
+    """Take away what an earlier staging left."""
+    for kind in ("part", "beside"):
+        for stale in folder.glob(f"{kind}-*.parquet"):
+            stale.unlink()
 
 
 def write_shard(table: pa.Table, path: Path) -> Path:

@@ -22,7 +22,7 @@ from aboveboard.sources import files, mapping, session, steps
 from aboveboard.sources.counting import Count
 from aboveboard.sources.mapping import Mapping
 from aboveboard.sources.shards import GROUP, Shards
-from aboveboard.sources.staged import Staged, write_quarantine
+from aboveboard.sources.staged import Staged, clear, write_quarantine
 
 Progress = Callable[[int, int | None], None]
 
@@ -79,8 +79,7 @@ def _stage(
     if rows_per_shard < 1:
         raise SourceError("a shard holds at least one row", rows_per_shard=rows_per_shard)
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("part-*.parquet"):
-        stale.unlink()
+    clear(folder)
     paths = tuple(path for one in said.inputs for path in one.paths)
     before, digest = files.stamps(paths), files.digest(said.inputs)
     shards = Shards(folder, rows_per_shard)

@@ -1,8 +1,4 @@
--- The records that somebody else is in, whatever they chose (``explanation.has_others``).
-SELECT ordinal
-FROM (
-  SELECT s.ordinal, s.parties, s.labels, s.parts, k.kind, k.source_state
-  FROM situations AS s
-  JOIN (SELECT ordinal, kind, source_state FROM records) AS k USING (ordinal)
-) AS r
-WHERE {{others}}
+-- The records that somebody else is in, whatever they chose (``explanation.has_others``). Most have nothing in their lists.
+SELECT ordinal FROM situations AS r WHERE composed AND {{others}}
+UNION ALL
+SELECT ordinal FROM situations AS r WHERE NOT composed AND {{others_alone}}

@@ -8,12 +8,14 @@ SELECT
   CASE WHEN t.ordinal IS NOT NULL THEN t.text ELSE r.text END AS text,
   r.language,
   r.kind,
-  list_transform(
-    list_filter(s.parts, lambda p, i: p.place = 'field' AND p.content IS NOT NULL AND NOT coalesce(list_contains(d.removed, i), FALSE)),
-    lambda p: {'kind': p.kind, 'content': p.content}) AS parts,
-  r.created_at, r.collected_at, d.clause, d.policy_at_collection, d.policy_now, d.removed, d.outcome
-FROM decisions AS d
+  CASE WHEN s.ordinal IS NULL THEN [] ELSE list_transform(
+    list_filter(s.parts, lambda p, i: p.place = 'field' AND p.content IS NOT NULL AND NOT coalesce(list_contains(e.removed, i), FALSE)),
+    lambda p: {'kind': p.kind, 'content': p.content}) END AS parts,
+  r.created_at, r.collected_at, e.clause, e.policy_at_collection, e.policy_now, e.removed, e.outcome
+FROM decided AS d
+JOIN endings AS e USING (ending)
 JOIN records AS r USING (ordinal)
-JOIN situations AS s USING (ordinal)  -- has the parts at hand: lists of lists are slow to read from a file
+-- Has the parts at hand of the records that have any: lists of lists are slow to read from a file.
+LEFT JOIN (SELECT ordinal, parts FROM composites WHERE coalesce(others <> 0, TRUE)) AS s USING (ordinal)
 LEFT JOIN redacted_texts AS t USING (ordinal)
-WHERE d.outcome IN (0, 1)
+WHERE e.outcome IN (0, 1)

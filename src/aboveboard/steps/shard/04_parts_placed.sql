@@ -11,6 +11,6 @@ SELECT
 FROM (
   SELECT ordinal, situation, subject, collected, made_at, text_length, unnest(parts) AS p,
     generate_subscripts(parts, 1) AS part
-  FROM situations
-  WHERE len(parts) > 0
+  FROM composites JOIN mains USING (ordinal)
+  WHERE mains.others > 0
 )

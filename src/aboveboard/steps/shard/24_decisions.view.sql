@@ -1,5 +1,6 @@
 -- One decision per source row.
 SELECT
-  d.ordinal, d.source, d.record_id, e.* EXCLUDE (ending)
+  d.ordinal, m.source, m.record_id, e.* EXCLUDE (ending)
 FROM decided AS d
 JOIN endings AS e USING (ending)
+JOIN mains AS m USING (ordinal)
