@@ -308,11 +308,12 @@ def make(con: duckdb.DuckDBPyConnection, name: str, sql: str, kind: str = "TABLE
         ) from _without_data(error)
 
 
-def label_sets(con: duckdb.DuckDBPyConnection, relation: str) -> list[list[str | None]]:
-    """The distinct lists of category labels in a relation of records, of main parts and others alike."""
+def label_sets(con: duckdb.DuckDBPyConnection, relation: str, composed: str | None = None) -> list[list[str | None]]:
+    """The distinct lists of category labels in a relation of records, of main parts and others alike; ``composed``: where the
+    other parts can be read for less."""
     found = con.execute(
         f"SELECT DISTINCT categories FROM {relation} WHERE categories IS NOT NULL"
-        f" UNION SELECT DISTINCT p.categories FROM (SELECT unnest(parts) AS p FROM {relation} WHERE len(parts) > 0)"
+        f" UNION SELECT DISTINCT p.categories FROM (SELECT unnest(parts) AS p FROM {composed or relation} WHERE len(parts) > 0)"
         " WHERE p.categories IS NOT NULL"
     ).fetchall()
     return sorted((labels for (labels,) in found), key=lambda labels: [label or "" for label in labels])

@@ -25,9 +25,9 @@ from aboveboard.layout import MAX_BITS
 from aboveboard.plan import moment, text
 from aboveboard.reasons import BY_ID, OUTCOMES, Outcome
 from aboveboard.record import PART_FIELDS, RESOLVED_COLUMNS, Part, Party, Record, Signal
-from aboveboard.relate import Related, resolved
+from aboveboard.relate import Related, resolved, stage
 from aboveboard.sources import Staged
-from aboveboard.sources.staged import BESIDE_COLUMNS, beside_path
+from aboveboard.sources.staged import BESIDE_COLUMNS
 from aboveboard.steps import Step
 from aboveboard.suppression import ERASED, Suppressions, in_its_place
 
@@ -440,7 +440,7 @@ class Judgement:
     ) -> Mapping[str, str]:
         """The queries of these shards with their relations, as far as they are judged: the ``records``, and of those that
         are ``composed`` the lists."""
-        _stage(con, [shard for _, shard in places])
+        stage(con, [shard for _, shard in places])
         names = [*dict.fromkeys(source.name for source, _ in places)]
         spans = con.execute("SELECT source, min(ordinal), max(ordinal) FROM staged GROUP BY source").fetchall()
         con.execute(f"CREATE OR REPLACE TEMP TABLE owing AS {_owing(spans)}")
@@ -535,17 +535,6 @@ def _stand_ins(rows: str, coming: Coming, sources: Sequence[str]) -> str:
         f"(source = {text(name)} AND collected_at BETWEEN {begins} AND {ends})" for name, begins, ends in windows
     )
     return f"SELECT * REPLACE (ordinal + {STAND_IN} AS ordinal, {times}) FROM (SELECT * FROM ({rows}) WHERE {within})"
-
-
-def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
-    """The views ``staged``, and ``staged_beside`` of what staging left beside each shard (or of the shards themselves)."""
-    listed = ", ".join(text(str(shard)) for shard in shards)
-    con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM read_parquet([{listed}])")
-    beside = [beside_path(shard) for shard in shards]
-    listed = ", ".join(text(str(file)) for file in beside)
-    there = f"read_parquet([{listed}])" if all(file.is_file() for file in beside) else "staged"
-    columns = ", ".join(f'"{name}"' for name in BESIDE_COLUMNS)
-    con.execute(f"CREATE OR REPLACE TEMP VIEW staged_beside AS SELECT {columns} FROM {there}")
 
 
 def _owing(spans: Sequence[tuple[str, int, int]]) -> str:

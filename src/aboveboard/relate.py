@@ -16,6 +16,7 @@ from aboveboard import choice, copies, record, steps, vocabulary
 from aboveboard.engine import Engine, label_sets, make, people_tables
 from aboveboard.plan import BEGINNING, COUNTS_FROM, naive, text, texts
 from aboveboard.sources import Staged
+from aboveboard.sources.staged import BESIDE_COLUMNS, beside_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,14 +74,15 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
     with engine.connect() as con:
         _hear(con, people or choice.people())
         overheard = _overhear(con, sources)
-        _stage(con, [shard for source in sources for shard in source.shards])
+        stage(con, [shard for source in sources for shard in source.shards])
         for step in steps.read("relate"):
             make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
         con.execute(f"COPY chains TO {text(str(folder / EDITIONS))} (FORMAT parquet)")
         _keep_owing(con, folder / OWING)
         # Not all of what is staged stays as it is; a list too many costs less than telling them apart.
-        sets = sorted({tuple(one) for view in ("staged", "owing") for one in label_sets(con, view)}, key=_in_words)
+        views = (("staged", "staged_beside"), ("owing", "owing"))
+        sets = sorted({tuple(one) for view in views for one in label_sets(con, *view)}, key=_in_words)
     position = people.position if people is not None else 0
     return Related(tuple(sources), relations, tuple(sets), position, overheard)
 
@@ -160,13 +162,21 @@ FROM (SELECT digest, type IN {texts(sorted(choice.OPENING))} AS lifts FROM unhea
 """
 
 
-def _stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
+def stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
+    """The views ``staged`` of these shards, and ``staged_beside`` of what staging left beside them (or of the shards)."""
+    listed = [f"read_parquet([{', '.join(text(str(file)) for file in files)}])" for files in (shards, _beside(shards))]
     if not shards:
         columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in record.SOURCE_COLUMNS.items())
-        con.execute(f"CREATE TEMP VIEW staged AS SELECT {columns} WHERE FALSE")
-        return
-    files = ", ".join(text(str(shard)) for shard in shards)
-    con.execute(f"CREATE TEMP VIEW staged AS SELECT * FROM read_parquet([{files}])")
+        listed = [f"(SELECT {columns} WHERE FALSE)"] * 2
+    con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM {listed[0]}")
+    columns = ", ".join(f'"{name}"' for name in BESIDE_COLUMNS)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW staged_beside AS SELECT {columns} FROM {listed[1]}")
+
+
+def _beside(shards: Sequence[Path]) -> Sequence[Path]:
+    """What lies beside these shards; the shards themselves where nothing lies beside one of them."""
+    beside = [beside_path(shard) for shard in shards]
+    return beside if all(file.is_file() for file in beside) else shards
 
 
 def resolved(staged: str, owing: str | None, columns: Sequence[str] = tuple(record.RESOLVED_COLUMNS)) -> str:

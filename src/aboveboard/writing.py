@@ -198,15 +198,17 @@ FROM hashed ORDER BY shard, place
 
 
 PEOPLE = """
-SELECT DISTINCT unnest(who) AS subject, source, ordinal
+SELECT subject, source, ordinal FROM hashed WHERE subject IS NOT NULL
+UNION ALL
+SELECT DISTINCT other AS subject, source, ordinal
 FROM (
-  SELECT r.source, r.ordinal, list_filter(list_concat(
-    [r.subject],
+  SELECT h.source, h.ordinal, h.subject, unnest(list_concat(
     list_transform(r.parties, lambda p: p.subject),
     flatten(list_transform(r.parts, lambda p: list_transform(p.parties, lambda q: q.subject)))
-  ), lambda s: s IS NOT NULL) AS who
-  FROM hashed AS h JOIN situations AS r USING (ordinal)
+  )) AS other
+  FROM hashed AS h JOIN composites AS r USING (ordinal)
 )
+WHERE other IS NOT NULL AND other IS DISTINCT FROM subject
 ORDER BY subject, ordinal
 """
 """Everybody who has a part in a released row, whatever the role: whom a no of theirs would touch."""
