@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aboveboard import choice
+from aboveboard import relate as relate_room
 from aboveboard.choice import Event, Facts
 from aboveboard.engine import Engine
 from aboveboard.gate import Decision, Gate, Job
@@ -334,3 +335,29 @@ def test_edits_in_a_circle_are_unknown(tmp_path: Path) -> None:
 def test_a_twin_that_links_nowhere_is_no_twin(tmp_path: Path) -> None:
     decided = judge(tmp_path, [post("0", "bob"), post("1"), post("1")], {1: {"derived_from": ["0"]}}, no("bob"))
     assert shown(decided)[1:] == [("refuse", "integrity.duplicate_conflict")] * 2
+
+
+def test_slices_change_nothing_and_are_told_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many records are put together at a time, the relations are the same rows in the same order."""
+    shared = "the same words by two people, long enough to be a copy of each other"
+    records = [
+        post("1"), post("1"), post("2", "bob"), post("3", "cat", "quoted words and mine", parts=(QUOTE,)),
+        post("4", "ann", shared), post("5", "bob", shared),
+    ]  # fmt: skip
+    staged = from_records(records, tmp_path / "staged")
+    [shard] = staged.shards
+    table = pq.read_table(shard)
+    rows = table.to_pylist()
+    rows[3] |= {"quoted_id": "2"}
+    rows[2] |= {"revision_of": "1", "revision": 3}
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), shard)
+    found = []
+    for number, size in enumerate(["1000", "2", "1"]):
+        monkeypatch.setitem(relate_room._FRAGMENTS, "slice_rows", size)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found.append(pq.read_table(relate([staged], folder, Engine(threads=1)).relations))
+    whole, *sliced = found
+    assert len(whole) == 6
+    assert whole["ordinal"].to_pylist() == sorted(whole["ordinal"].to_pylist())
+    assert [one.equals(whole) for one in sliced] == [True, True]

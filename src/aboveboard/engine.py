@@ -296,11 +296,16 @@ _LOOKED_INTO: Mapping[str, Sequence[str]] = {"situations": ("mains", "composites
 
 
 def make(con: duckdb.DuckDBPyConnection, name: str, sql: str, kind: str = "TABLE") -> None:
-    """Run one named step. An EngineError names it; whatever DuckDB raises may quote a value, so it is not passed on."""
+    """Run one named step (see ``perform``); it leaves a table or a view of its name."""
+    perform(con, name, f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
+
+
+def perform(con: duckdb.DuckDBPyConnection, name: str, statement: str) -> None:
+    """Run what belongs to a step. An EngineError names it; whatever DuckDB raises may quote a value, so it is not passed on."""
     import duckdb
 
     try:
-        con.execute(f"CREATE OR REPLACE TEMP {kind} {name} AS {sql}")
+        con.execute(statement)
     except duckdb.Error as error:
         raise EngineError(
             f"the step `{name}` failed: {type(error).__name__}",

@@ -7,13 +7,14 @@ relation have no row and stand for themselves.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aboveboard import choice, copies, record, steps, vocabulary
-from aboveboard.engine import Engine, label_sets, make, people_tables
+from aboveboard.engine import Engine, label_sets, make, people_tables, perform
 from aboveboard.plan import BEGINNING, COUNTS_FROM, naive, text, texts
 from aboveboard.sources import Staged
 from aboveboard.sources.staged import BESIDE_COLUMNS, beside_path
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 
 EDITIONS = "editions.parquet"
-OWING = "owing.parquet"
+OWING, EVERY = "owing", "*.parquet"
+SLICE_ROWS = 262_144
+"""Records put together at a time: as many as a shard has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ class Related:
 
     @property
     def owing(self) -> Path:
-        """Every record that owes something to others, as it is judged: ``record.RESOLVED_COLUMNS``, with its text."""
-        return self.relations.with_name(OWING)
+        """Files with every record that owes something to others, as it is judged: ``record.RESOLVED_COLUMNS``, with its text."""
+        return self.relations.with_name(OWING) / EVERY
 
     @property
     def rows(self) -> int:
@@ -69,7 +72,7 @@ class Related:
 
 def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choice.Snapshot | None = None) -> Related:
     """Relate all records of these sources to each other, and to what the ledger says of records; leaves
-    ``relations.parquet``, ``editions.parquet`` and ``owing.parquet`` in ``folder``."""
+    ``relations.parquet``, ``editions.parquet`` and the folder ``owing`` in ``folder``."""
     relations = folder / "relations.parquet"
     with engine.connect() as con:
         _hear(con, people or choice.people())
@@ -77,9 +80,9 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
         stage(con, [shard for source in sources for shard in source.shards])
         for step in steps.read("relate"):
             make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
+        _gather(con, folder / OWING)
         con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
         con.execute(f"COPY chains TO {text(str(folder / EDITIONS))} (FORMAT parquet)")
-        _keep_owing(con, folder / OWING)
         # Not all of what is staged stays as it is; a list too many costs less than telling them apart.
         views = (("staged", "staged_beside"), ("owing", "owing"))
         sets = sorted({tuple(one) for view in views for one in label_sets(con, *view)}, key=_in_words)
@@ -87,15 +90,28 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
     return Related(tuple(sources), relations, tuple(sets), position, overheard)
 
 
-def _keep_owing(con: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Put together what owes something to others, once for everybody who will look at it: the view ``owing``, in a file."""
-    kept = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_GROUP}"
-    con.execute(f"COPY ({_owing('staged', 'relations')}) TO {text(str(file))} ({kept})")
-    con.execute(f"CREATE TEMP VIEW owing AS SELECT * FROM read_parquet({text(str(file))})")
+def _gather(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """The table ``relations``, and the view ``owing`` of what owes something to others, put together once for everybody who
+    will look at it: slice after slice. Rows this wide, joined and sorted all at once, need memory by their number."""
+    shutil.rmtree(folder, ignore_errors=True)  # what was related before
+    folder.mkdir()
+    [(slices,)] = con.execute("SELECT coalesce(max(slice), 0) + 1 FROM touched").fetchall()
+    for number in range(slices):
+        con.execute("SET VARIABLE slice = ?", [number])
+        make(con, "gathered", "FROM related")
+        perform(con, "relations", "INSERT INTO relations FROM gathered" if number else _BEGUN)
+        perform(
+            con,
+            "owing",
+            f"COPY ({_owing('staged', 'gathered')}) TO {text(str(folder / f'{number:05d}.parquet'))} ({_KEPT})",
+        )
+    con.execute("DROP TABLE gathered")
+    con.execute(f"CREATE TEMP VIEW owing AS FROM read_parquet({text(str(folder / EVERY))})")
 
 
-_GROUP = 8_192
-"""Rows of a row group of what owes something: a shard reads those it may have rows in, and no others."""
+_BEGUN = "CREATE TEMP TABLE relations AS FROM gathered"
+_KEPT = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192"
+"""Row groups of what owes something are small: a shard reads those it may have rows in, and no others."""
 
 
 def _in_words(labels: Sequence[str | None]) -> list[str]:
@@ -291,6 +307,7 @@ def _normal() -> str:
 
 
 _FRAGMENTS = {
+    "slice_rows": str(SLICE_ROWS),
     **{f"rank.{column}": _rank(column) for column in ("audience_at", "audience_now")},
     "audience_now": _hidden("r.audience_now", "coalesce(l.hidden, FALSE)"),
     "normal": _normal(),

@@ -12,7 +12,8 @@ units AS (
   SELECT source, ordinal, p.categories, p.labels, p.signals, p.parties, p.audience_at, p.audience_now
   FROM (SELECT source, ordinal, unnest(parts) AS p FROM rows SEMI JOIN pointed USING (record_id) WHERE len(parts) > 0)
   UNION ALL
-  SELECT source, ordinal, [], [], signals, parties, 'public', 'public' FROM copies
+  SELECT c.source, c.ordinal, [], [], c.signals, c.parties, 'public', 'public'
+  FROM copies AS c JOIN rows AS r USING (source, ordinal) SEMI JOIN pointed USING (record_id)
 ),
 joined AS (
   SELECT

@@ -1,12 +1,4 @@
--- One row for every record whose judgement needs another record; all others stand for themselves.
-WITH touched AS (
-  SELECT source, ordinal FROM repeats
-  UNION SELECT source, ordinal FROM editions
-  UNION SELECT source, ordinal FROM inherited
-  UNION SELECT source, ordinal FROM copies
-  UNION SELECT source, ordinal FROM told
-  UNION SELECT source, ordinal FROM rows WHERE kind = 'derived'
-)
+-- One row for every record of a slice whose judgement needs another record.
 SELECT
   t.source, t.ordinal,
   coalesce(d.duplicate, 'unique') AS duplicate,
@@ -24,7 +16,7 @@ SELECT
   CASE WHEN l.ordinal IS NOT NULL THEN l END AS told,
   list_distinct(list_concat(coalesce(y.origins, []), coalesce(c.origins, []), [b.root])) AS origins,
   b.root
-FROM touched AS t
+FROM (FROM touched WHERE slice = getvariable('slice')) AS t
 JOIN rows AS r USING (source, ordinal)
 LEFT JOIN repeats AS d USING (source, ordinal)
 LEFT JOIN editions AS e USING (source, ordinal)
