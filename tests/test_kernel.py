@@ -55,6 +55,12 @@ def build(to: Path, *flags: str) -> Path:
     return made
 
 
+@pytest.mark.skipif("CI" not in os.environ, reason="the twins do the same where nothing could be compiled")
+def test_it_is_in_use_where_all_is_tested() -> None:
+    """Or every other test would have tried the twins."""
+    assert os.environ.get(library.OFF) == "0" or library.standing() == "compiled, in use"
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> library.Library:
     """A library made of these sources, whatever lies beside them."""
