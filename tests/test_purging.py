@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from aboveboard import disk, mainjob, pages, purging, release, suppression
+from aboveboard import disk, mainjob, pages, purging, release, scanning, suppression
 from aboveboard.choice import Event
 from aboveboard.cli import doors
 from aboveboard.errors import ReleaseError
@@ -164,6 +164,40 @@ def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def test_rows_of_sqlite(tmp_path: Path, database: sqlite3.Connection) -> None:
     assert ("erased", "said.subject", None) in what(tmp_path / "some.db", BY_HASH)
     assert ("identifier", "said.subject", None) in what(tmp_path / "some.db", BY_NAME)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 65_536])
+@pytest.mark.parametrize(
+    ("table", "other"),
+    [
+        ("(n INTEGER PRIMARY KEY, subject TEXT)", "u1"),
+        ("(n INTEGER PRIMARY KEY, subject TEXT)", "u1\x1eu2"),
+        ("(n INTEGER PRIMARY KEY, subject TEXT)", ""),
+        ("(n INTEGER PRIMARY KEY, subject TEXT)", None),
+        ("(n INTEGER PRIMARY KEY, subject TEXT)", b"\xff\x00"),
+        ("(n INTEGER PRIMARY KEY, subject TEXT)", "long " * 1_000),
+        ("(n INTEGER PRIMARY KEY, subject TEXT)", "a\x00b"),
+        ("(n TEXT PRIMARY KEY, subject TEXT)", "grün"),
+        ("(rowid TEXT, n INTEGER, subject TEXT)", "u1"),
+        ("(n INTEGER PRIMARY KEY, subject TEXT) WITHOUT ROWID", "u1"),
+    ],
+)
+def test_whoever_stands_in_a_row_of_sqlite_is_found_whatever_stands_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, table: str, other: object
+) -> None:
+    monkeypatch.setattr(scanning, "BATCH", batch)
+    for at in (0, 3, 9):
+        con = sqlite3.connect(tmp_path / f"{at}.db")
+        con.execute(f"CREATE TABLE said {table}")
+        rows = [(n, WHO if n == at else other if n % 2 else f"u{n}") for n in range(10)]
+        con.executemany("INSERT INTO said (n, subject) VALUES (?, ?)", rows)
+        con.commit()
+        assert what(tmp_path / f"{at}.db", BY_HASH) == [("erased", "said.subject", None)]
+        con.execute("DELETE FROM said WHERE subject = ?", [WHO])
+        con.commit()
+        con.execute("VACUUM")
+        con.close()
+        assert what(tmp_path / f"{at}.db", BY_HASH) == []
 
 
 def test_what_sqlite_deleted_and_did_not_write_over(tmp_path: Path, database: sqlite3.Connection) -> None:
