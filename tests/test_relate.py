@@ -361,3 +361,9 @@ def test_slices_change_nothing_and_are_told_in_order(tmp_path: Path, monkeypatch
     assert len(whole) == 6
     assert whole["ordinal"].to_pylist() == sorted(whole["ordinal"].to_pylist())
     assert [one.equals(whole) for one in sliced] == [True, True]
+
+
+def test_a_folder_whose_name_is_a_pattern_is_read_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "w[1]").mkdir()
+    decided = judge(tmp_path / "w[1]", [post("1"), post("1")], {})
+    assert shown(decided) == [PERMIT, ("refuse", "integrity.duplicate_repeat")]

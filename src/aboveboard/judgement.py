@@ -402,8 +402,9 @@ class Judgement:
             yield "records"
 
     def _relations(self, con: duckdb.DuckDBPyConnection) -> None:
-        for name, file in (("all_relations", self.related.relations), ("all_owing", self.related.owing)):
-            con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet({text(str(file))})")
+        for name, files in (("all_relations", [self.related.relations]), ("all_owing", self.related.owing)):
+            listed = ", ".join(text(str(file)) for file in files)
+            con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
 
     def _records(
         self,

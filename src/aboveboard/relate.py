@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 EDITIONS = "editions.parquet"
-OWING, EVERY = "owing", "*.parquet"
+OWING = "owing"
 SLICE_ROWS = 262_144
 """Records put together at a time: as many as a shard has."""
 
@@ -56,9 +56,9 @@ class Related:
         return self.relations.with_name(EDITIONS)
 
     @property
-    def owing(self) -> Path:
+    def owing(self) -> tuple[Path, ...]:
         """Files with every record that owes something to others, as it is judged: ``record.RESOLVED_COLUMNS``, with its text."""
-        return self.relations.with_name(OWING) / EVERY
+        return tuple(sorted(self.relations.with_name(OWING).iterdir()))
 
     @property
     def rows(self) -> int:
@@ -96,17 +96,15 @@ def _gather(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # what was related before
     folder.mkdir()
     [(slices,)] = con.execute("SELECT coalesce(max(slice), 0) + 1 FROM touched").fetchall()
-    for number in range(slices):
+    # Named one by one: a pattern would be looked for in the name of the folder too.
+    files = [folder / f"{number:05d}.parquet" for number in range(slices)]
+    for number, file in enumerate(files):
         con.execute("SET VARIABLE slice = ?", [number])
         make(con, "gathered", "FROM related")
         perform(con, "relations", "INSERT INTO relations FROM gathered" if number else _BEGUN)
-        perform(
-            con,
-            "owing",
-            f"COPY ({_owing('staged', 'gathered')}) TO {text(str(folder / f'{number:05d}.parquet'))} ({_KEPT})",
-        )
+        perform(con, "owing", f"COPY ({_owing('staged', 'gathered')}) TO {text(str(file))} ({_KEPT})")
     con.execute("DROP TABLE gathered")
-    con.execute(f"CREATE TEMP VIEW owing AS FROM read_parquet({text(str(folder / EVERY))})")
+    con.execute(f"CREATE TEMP VIEW owing AS FROM {_read(files)}")
 
 
 _BEGUN = "CREATE TEMP TABLE relations AS FROM gathered"
@@ -180,13 +178,17 @@ FROM (SELECT digest, type IN {texts(sorted(choice.OPENING))} AS lifts FROM unhea
 
 def stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
     """The views ``staged`` of these shards, and ``staged_beside`` of what staging left beside them (or of the shards)."""
-    listed = [f"read_parquet([{', '.join(text(str(file)) for file in files)}])" for files in (shards, _beside(shards))]
+    listed = [_read(files) for files in (shards, _beside(shards))]
     if not shards:
         columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in record.SOURCE_COLUMNS.items())
         listed = [f"(SELECT {columns} WHERE FALSE)"] * 2
     con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS SELECT * FROM {listed[0]}")
     columns = ", ".join(f'"{name}"' for name in BESIDE_COLUMNS)
     con.execute(f"CREATE OR REPLACE TEMP VIEW staged_beside AS SELECT {columns} FROM {listed[1]}")
+
+
+def _read(files: Sequence[Path]) -> str:
+    return f"read_parquet([{', '.join(text(str(file)) for file in files)}])"
 
 
 def _beside(shards: Sequence[Path]) -> Sequence[Path]:
