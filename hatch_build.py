@@ -50,12 +50,16 @@ def compiled(to: Path | None = None, flags: tuple[str, ...] = ()) -> tuple[Path 
     partial = to.with_name(f"{to.name}.{os.getpid()}")  # a library that somebody has loaded is never written to
     named = f'-DAB_SOURCES="{loader.sources(str(ROOM))}"'
     command = [*compiler, *FLAGS, *flags, named, "-o", str(partial), *map(str, sorted(ROOM.glob("*.c")))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
+    try:  # whatever happens here, the package can be installed without
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode == 0:
+            partial.replace(to)
+            return to, ""
+    except OSError as error:
+        return None, f"`{compiler[0]}` failed: {error.strerror}"
+    finally:
         partial.unlink(missing_ok=True)
-        return None, f"`{compiler[0]}` failed: {done.stderr.strip()[-400:]}"
-    partial.replace(to)
-    return to, ""
+    return None, f"`{compiler[0]}` failed: {done.stderr.strip()[-400:]}"
 
 
 def platform() -> str:

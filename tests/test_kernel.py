@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -313,6 +314,17 @@ def test_a_compiler_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_compiler_that_cannot_be_run_leaves_the_package_without_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cc").write_bytes(b"\x7fELF of another machine")
+    (tmp_path / "cc").chmod(0o755)
+    monkeypatch.setenv("CC", str(tmp_path / "cc"))
+    made, why = builder().compiled(tmp_path / library.NAME)
+    assert (made, "failed: " in why) == (None, True)
+    assert [one.name for one in tmp_path.iterdir()] == ["cc"]
+
+
 def test_the_wheel_holds_the_library(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
     build(tmp_path / library.NAME)
@@ -330,6 +342,28 @@ def test_the_wheel_holds_the_library(tmp_path: Path) -> None:
     [wheel] = (tmp_path / "dist").glob("*.whl")
     assert "-py3-none-any" not in wheel.name
     assert f"aboveboard/kernel/{library.NAME}" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_a_wheel_for_all_holds_no_library_that_lay_there(tmp_path: Path) -> None:
+    """Not even where nothing says what git ignores, as in an unpacked archive."""
+    pytest.importorskip("hatchling")
+    room = tmp_path / "project" / "src" / "aboveboard" / "kernel"
+    shutil.copytree(ROOT / "src" / "aboveboard" / "kernel", room, ignore=shutil.ignore_patterns("libaboveboard*"))
+    for name in (library.NAME, f"{library.NAME}.12"):
+        (room / name).write_bytes(b"of another build")
+    shutil.copy(ROOT / "src" / "aboveboard" / "__init__.py", room.parent)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py"):
+        shutil.copy(ROOT / name, tmp_path / "project")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path / "dist")]
+    env = {**os.environ, "PATH": str(tmp_path), "CC": ""}
+    done = subprocess.run(command, cwd=tmp_path / "project", env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [wheel], [source] = ((tmp_path / "dist").glob(name) for name in ("*.whl", "*.tar.gz"))
+    assert "-py3-none-any" in wheel.name
+    with tarfile.open(source) as told:
+        held = {*zipfile.ZipFile(wheel).namelist(), *told.getnames()}
+    assert "aboveboard/kernel/kernel.h" in held
+    assert not [name for name in held if library.NAME in name]
 
 
 # --- under the sanitizers -----------------------------------------------------------------------------------------
