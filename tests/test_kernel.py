@@ -253,6 +253,37 @@ def test_where_openssl_has_no_such_functions_it_is_not_used(
     assert "cannot be loaded" in str(library.load(compiled.path))
 
 
+def test_a_libcrypto_that_ends_the_process_is_not_opened(
+    compiled: library.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On macOS, where Python's own is built in."""
+    import _hashlib
+
+    monkeypatch.setattr("_hashlib.__file__", None) if hasattr(_hashlib, "__file__") else None
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "cannot be loaded" in str(library.load(compiled.path))
+
+
+def test_a_python_without_ctypes_does_without_it() -> None:
+    code = """
+import sys
+sys.modules["ctypes"] = None
+from aboveboard import kernel, merkle, suppression
+told = suppression.of(b"k", ["ann"]).among([b"ann", b"bob"]), kernel.listed_in_page(kernel.KeyedList(b"", b""), b"", 0)
+print(kernel.there(), merkle.root_of(bytes(640)).hex() != "", *told)
+"""
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert found.stdout == "False True {b'ann'} None\n", found.stderr[-2_000:]
+
+
+def test_no_room_is_made_for_values_that_a_page_cannot_hold(used: library.Library) -> None:
+    asked = kernel.KeyedList.of(bytes(64), bytes(64), [])
+    assert kernel.listed_in_page(asked, bytes(8), 2) is not None
+    assert kernel.listed_in_page(asked, bytes(8), 3) is None
+    assert kernel.listed_in_page(asked, bytes(8), 2**62) is None
+
+
 def test_a_changed_source_changes_the_digest(tmp_path: Path) -> None:
     shutil.copytree(library.FOLDER, tmp_path / "kernel")
     assert library.sources(str(tmp_path / "kernel")) == library.sources()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -60,11 +61,11 @@ def _once() -> Library | str:
 
 def load(path: str) -> Library | str:
     """The library at a path, or why it cannot be used."""
-    import ctypes
-
     if not os.path.exists(path):
         return "it was not compiled when this was installed"
     try:
+        import ctypes
+
         calls, sha = ctypes.CDLL(path), _sha()
         of = calls.ab_sources
     except (OSError, ImportError, AttributeError):
@@ -101,8 +102,11 @@ def _sha() -> Any:
 
 
 def _system_wide() -> str:
+    """Where Python brings its own OpenSSL built in. Not on macOS, which ends a process that opens its libcrypto."""
     from ctypes.util import find_library
 
+    if sys.platform == "darwin":
+        raise OSError("no libcrypto that may be opened")
     if (path := find_library("crypto")) is None:
         raise OSError("no libcrypto")
     return path

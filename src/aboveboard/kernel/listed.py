@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ANY = 2**62
 """However long they are."""
+_LENGTH = 4
+"""Bytes of a page that say how long a value is."""
 _LISTED, _ASK = re.compile(b"\x01"), re.compile(b"\x02")
 
 
@@ -66,10 +68,12 @@ def listed_in_column(asked: KeyedList, column: pa.Array, longest: int = ANY) -> 
 
 def listed_in_page(asked: KeyedList, page: bytes, values: int, longest: int = ANY) -> Answer | None:
     """Of the values of a page of Parquet in plain encoding, each with its length before it."""
+    if (lib := library()) is None or not 0 <= values <= len(
+        page
+    ) // _LENGTH:  # no room is made for what cannot be there
+        return None
     import ctypes
 
-    if (lib := library()) is None or values < 0:
-        return None
     out, long = ctypes.create_string_buffer(max(values, 1)), ctypes.c_int64
     code = lib.calls.ab_listed_in_page(
         lib.sha, asked.pads, asked.hashes, long(len(asked.hashes)), page, long(len(page)), long(values), long(longest),
@@ -82,10 +86,10 @@ def _asked(
     asked: KeyedList, data: bytes | pa.Buffer | None, offsets: bytes | pa.Buffer | None, wide: int, first: int, count: int,
     longest: int,
 ) -> Answer | None:  # fmt: skip
-    import ctypes
-
     if (lib := library()) is None:
         return None
+    import ctypes
+
     out, long = ctypes.create_string_buffer(max(count, 1)), ctypes.c_int64
     held, marks = _at(data), _at(offsets)
     code = lib.calls.ab_listed(
