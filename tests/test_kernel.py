@@ -26,12 +26,14 @@ import kernel_sane
 import worlds
 from aboveboard import commitments, descriptor, judgement, kernel, keys, manifest, merkle, steps, writing
 from aboveboard.engine import Engine, hashing, make
+from aboveboard.errors import VerificationError
 from aboveboard.judgement import Judgement
 from aboveboard.kernel import hashes, library
 from aboveboard.keys import Keys
 from aboveboard.relate import relate
 from aboveboard.sources import resolved_table
 from aboveboard.sources.staged import from_records
+from aboveboard.verification.rows import leaves_of
 from test_commitments import ODD
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -282,6 +284,34 @@ def test_no_room_is_made_for_values_that_a_page_cannot_hold(used: library.Librar
     assert kernel.listed_in_page(asked, bytes(8), 2) is not None
     assert kernel.listed_in_page(asked, bytes(8), 3) is None
     assert kernel.listed_in_page(asked, bytes(8), 2**62) is None
+
+
+LOST = {"nonce": [None], "text": [7], "parts": [[None]]}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("name", [*LOST, "no text"])
+def test_what_is_no_released_row_is_refused_alike(
+    compiled: library.Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: bool, name: str
+) -> None:
+    monkeypatch.setattr(library, "_once", lambda: compiled if kept else "not here")
+    part = pa.struct([("kind", pa.string()), ("content", pa.string())])
+    row = {
+        "nonce": pa.array([bytes(16)], pa.binary()), "text": pa.array(["a wren"]), "language": pa.array(["en"]),
+        "kind": pa.array(["post"]), "parts": pa.array([[]], pa.list_(part)),
+    }  # fmt: skip
+    assert len(manifest.leaves(pa.record_batch(row))) == 32
+    if name == "no text":
+        held = pa.array([b"a wren\xff"], pa.binary()).buffers()
+        row["text"] = pa.Array.from_buffers(pa.string(), 1, held)
+    else:
+        row[name] = pa.array(LOST[name], None if name == "text" else row[name].type)
+    with pytest.raises(ValueError, match=r"no released row|UTF8") as refused:
+        manifest.leaves(pa.record_batch(row))
+    assert "wren" not in str(refused.value)
+    pq.write_table(pa.table({name: row[name] for name in manifest.RELEASED_COLUMNS}), tmp_path / "rows.parquet")
+    with pytest.raises(VerificationError, match="cannot be read"):
+        list(leaves_of(tmp_path / "rows.parquet"))
 
 
 def test_a_changed_source_changes_the_digest(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def _filtered(file: Path, gone: frozenset[bytes]) -> tuple[int, int]:
             with disk.step("cleaned file"):
                 os.replace(new, file)
                 disk.settle(file.parent)
-    except (pa.ArrowException, UnicodeError):  # their messages may quote a row
+    except (pa.ArrowException, ValueError):  # their messages may quote a row
         raise _damaged(file) from None
     finally:
         new.unlink(missing_ok=True)

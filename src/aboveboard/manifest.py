@@ -270,13 +270,17 @@ def leaf(row: Mapping[str, Any]) -> bytes:
 
 def leaves(rows: Any) -> bytes:
     """The leaves of released rows that come as an Arrow record batch, one behind another: by the kernel, where it is there and
-    the columns are those of a release. Raises pyarrow's ArrowInvalid for text that is none."""
+    the columns are those of a release. Raises ValueError (as pyarrow's ArrowInvalid is) for text that is none, and for what is
+    no row."""
     columns = {name: rows.column(name) for name in rows.schema.names}
     if kernel.there() and {name: _kind(column.type) for name, column in columns.items()} == _KINDS:
         rows.validate(full=True)
         if (found := kernel.digests(_LEAF, [columns[name] for name in _KINDS])) is not None:
             return found
-    return b"".join([leaf(row) for row in rows.to_pylist()])
+    try:
+        return b"".join([leaf(row) for row in rows.to_pylist()])
+    except (UnicodeError, TypeError, LookupError):  # a message may quote a row
+        raise ValueError("what stands here is no released row") from None
 
 
 def _kind(kind: Any) -> str:

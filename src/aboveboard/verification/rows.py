@@ -23,7 +23,7 @@ def leaves_of(file: Path) -> Iterator[bytes]:
                 raise VerificationError("a data file has other columns than a release has", file=file)
             for batch in data.iter_batches(batch_size=BATCH):
                 yield manifest.leaves(batch)
-    except pa.lib.ArrowException:
+    except (pa.lib.ArrowException, ValueError):  # their messages may quote a row
         raise VerificationError("a data file cannot be read", file=file, hint="get it again") from None
 
 
