@@ -26,7 +26,7 @@ import kernel_sane
 import worlds
 from aboveboard import commitments, descriptor, judgement, kernel, keys, manifest, merkle, steps, writing
 from aboveboard.engine import Engine, hashing, make
-from aboveboard.errors import VerificationError
+from aboveboard.errors import EngineError, VerificationError
 from aboveboard.judgement import Judgement
 from aboveboard.kernel import hashes, library
 from aboveboard.keys import Keys
@@ -312,6 +312,21 @@ def test_what_is_no_released_row_is_refused_alike(
     pq.write_table(pa.table({name: row[name] for name in manifest.RELEASED_COLUMNS}), tmp_path / "rows.parquet")
     with pytest.raises(VerificationError, match="cannot be read"):
         list(leaves_of(tmp_path / "rows.parquet"))
+
+
+def test_a_full_disk_is_told_as_without_it(
+    used: library.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(28, "Error writing bytes to file")
+
+    world, engine = worlds.make(0), Engine(threads=1)
+    related = relate([from_records(world.records, tmp_path / "in")], tmp_path, engine)
+    secrets = Keys(Path(), {name: name.encode().ljust(32, b"k") for name in keys.KINDS})
+    judged = Judgement(engine, related, world.gate, keys=secrets, people=People())
+    monkeypatch.setattr(commitments, "_opened", full)
+    with pytest.raises(EngineError, match="writing `openings` failed: OSError"):
+        judged.write(tmp_path / "public", tmp_path / "private")
 
 
 def test_a_changed_source_changes_the_digest(tmp_path: Path) -> None:

@@ -196,13 +196,14 @@ def _open_compiled(session: Session, file: Path) -> int:
         with session.one_thread():
             reader = session.con.sql(_OPENED_COMPILED).to_arrow_reader(GROUP)
             packed = [name for name in reader.schema.names if name not in _ALL_DIFFER]
-            with pq.ParquetWriter(
+            writing_to = pq.ParquetWriter(
                 file, _opened_schema(reader.schema), compression="zstd", compression_level=1, use_dictionary=packed
-            ) as writer:
+            )
+            with reader, writing_to as writer:  # nothing may be open where threads are given back
                 for batch in reader:
                     writer.write_batch(_opened(batch, writer.schema), row_group_size=GROUP)
                     rows += len(batch)
-    except (duckdb.Error, pa.ArrowInvalid) as error:  # its message may quote a row
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # its message may quote a row
         raise EngineError(
             f"writing `openings` failed: {type(error).__name__}",
             hint="make room on the disk, or give [engine] more memory",
