@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -336,6 +337,18 @@ def test_an_error_of_duckdb_is_told_by_its_name_only(tmp_path: Path) -> None:
         duckdb.execute("SELECT CAST('my secret words' AS INTEGER)")
 
     with pytest.raises(ReleaseError, match="DuckDB failed: ConversionException") as raised:
+        _build(tmp_path, _Judge(burn), _Ledger())
+    assert "secret" not in repr(raised.value.as_json()) + str(raised.value.__cause__)
+    _nothing_in(tmp_path)
+
+
+def test_an_error_of_arrow_is_told_by_its_name_only(tmp_path: Path) -> None:
+    """Its message may too, and it may be a private file that is damaged."""
+
+    def burn() -> None:
+        pa.array(["my secret words"]).cast(pa.int64())
+
+    with pytest.raises(ReleaseError, match="Arrow failed: ArrowInvalid") as raised:
         _build(tmp_path, _Judge(burn), _Ledger())
     assert "secret" not in repr(raised.value.as_json()) + str(raised.value.__cause__)
     _nothing_in(tmp_path)

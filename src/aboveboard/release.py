@@ -303,9 +303,10 @@ def _refuse_superseded(commit: Commit, predecessor: Predecessor) -> None:
 def in_plain_words() -> Iterator[None]:
     """What the machine refuses (a full disk, a folder that is not ours) as a ReleaseError.
 
-    Only the system's own words are passed on: a message of DuckDB may quote what somebody wrote.
+    Only the system's own words are passed on: a message of DuckDB or of Arrow may quote what somebody wrote.
     """
     import duckdb
+    import pyarrow as pa
 
     try:
         yield
@@ -319,6 +320,11 @@ def in_plain_words() -> Iterator[None]:
         raise ReleaseError(
             f"DuckDB failed: {type(error).__name__}",
             hint="make room on the disk, or give [engine] more memory; then try again",
+        ) from None
+    except pa.ArrowException as error:
+        raise ReleaseError(
+            f"Arrow failed: {type(error).__name__}",
+            hint="is a file of the workspace damaged? bring it back from your backup; else give [engine] more memory",
         ) from None
 
 
