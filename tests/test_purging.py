@@ -200,6 +200,20 @@ def test_whoever_stands_in_a_row_of_sqlite_is_found_whatever_stands_beside(
         assert what(tmp_path / f"{at}.db", BY_HASH) == []
 
 
+@pytest.mark.parametrize("name", ["rowid", "_rowid_"])
+@pytest.mark.parametrize("numbers", [(1, 2, "x", "y"), (None, 1, "x", b"x")])
+def test_a_column_that_takes_the_name_of_the_number_of_a_row_ends_no_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, numbers: tuple[object, ...]
+) -> None:
+    monkeypatch.setattr(scanning, "BATCH", 2)
+    con = sqlite3.connect(tmp_path / "a.db")
+    con.execute(f"CREATE TABLE said ({name}, subject TEXT)")
+    con.executemany("INSERT INTO said VALUES (?, ?)", list(zip(numbers, ("a", "b", WHO, "c"), strict=True)))
+    con.commit()
+    con.close()
+    assert what(tmp_path / "a.db", BY_HASH) == [("erased", "said.subject", None)]
+
+
 def test_what_sqlite_deleted_and_did_not_write_over(tmp_path: Path, database: sqlite3.Connection) -> None:
     database.execute("DELETE FROM said WHERE subject = ?", [WHO])
     database.commit()

@@ -36,6 +36,8 @@ BATCH = 65_536
 """So many values are asked for at a time."""
 SEPARATOR = 30
 """What joins values of a database to one text: the record separator of ASCII. Where a value has one in it, none are joined."""
+UNNUMBERED = -1
+"""In the place of a count where rows have no numbers to go on from."""
 FEW = 3
 """So many names are looked for one after another."""
 WORDS = frozenset({"text", "content", "shape"})
@@ -517,15 +519,17 @@ def _joined(con: sqlite3.Connection, table: str, column: str) -> Iterator[pa.Arr
 
 def _next(con: sqlite3.Connection, table: str, column: str, last: int | None) -> tuple[int, int, bytes] | None:
     """How many texts come next, up to which row, and all of them joined; None at the end, or where rows have no numbers."""
-    after = "" if last is None else f"rowid > {last} AND "
+    after = "" if last is None else f"_rowid_ > {last} AND "
     short = f"{after}typeof({column}) = 'text' AND length({column}) <= {LONGEST}"
-    some = f"SELECT rowid AS row, {column} AS said FROM {table} WHERE {short} ORDER BY rowid LIMIT {BATCH}"
+    some = f"SELECT _rowid_ AS row, {column} AS said FROM {table} WHERE {short} ORDER BY _rowid_ LIMIT {BATCH}"
     try:
         asked = f"SELECT count(*), max(row), group_concat(said, char({SEPARATOR})) FROM ({some})"
         [(count, row, text)] = con.execute(asked).fetchall()
-    except sqlite3.OperationalError:  # a table without rowid
+    except sqlite3.OperationalError:  # a table without rowid; a reading that has begun must not end as if that were all
+        if last is not None:
+            raise
         return None
-    return (count, row, text) if count and isinstance(row, int) else None
+    return (count if isinstance(row, int) else UNNUMBERED, row, text) if count else None
 
 
 def _among(
