@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define AB_PUBLIC __attribute__((visibility("default")))
 
@@ -37,6 +38,20 @@ static inline int ab_digest(const struct ab_sha *sha, const void *data, size_t s
 {
     union ab_context context;
     return sha->init(&context) == 1 && sha->update(&context, data, size) == 1 && sha->final(out, &context) == 1;
+}
+
+/* A signed whole number of a column of Arrow, of 32 or 64 bits, wherever it stands: bytes need not be aligned. */
+static inline int64_t ab_integer(const uint8_t *at, int64_t index, int bits)
+{
+    int32_t four;
+    int64_t eight;
+
+    if (bits == 32) {
+        memcpy(&four, at + index * 4, sizeof four);
+        return four;
+    }
+    memcpy(&eight, at + index * 8, sizeof eight);
+    return eight;
 }
 
 #endif

@@ -94,19 +94,6 @@ static int listed(const struct list *list, const uint8_t *said, int64_t size, in
     return found(list, hash) ? LISTED : NOT_LISTED;
 }
 
-static int64_t offset(const uint8_t *at, int64_t index, int64_t wide)
-{
-    int32_t four;
-    int64_t eight;
-
-    if (wide == 4) {
-        memcpy(&four, at + index * 4, sizeof four);
-        return four;
-    }
-    memcpy(&eight, at + index * 8, sizeof eight);
-    return eight;
-}
-
 /* Each of `count` values from `first` on, told by offsets (of 4 or 8 bytes) into data: whether it is listed, or the twin is
  * to be asked. */
 int ab_listed(const struct ab_sha *sha, const uint8_t *pads, const uint8_t *hashes, int64_t hashes_size, const uint8_t *data,
@@ -126,8 +113,8 @@ int ab_listed(const struct ab_sha *sha, const uint8_t *pads, const uint8_t *hash
     if (!begun(&list, sha, pads, hashes, hashes_size))
         return AB_LIBRARY;
     for (int64_t at = 0; at < count; at++) {
-        begin = offset(offsets, first + at, wide);
-        end = offset(offsets, first + at + 1, wide);
+        begin = ab_integer(offsets, first + at, (int)wide * 8);
+        end = ab_integer(offsets, first + at + 1, (int)wide * 8);
         if (begin < 0 || end < begin || end > size)
             return AB_DECLINED;
         if ((code = listed(&list, data + begin, end - begin, longest)) < 0)

@@ -45,19 +45,6 @@ AB_PUBLIC int ab_rows(const struct ab_sha *sha, const struct ab_node *nodes, int
 
 /* --- whether columns are what they say --------------------------------------------------------------------------------- */
 
-static inline int64_t wide(const uint8_t *at, int64_t index, int bits)
-{
-    int32_t four;
-    int64_t eight;
-
-    if (bits == 32) {
-        memcpy(&four, at + index * 4, sizeof four);
-        return four;
-    }
-    memcpy(&eight, at + index * 8, sizeof eight);
-    return eight;
-}
-
 /* Whether so many values of so many bits lie in so many bytes; sizes that would overflow are none. */
 static int holds(int64_t size, int64_t values, int64_t bits)
 {
@@ -74,7 +61,7 @@ static int rising(const struct ab_node *node, int bits, int64_t most)
     if (node->offsets == NULL || !holds(node->offsets_size, node->offset + node->length + 1, bits))
         return 0;
     for (int64_t at = 0; at <= node->length; at++) {
-        int64_t next = wide(node->offsets, node->offset + at, bits);
+        int64_t next = ab_integer(node->offsets, node->offset + at, bits);
         if (next < before || next > most)
             return 0;
         before = next;
@@ -202,8 +189,8 @@ static inline const uint8_t *scalar(const struct ab_node *node, int64_t row, uin
     switch (node->kind) {
     case TEXT32:
     case TEXT64:
-        begin = wide(node->offsets, at, node->kind == TEXT32 ? 32 : 64);
-        *size = wide(node->offsets, at + 1, node->kind == TEXT32 ? 32 : 64) - begin;
+        begin = ab_integer(node->offsets, at, node->kind == TEXT32 ? 32 : 64);
+        *size = ab_integer(node->offsets, at + 1, node->kind == TEXT32 ? 32 : 64) - begin;
         return node->data == NULL ? room : node->data + begin;
     case FIXED:
         *size = node->width;
@@ -213,7 +200,7 @@ static inline const uint8_t *scalar(const struct ab_node *node, int64_t row, uin
         *size = 1;
         return room;
     default:
-        digits = decimal(wide(node->data, at, node->kind == INT32 ? 32 : 64), room + 24);
+        digits = decimal(ab_integer(node->data, at, node->kind == INT32 ? 32 : 64), room + 24);
         *size = room + 24 - digits;
         return digits;
     }
@@ -233,8 +220,8 @@ static void items(const struct ab_node *node, int64_t row, int64_t *first, int64
 {
     int bits = node->kind == LIST32 ? 32 : 64;
 
-    *first = wide(node->offsets, node->offset + row, bits);
-    *last = wide(node->offsets, node->offset + row + 1, bits);
+    *first = ab_integer(node->offsets, node->offset + row, bits);
+    *last = ab_integer(node->offsets, node->offset + row + 1, bits);
 }
 
 static int64_t net_size(const struct ab_node *node, int64_t row);
