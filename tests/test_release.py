@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aboveboard import choice, disk, identifiers, intake, keys, layout, mainjob, manifest, reading, release, writing
 from aboveboard.choice import Event
@@ -360,6 +364,48 @@ def test_a_copy_that_fails_does_not_quote_a_row(tmp_path: Path) -> None:
             con, "SELECT CAST(word AS INTEGER) AS n FROM (VALUES ('my secret words')) AS t(word)", tmp_path, "data"
         )
     assert "secret" not in str(raised.value) + str(raised.value.__cause__)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 7))
+def test_a_public_file_has_the_same_bytes_however_its_rows_came(pieces: list[int], size: int) -> None:
+    """And row groups of one size, which tell nothing of how many rows were read at a time or left."""
+    count = sum(pieces)
+    rows = pa.table({
+        "text": [None if n % 5 == 4 else f"words {n * n}" for n in range(count)],
+        "language": ["en" if n % 3 else None for n in range(count)],
+        "kind": ["post"] * count,
+        "parts": [[{"kind": "quote", "content": f"said {n}"}] * (n % 3) for n in range(count)],
+        "nonce": [bytes([n]) * 16 for n in range(count)],
+        "person": range(count),
+    }, schema=pa.schema([
+        ("text", pa.string()), ("language", pa.dictionary(pa.int32(), pa.string())), ("kind", pa.string()),
+        ("parts", pa.list_(pa.struct([("kind", pa.string()), ("content", pa.string())]))), ("nonce", pa.binary()),
+        ("person", pa.uint64()),
+    ]))  # fmt: skip
+    begins = list(accumulate(pieces, initial=0))
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(writing, "ROW_GROUP", size)
+        name, sha256 = writing._keep_rows([rows], Path(folder))
+        apart = (rows.slice(begin, some) for begin, some in zip(begins, pieces, strict=False))
+        assert writing._keep_rows(apart, Path(folder)) == (name, sha256)
+        file = pq.ParquetFile(Path(folder) / name)
+        groups = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+        assert groups == [size] * (count // size) + [count % size] * bool(count % size)
+        assert file.read().to_pylist() == rows.drop_columns(["person"]).to_pylist()
+        assert hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest() == sha256
+
+
+def test_the_footer_of_a_public_file_holds_no_words(tmp_path: Path) -> None:
+    """Limits of a column are values of it. Of what somebody wrote none are kept."""
+    rows = pa.table({
+        "text": ["private words"], "language": ["en"], "kind": ["post"], "nonce": [b"n" * 16],
+        "parts": pa.array([[{"kind": "quote", "content": "words of others"}]]),
+    })  # fmt: skip
+    name, _ = writing._keep_rows([rows], tmp_path)
+    columns = pq.read_metadata(tmp_path / name).row_group(0)
+    limits = {columns.column(at).path_in_schema: columns.column(at).is_stats_set for at in range(columns.num_columns)}
+    assert [name for name, kept in limits.items() if kept] == ["language", "kind"]
 
 
 def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None:

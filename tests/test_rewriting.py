@@ -45,7 +45,6 @@ from aboveboard.choice import Event
 from aboveboard.cli import doors
 from aboveboard.demo import make
 from aboveboard.demo.tour import import_choices_of
-from aboveboard.engine import Engine
 from aboveboard.errors import LedgerError, ReleaseError
 from aboveboard.ledger import Ledger, database
 from aboveboard.manifest import Shard
@@ -835,27 +834,33 @@ def test_shards_of_a_release_are_read_back_as_they_were_written(ws: Workspace) -
     assert all(isinstance(one, Shard) for one in found)
 
 
-def test_rows_that_stay_come_in_the_order_of_their_file(tmp_path: Path) -> None:
-    """Nothing is sorted, also where a file has many row groups and several threads read it."""
-    rows, file = 300_000, tmp_path / "rows.parquet"
-    places = [*range(5_000), *range(7_000, rows, 7), rows - 1]
-    with Engine(threads=4).connect() as con:
-        con.execute(f"COPY (FROM range({rows}) AS t(n)) TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE 10_000)")
-        con.execute("SET VARIABLE going = ?::BITSTRING", [rewriting._marked(places, rows)])
-        con.execute(rewriting._STAYING.format(columns="n", held=f"'{file}'"))
-        kept = [n for (n,) in con.execute("FROM file").fetchall()]
-    assert kept == sorted(set(range(rows)) - set(places))
-    # The private index is cut by Arrow, and has to keep the same rows.
-    assert pa.array(range(rows)).filter(rewriting._staying(places, rows)).to_pylist() == kept
+@pytest.mark.parametrize(
+    "places",
+    [[], [0], [299], [*range(300)], [0, 5, 6, 299], [*range(0, 300, 7)], [*range(299)]],
+    ids=["none", "first", "last", "all", "few", "many", "all but one"],
+)
+def test_rows_that_stay_keep_their_order(places: list[int]) -> None:
+    """Whether few leave, and what lies between is copied whole, or many."""
+    rows = pa.table({"n": range(300), "said": pa.array([f"row {n}" for n in range(300)]).dictionary_encode()})
+    stay = sorted(set(range(300)) - set(places))
+    left = rewriting._without(rows, places)
+    assert left["n"].to_pylist() == stay
+    assert left["said"].to_pylist() == [f"row {n}" for n in stay]
 
 
-def test_hashes_leave_a_tile_by_their_place() -> None:
+def test_hashes_are_found_in_a_tile_by_their_place() -> None:
     leaves = [hashlib.sha256(bytes([n])).digest() for n in range(9)]
-    places = rewriting._places_of(b"".join(leaves), {leaves[0], leaves[4], leaves[8], b"x" * 32})
-    assert places == [0, 4, 8]
-    assert rewriting._leaving_out(b"".join(leaves), places) == b"".join(leaves[1:4] + leaves[5:8])
-    assert rewriting._leaving_out(b"".join(leaves), []) == b"".join(leaves)
-    assert rewriting._leaving_out(b"".join(leaves[:2]), [0, 1]) == b""
+    assert rewriting._places_of(b"".join(leaves), {leaves[0], leaves[4], leaves[8], b"x" * 32}) == [0, 4, 8]
+
+
+def test_an_index_of_other_rows_than_its_file_is_refused(ws: Workspace) -> None:
+    first = built(ws)
+    say(ws, "u1")
+    for path in (first.private / "index").iterdir():
+        pq.write_table(pq.read_table(path).slice(1), path)
+    with pytest.raises(ReleaseError, match="an index is of other rows than its file"):
+        mainjob.rewrite(ws, first.public, clock=at(1))
+    assert [path.name for path in release.published(ws.releases)] == [first.id]
 
 
 def test_an_older_ledger_is_brought_up(tmp_path: Path) -> None:

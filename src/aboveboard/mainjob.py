@@ -380,10 +380,12 @@ def kept(ws: Workspace) -> Mapping[str, str]:
 def environment() -> Mapping[str, str]:
     """What the bytes of the files may depend on; ``rows_digest`` does not."""
     import duckdb
+    import pyarrow as pa
 
     from aboveboard import __version__
 
-    return {"aboveboard": __version__, "duckdb": duckdb.__version__, "python": platform.python_version()}
+    versions = {"aboveboard": __version__, "duckdb": duckdb.__version__, "pyarrow": pa.__version__}
+    return {**versions, "python": platform.python_version()}
 
 
 def bound(ws: Workspace) -> Mapping[str, str]:

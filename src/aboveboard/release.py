@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -311,7 +312,8 @@ def in_plain_words() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        words = (error.strerror or type(error).__name__).lower()
+        # Arrow puts paths and more into the words of its own.
+        words = (os.strerror(error.errno) if error.errno else type(error).__name__).lower()
         raise ReleaseError(
             f"the file system refused: {words}", file=error.filename,
             hint="make room, or name a folder that can be written to; then try again",

@@ -542,19 +542,16 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     ) -> Iterator[Shard]:
         """The files of the release, each as it was or without what leaves; a file that nothing is left of is gone."""
         done, total = 0, len(self.left)
-        with self.engine.connect() as con:
-            # INVARIANT: the same rows, the same bytes, whether a build writes them or we (writing.cut).
-            con.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
-            for shard in self.before.shards:
-                if shard.key not in self.left:
-                    yield self._linked(shard, public, private)
-                    continue
-                made = self._filtered(con, shard, public, private, kinds, languages)
-                if made.rows:
-                    yield made
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+        for shard in self.before.shards:
+            if shard.key not in self.left:
+                yield self._linked(shard, public, private)
+                continue
+            made = self._filtered(shard, public, private, kinds, languages)
+            if made.rows:
+                yield made
+            done += 1
+            if progress is not None:
+                progress(done, total)
 
     def _peopled(self, shards: Sequence[Shard], private: Path) -> list[Shard]:
         """The files with how many people have rows in each. Where that may be too few it is counted; elsewhere it is told how
@@ -577,14 +574,12 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         for name in (shard.name, *(name for name, _ in shard.tiles)):
             disk.link(self.before.public / name, public / name)
         disk.settle(public / "rows" / f"{shard.key:05d}")
-        index = f"{shard.key:05d}.parquet"
-        disk.link(self.before.private / "index" / index, private / "index" / index)
+        disk.link(self.before.private / "index" / _indexed(shard), private / "index" / _indexed(shard))
         return shard
 
     def _filtered(
-        self, con: duckdb.DuckDBPyConnection, shard: Shard, public: Path, private: Path, kinds: Counter[str],
-        languages: Counter[str],
-    ) -> Shard:  # fmt: skip
+        self, shard: Shard, public: Path, private: Path, kinds: Counter[str], languages: Counter[str]
+    ) -> Shard:
         """One file without what leaves it."""
         gone, tile = self.left[shard.key], self._tile(shard)
         places = _places_of(tile, gone)
@@ -593,24 +588,37 @@ class Rewriting(AbstractContextManager["Rewriting"]):
                 "the openings speak of rows that are not where they should be", folder=self.before.private,
                 hint="were the keys others? bring the private part and the keys back from your backup",
             )  # fmt: skip
-        held, stays = self._checked(shard.name), _staying(places, shard.rows)
-        for kind, language in _of_those(held, places):
-            kinds.subtract([kind] if kind is not None else [])
-            languages.subtract([language] if language is not None else [])
-        left = _leaving_out(tile, places)
-        if not left:
-            return Shard(shard.key, "", "", 0, "")
-        con.execute("SET VARIABLE going = ?::BITSTRING", [_marked(places, shard.rows)])
-        con.execute(_STAYING.format(columns=", ".join(manifest.RELEASED_COLUMNS), held=text(str(held))))
-        return writing.public_file(con, shard.key, left, public, lambda: self._index(stays, shard, private))
 
-    def _index(self, stays: pa.Array, shard: Shard, private: Path) -> None:
-        """The private index of a file, whose rows stand in the order of the file."""
+        def staying() -> Iterator[pa.Table]:
+            for begin, rows in self._rows_of(shard, tile):
+                leaving = [at - begin for at in places if begin <= at < begin + len(rows)]
+                for column, counter in (("kind", kinds), ("language", languages)):
+                    counter.subtract(writing.tally(rows[column].take(leaving)))
+                yield _without(rows, leaving)
+
+        if len(places) == shard.rows:
+            for _ in staying():
+                pass  # only counted
+            return Shard(shard.key, "", "", 0, "")
+        return writing.public_file(shard.key, staying(), public, private / "index")
+
+    def _rows_of(self, shard: Shard, tile: bytes) -> Iterator[tuple[int, pa.Table]]:
+        """The rows of a file as they are, some at a time, with where they begin; and beside each what the index says of it. Its
+        leaf is that of the tile, which the statement of the release binds."""
         import pyarrow.parquet as pq
 
-        name = f"{shard.key:05d}.parquet"
-        rows = pq.ParquetFile(self.before.private / "index" / name).read(columns=list(writing.INDEX))
-        writing.keep_index(rows.filter(stays), private / "index" / name)
+        path = self.before.private / "index" / _indexed(shard)
+        file = pq.ParquetFile(self._checked(shard.name), read_dictionary=["language", "kind"])
+        index = pq.ParquetFile(path, read_dictionary=["source"]).read(columns=["source", "ordinal"])
+        if not len(index) == shard.rows == file.metadata.num_rows:
+            raise ReleaseError("an index is of other rows than its file", file=path, hint="bring it back from a backup")
+        index, begin = index.append_column("leaf", _hashes(tile).cast("binary")), 0
+        for number in range(file.num_row_groups):
+            rows = file.read_row_group(number, columns=list(manifest.RELEASED_COLUMNS))
+            for name in writing.INDEX:
+                rows = rows.append_column(name, index[name].slice(begin, len(rows)))
+            yield begin, rows
+            begin += len(rows)
 
     def _commit_anew(self) -> None:
         """The table ``anew``: the commitment to each row that stays and is told otherwise."""
@@ -804,48 +812,43 @@ def _column(con: duckdb.DuckDBPyConnection, query: str) -> set[Any]:
     return {value for (value,) in con.execute(query).fetchall()}
 
 
+def _indexed(shard: Shard) -> str:
+    return f"{shard.key:05d}.parquet"
+
+
+def _hashes(tile: bytes) -> pa.Array:
+    """The hashes of a tile."""
+    import pyarrow as pa
+
+    count = len(tile) // merkle.WIDTH
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(merkle.WIDTH), count, [None, pa.py_buffer(tile)])
+
+
 def _places_of(tile: bytes, leaves: Collection[bytes]) -> list[int]:
     """Where these hashes stand among those of a tile, ascending."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    kind, count = pa.binary(merkle.WIDTH), len(tile) // merkle.WIDTH
-    every = pa.FixedSizeBinaryArray.from_buffers(kind, count, [None, pa.py_buffer(tile)])
-    places: list[int] = pc.indices_nonzero(pc.is_in(every, value_set=pa.array(list(leaves), kind))).to_pylist()
+    sought = pa.array(list(leaves), pa.binary(merkle.WIDTH))
+    places: list[int] = pc.indices_nonzero(pc.is_in(_hashes(tile), value_set=sought)).to_pylist()
     return places
 
 
-def _of_those(file: Path, places: Sequence[int]) -> list[tuple[str | None, str | None]]:
-    """Kind and language of the rows at these places of a data file."""
-    import pyarrow.parquet as pq
-
-    rows = pq.ParquetFile(file).read(columns=["kind", "language"]).take(places)
-    return [(row["kind"], row["language"]) for row in rows.to_pylist()]
-
-
-def _staying(places: Sequence[int], count: int) -> pa.Array:
-    """Which of so many rows are not at these places."""
+def _without(rows: pa.Table, places: Sequence[int]) -> pa.Table:
+    """Rows but those at these places (ascending). Where few leave, what lies between them is one piece each."""
     import pyarrow as pa
 
-    stays = bytearray(b"\xff" * (-(-count // 8)))
-    for place in places:
-        stays[place >> 3] &= ~(1 << (place & 7))
-    return pa.BooleanArray.from_buffers(pa.bool_(), count, [None, pa.py_buffer(stays)])
+    if len(places) * PIECE > len(rows):
+        stays = bytearray(b"\xff" * (-(-len(rows) // 8)))
+        for place in places:
+            stays[place >> 3] &= ~(1 << (place & 7))
+        return rows.filter(pa.BooleanArray.from_buffers(pa.bool_(), len(rows), [None, pa.py_buffer(stays)]))
+    begins, ends = [0, *(place + 1 for place in places)], [*places, len(rows)]
+    return pa.concat_tables([rows.slice(begin, end - begin) for begin, end in zip(begins, ends, strict=True)])
 
 
-def _leaving_out(tile: bytes, places: Sequence[int]) -> bytes:
-    """The hashes of a tile but those at these places (ascending)."""
-    begins = [0, *((place + 1) * merkle.WIDTH for place in places)]
-    ends = [*(place * merkle.WIDTH for place in places), len(tile)]
-    return b"".join(tile[begin:end] for begin, end in zip(begins, ends, strict=True))
-
-
-def _marked(places: Sequence[int], count: int) -> str:
-    """So many bits, set at these places."""
-    bits = bytearray(b"0" * count)
-    for place in places:
-        bits[place] = ord("1")
-    return bits.decode()
+PIECE = 100
+"""Copying rows in pieces of so many costs less than asking of each whether it stays."""
 
 
 # --- openings, file by file ---------------------------------------------------------------------------------------
@@ -928,13 +931,6 @@ WHERE NOT was_out AND account IN (FROM fresh) AND leaf NOT IN (SELECT leaf FROM 
 _STAYED = """
 SELECT m.*, k.release_key, k.person FROM moved AS m JOIN keyed AS k ON k.subject = m.account WHERE NOT m.leaves
 """
-_GOES = "get_bit(getvariable('going'), file_row_number::INTEGER) = 1"
-"""Whether a row leaves. A bit a row, because rows that are only filtered come in the order of their file: nothing is sorted."""
-_STAYING = f"""
-CREATE OR REPLACE TEMP TABLE file AS
-SELECT {{columns}} FROM read_parquet({{held}}, file_row_number = true) WHERE NOT ({_GOES})
-"""
-"""A table of its own, as in a build: the row groups of a file must not tell what was read."""
 _AS_DECIDED = """
 DELETE FROM stays USING (SELECT * FROM {decisions}) AS d
 WHERE d.source = stays.source AND d.ordinal = stays.ordinal AND d.decisive = stays.decisive

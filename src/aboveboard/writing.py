@@ -11,8 +11,10 @@ import hashlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -219,21 +221,19 @@ def cut(engine: Engine, parts: Path, public: Path, index: Path, most: int = MAX_
     that has rows, and beside each a private index.
 
     There are at most ``2**most`` files, and fewer where one would hold too few people. A few files' worth of rows are
-    taken at a time, and what does not fit into memory spills.
+    sorted at a time, and what does not fit into memory spills.
     """
     made = Cut()
     if not any(parts.iterdir()):
         return made
     with engine.connect() as con:
-        # INVARIANT: the same rows, the same bytes. What DuckDB knows of the parts must not shape what it writes.
-        con.execute("SET disabled_optimizers = 'statistics_propagation,compressed_materialization'")
         con.execute(f"CREATE TEMP VIEW parts AS SELECT * FROM read_parquet({listed(parts)})")
         made.bits = _layout(con, most).bits
         down = MAX_BITS - made.bits
         for first, last in _groups(con, down):
-            con.execute(_GROUP.format(first=first << down, last=((last + 1) << down) - 1, down=down))
-            made.shards += [_file(con, key, public, index) for key in _keys(con)]
-            _tally(con, made)
+            laid = con.sql(_LAID.format(first=first << down, last=((last + 1) << down) - 1, down=down))
+            for key, some in groupby(_by_file(laid.to_arrow_reader(BATCH)), key=itemgetter(0)):
+                made.shards.append(_file(key, (rows for _, rows in some), made, public, index))
     return made
 
 
@@ -242,12 +242,10 @@ def _layout(con: duckdb.DuckDBPyConnection, most: int) -> Layout:
     return fitting({shard: people for shard, people, _ in found}, sum(rows for *_, rows in found), most)
 
 
-_GROUP = """
-CREATE OR REPLACE TEMP TABLE laid AS
+_LAID = """
 SELECT * REPLACE ((shard >> {down}) AS shard) FROM parts WHERE shard BETWEEN {first} AND {last}
+ORDER BY shard >> {down}, place, leaf
 """
-_FILE = "CREATE OR REPLACE TEMP TABLE file AS SELECT * FROM laid WHERE shard = {key} ORDER BY place, leaf"
-"""INVARIANT: a file is written from a table of its own, or its row groups would tell where in a larger one it began."""
 
 
 def _groups(con: duckdb.DuckDBPyConnection, down: int) -> Iterator[tuple[int, int]]:
@@ -263,48 +261,133 @@ def _groups(con: duckdb.DuckDBPyConnection, down: int) -> Iterator[tuple[int, in
             first, rows = None, 0
 
 
-def _keys(con: duckdb.DuckDBPyConnection) -> list[int]:
-    return [key for (key,) in con.execute("SELECT DISTINCT shard FROM laid ORDER BY shard").fetchall()]
+def _by_file(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
+    """Rows that come in the order of their files, some at a time, and each time of one file alone."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for batch in batches:
+        runs, begin = pc.run_end_encode(batch["shard"]), 0
+        for key, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+            yield key, pa.Table.from_batches([batch.slice(begin, end - begin)])
+            begin = end
 
 
-def _file(con: duckdb.DuckDBPyConnection, key: int, public: Path, index: Path) -> manifest.Shard:
-    con.execute(_FILE.format(key=key))
-    rows = con.sql(f"SELECT {', '.join(INDEX)} FROM file").to_arrow_table()
-    made = public_file(con, key, joined(rows["leaf"]), public, lambda: keep_index(rows, index / f"{key:05d}.parquet"))
-    [(people,)] = con.execute("SELECT count(DISTINCT person) FROM file").fetchall()
-    return replace(made, people=people)
+def _file(key: int, rows: Iterable[pa.Table], made: Cut, public: Path, index: Path) -> manifest.Shard:
+    """One file of the layout; ``made`` counts what its rows are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    people: list[pa.Array] = []
+
+    def counted() -> Iterator[pa.Table]:
+        for some in rows:
+            people.extend(some["person"].chunks)
+            for column, counter in (("kind", made.kinds), ("language", made.languages)):
+                counter.update(tally(some[column]))
+            yield some
+
+    shard = public_file(key, counted(), public, index)
+    return replace(shard, people=pc.count_distinct(pa.chunked_array(people)).as_py())
+
+
+def tally(column: pa.ChunkedArray) -> Mapping[str, int]:
+    """How often each value of a column stands in it; null is none."""
+    return {one["values"]: one["counts"] for one in column.drop_null().value_counts().to_pylist()}
 
 
 INDEX = ("source", "ordinal", "leaf")
 """Which record each row of a public file is, in the order of that file."""
 
 
-def keep_index(rows: pa.Table, path: Path) -> None:
-    """Write the private index of a public file. It is mostly hashes, in which there is nothing to compress and nothing comes
-    twice."""
-    import pyarrow.parquet as pq
+def public_file(key: int, rows: Iterable[pa.Table], public: Path, index: Path) -> manifest.Shard:
+    """Rows in their order, each with what ``INDEX`` says of it, as the public file of a number with the hashes of its tree,
+    and the private index of it."""
+    import pyarrow as pa
 
-    pq.write_table(rows, path, compression="none", use_dictionary=["source"], row_group_size=INDEX_GROUP)
-    disk.settle(path)
+    kept: list[pa.Table] = []
 
+    def noted() -> Iterator[pa.Table]:
+        for some in rows:
+            kept.append(some.select(INDEX))
+            yield some
 
-INDEX_GROUP = 122_880
-"""Rows of an index in a row group."""
-
-
-def public_file(
-    con: duckdb.DuckDBPyConnection, key: int, leaves: bytes, public: Path, indexed: Callable[[], None]
-) -> manifest.Shard:
-    """The table ``file`` as the public file of a number, with the hashes of its tree; ``leaves`` are those of its rows, one
-    behind another, and ``indexed`` writes the private index of it."""
-    columns = ", ".join(manifest.RELEASED_COLUMNS)
-    name, sha256, rows = copy(con, f"SELECT {columns} FROM file", public / "data", "data")
+    with disk.step("data"):
+        name, sha256 = _keep_rows(noted(), public / "data")
+    indexed = pa.concat_tables(kept)
     with disk.step("index"):
-        indexed()
+        keep_index(indexed, index / f"{key:05d}.parquet")
+    leaves = joined(indexed["leaf"])
     levels = merkle.levels(leaves)
     tiles = _tiles(levels, key, public)
     root = merkle.root_in(levels).hex()
-    return manifest.Shard(key, f"data/{name}", sha256, rows, manifest.shard_digest([leaves]), root, tiles)
+    return manifest.Shard(key, f"data/{name}", sha256, len(indexed), manifest.shard_digest([leaves]), root, tiles)
+
+
+def _keep_rows(rows: Iterable[pa.Table], folder: Path) -> tuple[str, str]:
+    """A public file, named by its own SHA-256; returns name and SHA-256.
+
+    INVARIANT: the same rows, the same bytes, however they came together: row groups are of one size, each is written from
+    one piece, and limits are kept of nothing that somebody wrote (docs/adr/0024).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([
+        ("text", pa.string()), ("language", pa.string()), ("kind", pa.string()),
+        ("parts", pa.list_(pa.struct([("kind", pa.string()), ("content", pa.string())]))), ("nonce", pa.binary()),
+    ])  # fmt: skip
+    partial = _partial(folder)
+    with pq.ParquetWriter(partial, schema, **_PARQUET) as file:
+        for group in _evenly(rows, ROW_GROUP):
+            file.write_table(group.select(schema.names).combine_chunks().cast(schema), ROW_GROUP)
+    return _named(partial)
+
+
+_PARTS_IN = ("parts.list.element.kind", "parts.list.element.content")
+_PARQUET: Mapping[str, Any] = {
+    "compression": {**dict.fromkeys(("text", "language", "kind", *_PARTS_IN), "zstd"), "nonce": "none"},
+    "compression_level": dict.fromkeys(("text", "language", "kind", *_PARTS_IN), 3),
+    "column_encoding": {"nonce": "DELTA_LENGTH_BYTE_ARRAY"},
+    "use_dictionary": ["language", "kind", _PARTS_IN[0]],
+    "write_statistics": ["language", "kind"],
+    "store_schema": False,
+}
+"""What comes again and again is a dictionary; nothing can be saved of what is random but the lengths between."""
+
+
+def _evenly(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """The same rows, so many at a time; at last those that are left."""
+    import pyarrow as pa
+
+    held, count = list[pa.Table](), 0
+    for table in tables:
+        held.append(table)
+        count += len(table)
+        while count >= size:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, size)
+            held, count = [whole.slice(size)], count - size
+    if count:
+        yield pa.concat_tables(held)
+
+
+ROW_GROUP = 122_880
+"""Rows in a row group of a public file, and of an index."""
+BATCH = 16_384
+"""So many rows are handed over by the engine at a time."""
+
+
+def keep_index(rows: pa.Table, path: Path) -> None:
+    """Write the private index of a public file. It is mostly hashes, in which there is nothing to compress and nothing comes
+    twice."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([("source", pa.string()), ("ordinal", pa.int64()), ("leaf", pa.binary())])
+    whole, limited = rows.combine_chunks().cast(schema), ["source", "ordinal"]
+    pq.write_table(whole, path, ROW_GROUP, compression="none", use_dictionary=["source"], write_statistics=limited)
+    disk.settle(path)
 
 
 def joined(column: pa.ChunkedArray) -> bytes:
@@ -325,12 +408,6 @@ def _tiles(levels: Sequence[bytes], key: int, public: Path) -> tuple[tuple[str, 
             disk.write(public / name, hashes)
             made.append((name, hashlib.sha256(hashes).hexdigest()))
     return tuple(made)
-
-
-def _tally(con: duckdb.DuckDBPyConnection, made: Cut) -> None:
-    for column, counter in (("kind", made.kinds), ("language", made.languages)):
-        found = con.execute(f"SELECT {column}, count(*) FROM laid WHERE {column} IS NOT NULL GROUP BY ALL").fetchall()
-        counter.update(dict(found))
 
 
 def decided(private: Path) -> str | None:
@@ -395,11 +472,22 @@ QUICK = "zstd, COMPRESSION_LEVEL 1"
 
 def copy(con: duckdb.DuckDBPyConnection, query: str, folder: Path, what: str) -> tuple[str, str, int]:
     """The rows of a query as one Parquet file named by its own SHA-256; returns name, SHA-256 and rows."""
-    partial = folder / f"{os.getpid()}-{threading.get_ident()}.partial"
+    partial = _partial(folder)
     with disk.step(what):
         rows = copy_rows(con, query, partial)
-        with partial.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-        partial.rename(folder / f"{digest}.parquet")
-    return f"{digest}.parquet", digest, rows
+        name, digest = _named(partial)
+    return name, digest, rows
+
+
+def _partial(folder: Path) -> Path:
+    """Where this thread writes a file that has no name yet."""
+    return folder / f"{os.getpid()}-{threading.get_ident()}.partial"
+
+
+def _named(partial: Path) -> tuple[str, str]:
+    """Give a file that was written its SHA-256 as its name, and have it on the disk."""
+    with partial.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    partial.rename(partial.with_name(f"{digest}.parquet"))
+    return f"{digest}.parquet", digest
