@@ -200,7 +200,7 @@ def test_whoever_stands_in_a_row_of_sqlite_is_found_whatever_stands_beside(
         assert what(tmp_path / f"{at}.db", BY_HASH) == []
 
 
-@pytest.mark.parametrize("name", ["rowid", "_rowid_"])
+@pytest.mark.parametrize("name", ["rowid", "_rowid_", "_RowID_"])
 @pytest.mark.parametrize("numbers", [(1, 2, "x", "y"), (None, 1, "x", b"x")])
 def test_a_column_that_takes_the_name_of_the_number_of_a_row_ends_no_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, numbers: tuple[object, ...]

@@ -34,10 +34,8 @@ KNOWN = 4_000_000
 """So many values are remembered at most that are on no list."""
 BATCH = 65_536
 """So many values are asked for at a time."""
-SEPARATOR = 30
+SEPARATOR = "\x1e"
 """What joins values of a database to one text: the record separator of ASCII. Where a value has one in it, none are joined."""
-UNNUMBERED = -1
-"""In the place of a count where rows have no numbers to go on from."""
 FEW = 3
 """So many names are looked for one after another."""
 WORDS = frozenset({"text", "content", "shape"})
@@ -499,37 +497,43 @@ def _erased_in(con: sqlite3.Connection, table: str, column: str, sought: Sought)
 
 
 def _joined(con: sqlite3.Connection, table: str, column: str) -> Iterator[pa.Array]:
-    """The texts of a column that are short enough for an identifier, some thousands at a time, as bytes."""
+    """The texts of a column that are short enough for an identifier, some thousands of rows at a time, as bytes."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    last = None
-    while told := _next(con, table, column, last):
-        count, last, text = told
-        values = pc.split_pattern(pa.array([text], pa.binary()), bytes([SEPARATOR])).values
-        if len(values) != count:  # one has the separator in it
+    texts = f"FROM {table} WHERE typeof({column}) = 'text' AND length({column}) <= {LONGEST}"
+    ranges = _ranges(con, table)
+    for rows in ranges or ():
+        [(count, text)] = con.execute(
+            f"SELECT count(*), group_concat({column}, '{SEPARATOR}') {texts} AND {rows}"
+        ).fetchall()
+        values = pc.split_pattern(pa.array([text or b""], pa.binary()), SEPARATOR.encode()).values
+        if len(values) != max(count, 1):  # one has the separator in it
             break
         yield values.unique()  # of most columns few are different
     else:
-        if last is not None:
+        if ranges is not None:
             return
-    one_by_one = con.execute(f"SELECT {column} FROM {table} WHERE typeof({column}) = 'text'")
+    one_by_one = con.execute(f"SELECT {column} {texts}")
     yield from (pa.array([value for (value,) in block], pa.binary()) for block in _blocks(one_by_one))
 
 
-def _next(con: sqlite3.Connection, table: str, column: str, last: int | None) -> tuple[int, int, bytes] | None:
-    """How many texts come next, up to which row, and all of them joined; None at the end, or where rows have no numbers."""
-    after = "" if last is None else f"_rowid_ > {last} AND "
-    short = f"{after}typeof({column}) = 'text' AND length({column}) <= {LONGEST}"
-    some = f"SELECT _rowid_ AS row, {column} AS said FROM {table} WHERE {short} ORDER BY _rowid_ LIMIT {BATCH}"
-    try:
-        asked = f"SELECT count(*), max(row), group_concat(said, char({SEPARATOR})) FROM ({some})"
-        [(count, row, text)] = con.execute(asked).fetchall()
-    except sqlite3.OperationalError:  # a table without rowid; a reading that has begun must not end as if that were all
-        if last is not None:
-            raise
+def _ranges(con: sqlite3.Connection, table: str) -> list[str] | None:
+    """A table in pieces of some thousands of rows, as conditions; None where its rows have no numbers of the database's own."""
+    if any(one == table and column.lower() == '"_rowid_"' for one, column in _columns_of(con)):
         return None
-    return (count if isinstance(row, int) else UNNUMBERED, row, text) if count else None
+    found, last = list[str](), None
+    while True:
+        after = "TRUE" if last is None else f"_rowid_ > {last}"
+        asked = f"SELECT _rowid_ FROM {table} WHERE {after} ORDER BY _rowid_ LIMIT 1 OFFSET {BATCH - 1}"
+        try:
+            end = con.execute(asked).fetchone()
+        except sqlite3.OperationalError:  # a table without rowid; if it is anything else, whoever reads will be told
+            return None
+        if end is None:
+            return [*found, after]
+        [last] = end
+        found.append(f"{after} AND _rowid_ <= {last}")
 
 
 def _among(
