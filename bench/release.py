@@ -116,7 +116,7 @@ def source_order(at: Setting, out: Path) -> Run:
             released = "SELECT text, language, kind, parts FROM released ORDER BY ordinal"
             writing.copy_rows(session.con, released, out / f"data-{shard:05d}.parquet")
             commitments.find_company(session)
-            writing.copy_rows(session.con, judging._DECISIONS, out / f"decisions-{shard:05d}.parquet")
+            writing.keep(session.con, judging._DECISIONS, out, "decisions", ("record_id", "ordinal", "collected_at"))
             rows += session.count("decisions")
         return rows
 

@@ -346,6 +346,18 @@ def test_an_error_of_duckdb_is_told_by_its_name_only(tmp_path: Path) -> None:
     _nothing_in(tmp_path)
 
 
+def test_an_error_of_duckdb_that_comes_through_arrow_is_not_told(tmp_path: Path) -> None:
+    def burn() -> None:
+        with duckdb.connect() as con:
+            words = "SELECT if(i < 50_000, '1', 'my secret words') AS word FROM range(60_000) t(i)"
+            con.sql(f"SELECT CAST(word AS INTEGER) AS n FROM ({words})").to_arrow_reader(1_000).read_all()
+
+    with pytest.raises(ReleaseError, match="DuckDB failed while it was read from") as raised:
+        _build(tmp_path, _Judge(burn), _Ledger())
+    assert "secret" not in repr(raised.value.as_json()) + str(raised.value.__cause__)
+    _nothing_in(tmp_path)
+
+
 def test_an_error_of_arrow_is_told_by_its_name_only(tmp_path: Path) -> None:
     """Its message may too, and it may be a private file that is damaged."""
 
@@ -364,6 +376,25 @@ def test_a_copy_that_fails_does_not_quote_a_row(tmp_path: Path) -> None:
             con, "SELECT CAST(word AS INTEGER) AS n FROM (VALUES ('my secret words')) AS t(word)", tmp_path, "data"
         )
     assert "secret" not in str(raised.value) + str(raised.value.__cause__)
+
+
+def test_rows_that_arrow_writes_do_not_quote_one_either(tmp_path: Path) -> None:
+    words = "SELECT if(i < 50_000, '1', 'my secret words') AS word FROM range(60_000) t(i)"
+    with duckdb.connect() as con, pytest.raises(EngineError, match="failed: ") as raised:
+        writing.keep(con, f"SELECT CAST(word AS INTEGER) AS n FROM ({words})", tmp_path, "decisions")
+    assert "secret" not in str(raised.value) + str(raised.value.__cause__)
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+def test_rows_that_arrow_writes_are_the_rows(tmp_path: Path) -> None:
+    lists = "CASE WHEN i % 3 > 0 THEN [i, i + 1] END AS some, 'a'::ENUM('a', 'b') AS which"
+    query = f"SELECT i AS n, 'p' || i AS id, {lists} FROM range(300_000) t(i)"
+    with duckdb.connect() as con:
+        writing.keep(con, query, tmp_path, "decisions", ("n", "id"))
+        [path] = tmp_path.iterdir()
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
+        assert con.sql(f"FROM '{path}' EXCEPT ALL {query}").fetchall() == []
+        assert con.sql(f"SELECT count(*) FROM '{path}'").fetchall() == [(300_000,)]
 
 
 @settings(deadline=None)

@@ -306,7 +306,9 @@ class Judgement:
         tallies: Counter[tuple[str, str, str]] = Counter()
         _count(session.con, tallies)
         commitments.find_company(session)
-        writing.copy(session.con, _DECISIONS, private / "decisions", "decisions")
+        writing.keep(
+            session.con, _DECISIONS, private / "decisions", "decisions", ("record_id", "ordinal", "collected_at")
+        )
         masked = writing.lay(session, self.keys)
         file = f"{place:05d}.parquet"
         if self.people is not None:

@@ -300,6 +300,9 @@ def _refuse_superseded(commit: Commit, predecessor: Predecessor) -> None:
         raise ReleaseError(f"`{predecessor.id}` was superseded by `{newer}`", hint=f"rewrite that one: {newer}")
 
 
+_ROOM = "make room on the disk, or give [engine] more memory; then try again"
+
+
 @contextmanager
 def in_plain_words() -> Iterator[None]:
     """What the machine refuses (a full disk, a folder that is not ours) as a ReleaseError.
@@ -312,8 +315,9 @@ def in_plain_words() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # Arrow puts paths and more into the words of its own.
-        words = (os.strerror(error.errno) if error.errno else type(error).__name__).lower()
+        if error.errno is None:  # what DuckDB says while Arrow reads from it
+            raise ReleaseError("DuckDB failed while it was read from", hint=_ROOM) from None
+        words = os.strerror(error.errno).lower()  # Arrow puts paths and more into its own
         raise ReleaseError(
             f"the file system refused: {words}", file=error.filename,
             hint="make room, or name a folder that can be written to; then try again",
@@ -321,7 +325,7 @@ def in_plain_words() -> Iterator[None]:
     except duckdb.Error as error:
         raise ReleaseError(
             f"DuckDB failed: {type(error).__name__}",
-            hint="make room on the disk, or give [engine] more memory; then try again",
+            hint=_ROOM,
         ) from None
     except pa.ArrowException as error:
         raise ReleaseError(
