@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import choice, commitments, disk, intake, manifest, pool, reasons, steps, writing
+from aboveboard import choice, commitments, disk, intake, manifest, paths, pool, reasons, steps, writing
 from aboveboard.engine import Engine, Session, erased_in, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
@@ -281,7 +281,7 @@ class Judgement:
             query, erased = _LINKS, list(self._in_place_of(self.erased_people()))
             if erased:
                 con.execute("CREATE TEMP TABLE theirs AS SELECT unnest(?::VARCHAR[]) AS subject", [erased])
-                shards = ", ".join(text(str(shard)) for _, shard in self.related.shards)
+                shards = paths.parquet(shard for _, shard in self.related.shards)
                 query = _LINKS_OF_OTHERS.format(links=_LINKS, shards=shards)
             writing.copy_rows(con, f"{query} ORDER BY source, ordinal, origin", folder / "links.parquet")
             disk.settle(folder / "links.parquet")
@@ -382,11 +382,11 @@ class Judgement:
 
     def _subjects(self) -> str:
         """Everybody whom a record is by, inherited or not, as a subquery."""
-        shards = ", ".join(text(str(shard)) for _, shard in self.related.shards) or "''"
-        relations = text(str(self.related.relations))
+        shards = paths.parquet(shard for _, shard in self.related.shards)
+        relations = paths.parquet(self.related.relations)
         return (
-            f"(SELECT subject FROM read_parquet([{shards}])"
-            f" UNION ALL SELECT derived.subject FROM read_parquet({relations}) WHERE derived IS NOT NULL)"
+            f"(SELECT subject FROM {shards}"
+            f" UNION ALL SELECT derived.subject FROM {relations} WHERE derived IS NOT NULL)"
         )
 
     def records(
@@ -403,8 +403,7 @@ class Judgement:
 
     def _relations(self, con: duckdb.DuckDBPyConnection) -> None:
         for name, files in (("all_relations", [self.related.relations]), ("all_owing", self.related.owing)):
-            listed = ", ".join(text(str(file)) for file in files)
-            con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+            con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM {paths.parquet(files)}")
 
     def _records(
         self,
@@ -505,7 +504,7 @@ _workers: list[_Worker] = []
 
 def _unname_files(con: duckdb.DuckDBPyConnection, kept: Path, gone: Suppressions) -> None:
     """Take the names of files away that carry that of somebody who was erased."""
-    held = f"read_parquet({text(str(kept))})"
+    held = paths.parquet(kept)
     names = con.execute(f"SELECT DISTINCT file FROM {held} WHERE file IS NOT NULL").fetchall()
     carrying = [name for (name,) in names if gone.within(name)]
     if carrying:
@@ -601,15 +600,15 @@ _UNNAMED = _unnamed()
 _WRITTEN = """
 CREATE TEMP TABLE written AS
 SELECT i.source, i.ordinal, i.leaf, d.removed
-FROM read_parquet({index}) AS i
+FROM {index} AS i
 SEMI JOIN (
-  SELECT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest($people))
+  SELECT source, ordinal FROM {people} WHERE subject IN (SELECT unnest($people))
   UNION
-  SELECT source, ordinal FROM read_parquet({decisions}) WHERE record_id IN (SELECT unnest($records))
+  SELECT source, ordinal FROM {decisions} WHERE record_id IN (SELECT unnest($records))
   UNION
-  SELECT source, ordinal FROM read_parquet({links}) WHERE origin IN (SELECT unnest($records))
+  SELECT source, ordinal FROM {links} WHERE origin IN (SELECT unnest($records))
 ) AS p USING (source, ordinal)
-JOIN read_parquet({decisions}) AS d USING (source, ordinal)
+JOIN {decisions} AS d USING (source, ordinal)
 """
 _LINKS = """
 SELECT DISTINCT source, ordinal, origin, coalesce(origin = root, FALSE) AS edit
@@ -619,7 +618,7 @@ FROM (SELECT source, ordinal, root, unnest(origins) AS origin FROM all_relations
 one reaches the others."""
 _LINKS_OF_OTHERS = """
 SELECT * FROM ({links})
-WHERE origin IS NULL OR origin NOT IN (SELECT record_id FROM read_parquet([{shards}]) WHERE subject IN (FROM theirs))
+WHERE origin IS NULL OR origin NOT IN (SELECT record_id FROM {shards} WHERE subject IN (FROM theirs))
 """
 """Who repeats words of somebody who was erased has them as a party, and is kept out by that."""
 _STANDING = "SELECT r.*, w.leaf, w.removed FROM {rows} AS r JOIN written AS w USING (source, ordinal)"

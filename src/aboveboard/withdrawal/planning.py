@@ -297,14 +297,12 @@ def _files(one: Standing) -> list[int]:
 
 def _files_of(ws: Workspace, one: Standing, leaves: Sequence[bytes]) -> set[str]:
     """In which files of a release rows stand."""
-    index = writing.listed(one.private / "index")
-    if not leaves or index == "[]":
+    index = writing.listed(one.private / "index", "filename")
+    if not leaves or not index:
         return set()
     with ws.engine.connect() as con:
         con.register("asked", pa_leaves(leaves))
-        found = con.execute(
-            f"SELECT DISTINCT filename FROM read_parquet({index}, filename = true) SEMI JOIN asked USING (leaf)"
-        )
+        found = con.execute(f"SELECT DISTINCT filename FROM {index} SEMI JOIN asked USING (leaf)")
         return {name for (name,) in found.fetchall()}
 
 
