@@ -17,7 +17,7 @@ from aboveboard import choice, copies, paths, record, steps, vocabulary
 from aboveboard.engine import Engine, label_sets, make, people_tables, perform
 from aboveboard.plan import BEGINNING, COUNTS_FROM, naive, text, texts
 from aboveboard.sources import Staged
-from aboveboard.sources.staged import BESIDE_COLUMNS, beside_path
+from aboveboard.sources.staged import BESIDE_COLUMNS, beside_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -188,9 +188,10 @@ def stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
 
 
 def _beside(shards: Sequence[Path]) -> Sequence[Path]:
-    """What lies beside these shards; the shards themselves where nothing lies beside one of them."""
-    beside = [beside_path(shard) for shard in shards]
-    return beside if all(file.is_file() for file in beside) else shards
+    """What lies beside these shards; the shards themselves where one of them says nothing of what lies beside it."""
+    beside = [beside_of(shard) for shard in shards]
+    there = [file for file in beside if file is not None]
+    return there if len(there) == len(shards) else shards
 
 
 def resolved(staged: str, owing: str | None, columns: Sequence[str] = tuple(record.RESOLVED_COLUMNS)) -> str:
