@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -632,6 +635,76 @@ def test_an_unverified_request_holds_training_for_seven_days(site: Path) -> None
         assert [one.governed.released for one in later] == [100 - 9 - 8, 100]
         withdrawal.withdraw(ws, said("u3"))  # the person themselves is never kept waiting
         withdrawal.request(ws, "u3", method="form", clock=lambda: start + 8 * DAY)
+
+
+def test_of_requests_at_one_instant_one_is_open(site: Path) -> None:
+    """Each asks with a connection of its own, and all of them before any has recorded anything."""
+    barrier, said_no = threading.Barrier(8), []
+
+    def ask() -> None:
+        with at_work(site) as ws:
+            ws.ledger.head()
+            barrier.wait()
+            try:
+                withdrawal.request(ws, "u3", method="form")
+            except LedgerError as error:
+                said_no.append(error.sentence)
+
+    asking = [threading.Thread(target=ask) for _ in range(8)]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    assert len(said_no) == 7
+    assert all(one.startswith("a request for this account is open until") for one in said_no)
+    with at_work(site) as ws:
+        assert [one.actor for one in ws.ledger.events_of("u3")] == ["stranger"]
+
+
+def test_of_requests_by_two_processes_one_is_open(site: Path) -> None:
+    code = (
+        "import sys; from aboveboard import withdrawal; from aboveboard.workspace import open_workspace;"
+        "ws = open_workspace(sys.argv[1]); ws.ledger.head(); sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read(1);"
+        "withdrawal.request(ws, 'u3', method='form')"
+    )
+    command = [sys.executable, "-c", code, str(site)]
+    asking = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    for one in asking:
+        assert one.stdout is not None
+        assert one.stdout.read(1) == b"."
+    for one in asking:
+        assert one.stdin is not None
+        one.stdin.write(b".")
+        one.stdin.close()
+    assert sorted(one.wait(60) for one in asking) == [0, 1]
+    with at_work(site) as ws:
+        assert len(ws.ledger.events_of("u3")) == 1
+
+
+def test_an_unverified_request_has_a_dry_run(site: Path) -> None:
+    asked = document("withdraw", "u3", "--unverified", "--workspace", site)
+    [plan] = asked["plans"]
+    assert plan["asked"] == {"subject": "u3", "type": "withdrawn", "purpose": "train_ai_system", "verified": False}
+    assert (plan["leaving"], plan["lapses_at"] is not None) == (9, True)
+    [hit] = plan["releases"]
+    assert (hit["release"], hit["leaving"], hit["rows"], hit["files"]) == (newest(site).name, 9, 100, 0)
+    assert hit["kept"].startswith("nobody has checked who asks")
+    assert plan["does"] == {"releases": "keep", "recipients": "none", "models": "none"}
+    verified = document("withdraw", "u3", "--purpose", "train_ai_system", "--workspace", site)
+    assert verified["digest"] != asked["digest"]
+    with at_work(site) as ws:
+        assert ws.ledger.head() == 0
+    ran("withdraw", "u3", "--unverified", "--confirm", verified["digest"], "--workspace", site, code=1)
+    prose = ran("withdraw", "u3", "--unverified", "--workspace", site).stdout
+    assert f"--confirm {asked['digest'][:16]}" in prose
+    assert "9 of 100 rows are theirs to hold; none leaves it" in prose
+    [stored] = document("withdraw", "u3", "--unverified", "--confirm", asked["digest"], "--workspace", site)
+    assert (stored["verified"], stored["purpose"]) == (False, "train_ai_system")
+    again = ran("withdraw", "u3", "--unverified", "--workspace", site, code=1)
+    assert "a request for this account is open until" in again.stderr
 
 
 # --- the certificate ----------------------------------------------------------------------------------------------

@@ -96,8 +96,7 @@ def _by_person(
         click.echo(f"note: {said_of}", err=True)
     if unverified:
         _refuse_scope(said, objects)
-        stored = [withdrawal.request(ws, subject, method="command line")]
-        emit([_event(one) for one in stored], as_json, lambda: _requested(stored[0]))
+        _request(ws, subject, confirm, as_json)
         return
     events = _events(subject, said, objects)
     files = _receipt_files(to, len(events))
@@ -122,6 +121,21 @@ def _by_person(
     why = next((why for _, why in receipts if why is not None), None)
     if why is not None:
         hand_out(None, why, to)
+
+
+def _request(ws: Workspace, subject: str, confirm: str | None, as_json: bool) -> None:
+    """What somebody asks whom nobody has checked: a dry run first, as of everything."""
+    from aboveboard import withdrawal
+
+    with shown() as progress:
+        plan = withdrawal.plan_request(ws, subject, method="command line", progress=progress)
+    if confirm is None:
+        document = {"digest": plan.digest, "plans": [plan.as_json()]}
+        emit(document, as_json, lambda: _planned_request(plan))
+        return
+    _refuse_other(confirm, plan.digest)
+    stored = withdrawal.request(ws, subject, method="command line")
+    emit([_event(stored)], as_json, lambda: _requested(stored))
 
 
 @contextmanager
@@ -349,6 +363,21 @@ _RELEASES = {
 }
 _RECIPIENTS = {"notify": "are told which rows to remove", "none": "are not told"}
 _MODELS = {"flag": "are flagged", "retrain": "are retrained", "none": "stay as they are"}
+
+
+def _planned_request(plan: Plan) -> str:
+    lines = [f"Dry run of an unverified request for `{plan.asked['subject']}`."]
+    lines += [
+        f"  {t.release}: {t.leaving:,} of {t.rows:,} rows are theirs to hold; none leaves it" for t in plan.touched if t.leaving
+    ] or ["  No standing release holds a row that it is about."]  # fmt: skip
+    lines += [
+        f"Until {plan.lapses:%Y-%m-%d %H:%M} UTC no such row goes into anything new for training; then the request lapses.",
+        "Releases that stand are left as they are: nobody has checked who asks.",
+        f"Recipients ({', '.join(plan.recipients) or 'nobody received it'}) {_RECIPIENTS[plan.does.recipients]}.",
+        f"Models that saw it ({', '.join(plan.models) or 'none is recorded'}) {_MODELS[plan.does.models]}.",
+        f"To carry it out: the same command with --confirm {plan.digest[:16]}",
+    ]
+    return "\n".join(lines)
 
 
 def _requested(event: Event) -> str:

@@ -108,6 +108,8 @@ class Plan:
     """Who received one of these releases."""
     models: tuple[str, ...] = ()
     """Which models saw a row that leaves, as far as lineage is recorded."""
+    lapses: datetime | None = None
+    """Of a request that nobody has verified: until when it holds. It leaves releases that stand as they are."""
 
     @property
     def needs_two(self) -> bool:
@@ -151,6 +153,7 @@ class Plan:
             "does": {"models": self.does.models, "recipients": self.does.recipients, "releases": self.does.releases},
             "recipients": list(self.recipients),
             "models": list(self.models),
+            "lapses_at": None if self.lapses is None else self.lapses.isoformat(),
         }
 
 
@@ -158,22 +161,32 @@ def plan(ws: Workspace, event: Event, *, clock: Clock = now, progress: Progress 
     """What it would come to if this were recorded; writes nothing.
 
     The releases it asks about are those whose use the event covers, and of their rows those that this alone takes out: what
-    leaves anyhow is not counted. Raises LedgerError or VocabularyError for an event that may not stand in a ledger.
+    leaves anyhow is not counted. Of what nobody has verified they are the rows that stay out of what is built while it is open:
+    no standing release is written again for it, nobody is told, no model is flagged. Raises LedgerError or VocabularyError for
+    an event that may not stand in a ledger.
     """
     choice.validate(event)
     asked = {n: getattr(event, n) for n in ("type", "category", "purpose", "recipient", "value")}
     said = {"subject": event.subject, **{name: value for name, value in asked.items() if value is not None}}
     does, touched, lines = terms(ws, clock()), [], dict[str, tuple[str, ...]]()
+    if not event.verified:
+        said["verified"] = False
+        does = replace(does, releases="keep", recipients="none", models="none")
     for one in standing(ws):
         if covers(event, one.job):
             lines[one.id] = one.line
             before = _considered(ws, one, lambda gate: gate, clock, progress)
             after = _considered(ws, one, lambda gate: _supposing(gate, event), clock, progress)
-            touched.append(
-                _touched(one, does, after.leaving - before.leaving, after.rows, after.files - before.files, after.of)
+            found = _touched(
+                one, does, after.leaving - before.leaving, after.rows, after.files - before.files, after.of
             )
-    reached = affected.by_subject(ws, event.subject)
-    return Plan(said, tuple(touched), does, does.deadline.after(clock()), *_reached(reached, touched, lines))
+            touched.append(found if event.verified else replace(found, files=0, kept=_UNCHECKED))
+    reached = _reached(affected.by_subject(ws, event.subject), touched, lines)
+    lapses = None if event.verified else event.expires_at
+    return Plan(said, tuple(touched), does, does.deadline.after(clock()), *reached, lapses)
+
+
+_UNCHECKED = "nobody has checked who asks: what stands is left as it is"
 
 
 def _reached(
