@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from aboveboard.cli.choice import hand_out, refuse_there, signed_for
+from aboveboard.cli.named import LATEST
 from aboveboard.cli.progress import shown
 from aboveboard.cli.shared import ask_exit, emit, json_option, moment_of, workspace_option
 from aboveboard.errors import WorkspaceError
@@ -305,11 +306,16 @@ def run(workspace: str, as_json: bool) -> None:
 @workspace_option
 @json_option
 def certificate(release: str, to: Path, since: str | None, workspace: str, as_json: bool) -> None:
-    """Write the certificate of the withdrawals that RELEASE carried out: `aboveboard verify` checks it offline."""
+    """Write the certificate of the withdrawals that RELEASE carried out: `aboveboard verify` checks it offline.
+
+    `latest` is the newest one.
+    """
     from aboveboard import withdrawal
+    from aboveboard.cli.release import published_named
     from aboveboard.workspace import open_workspace
 
     ws = open_workspace(workspace)
+    release = published_named(workspace, (), release).name if release == LATEST else release
     with ws.ledger:
         if since is not None:
             steps = [one.said for one in withdrawal.certificates(ws, since, release, to).certificates]
