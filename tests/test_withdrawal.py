@@ -554,7 +554,7 @@ def test_a_question_of_processing_names_records_once(site: Path) -> None:
 
 
 def test_what_was_processed_leaves_whichever_release_stands_with_it_now(site: Path) -> None:
-    first = datetime.now(UTC)
+    first, before = datetime.now(UTC), newest(site).name
     with at_work(site) as ws:
         withdrawal.withdraw(ws, said("u3"))
         withdrawal.carry_out(ws)  # a release judged behind the window takes the place of the one in it
@@ -562,6 +562,7 @@ def test_what_was_processed_leaves_whichever_release_stands_with_it_now(site: Pa
         asked = everything(regions=("EU",), processed_to=first)
         plan = withdrawal.plan_question(ws, asked)
         assert [(one.leaving, one.rows) for one in plan.touched] == [(91, 91), (91, 91)]
+        assert (plan.named, plan.superseded) == (100, ((before, 100),))  # counted apart: nothing leaves it
         assert withdrawal.ask(ws, asked, plan, "ann").number is None
         assert withdrawal.ask(ws, asked, plan, "bo").records == 100
         [open_one] = withdrawal.board(ws)
@@ -585,6 +586,35 @@ def test_of_what_was_processed_what_nobody_has_any_more_is_found_where_it_went(s
         shutil.rmtree(site / "private" / before)  # as `purge --superseded` does
         plan = withdrawal.plan_question(ws, everything(processed_to=first))
         assert [(one.leaving, one.rows) for one in plan.touched] == [(91, 91)]
+
+
+def test_what_is_named_in_superseded_releases_is_told_apart(site: Path) -> None:
+    first, before = datetime.now(UTC), newest(site).name
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said("u3"))
+        withdrawal.carry_out(ws)
+    asked = ("--reference", "a court", "--purpose", "train_ai_system", "--processed-to", first.isoformat(), "-w", site)
+    plan = document("withdraw", *asked)
+    assert (plan["records_named"], plan["superseded"]) == (100, [{"release": before, "records": 100}])
+    assert [(one["release"], one["leaving"]) for one in plan["releases"]] == [(newest(site).name, 91)]
+    told = ran("withdraw", *asked).stdout
+    assert "Records named one by one, and refused for good: 100." in told
+    assert f"{before}: 100 of them; superseded, nothing leaves it" in told
+    whole = document(
+        "withdraw", *asked[:4], "-w", site
+    )  # which names nothing one by one, and looks through none of them
+    assert (whole["records_named"], whole["superseded"]) == (None, [])
+
+
+def test_what_is_refused_for_good_counts_whether_it_stands_or_not(site: Path) -> None:
+    with at_work(site) as ws:
+        plan = withdrawal.plan_question(ws, everything(processed_to=datetime.now(UTC)))
+    nothing = tuple(replace(one, leaving=0, rows=1_000_000) for one in plan.touched)
+    assert not replace(plan, touched=nothing, named=1_000).needs_two
+    many = replace(plan, touched=nothing, named=1_001)
+    assert many.needs_two
+    assert many.why_two == "1,001 records are refused for good, and 1,000,000 rows stand"
+    assert replace(many, superseded=(("a", 1),)).digest != many.digest
 
 
 def test_a_question_that_nobody_can_count_needs_two(site: Path) -> None:

@@ -348,6 +348,9 @@ def _planned(plans: Sequence[Plan], digest: str, question: Question | None = Non
             + (f" ({t.kept})" if t.kept else "")
             for t in one.touched if t.leaving
         ] or ["  No standing release holds a row that leaves."]  # fmt: skip
+    if plan.named is not None:
+        lines.append(f"Records named one by one, and refused for good: {plan.named:,}.")
+    lines += [f"  {id}: {records:,} of them; superseded, nothing leaves it" for id, records in plan.superseded]
     does = plan.does
     lines += [
         "From the moment it is confirmed nothing new goes out.",
@@ -358,7 +361,7 @@ def _planned(plans: Sequence[Plan], digest: str, question: Question | None = Non
         f"To carry it out: the same command with --confirm {digest[:16]}",
     ]
     if question is not None and plan.needs_two:
-        why = f"{plan.share:.2%} of the rows leave" if plan.touched else plan.why_two
+        why = plan.why_two
         lines.append(f"{why[0].upper()}{why[1:]}: two people have to confirm it (--by NAME).")
     return "\n".join(lines)
 
