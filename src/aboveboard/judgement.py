@@ -278,11 +278,15 @@ class Judgement:
         folder.mkdir(parents=True, exist_ok=True)
         with self.engine.connect() as con, disk.step("links"):
             self._relations(con)
-            query, erased = _LINKS, list(self._in_place_of(self.erased_people()))
+            links, erased = (
+                _LINKS.format(editions=paths.parquet(self.related.editions)),
+                list(self._in_place_of(self.erased_people())),
+            )
+            query = links
             if erased:
                 con.execute("CREATE TEMP TABLE theirs AS SELECT unnest(?::VARCHAR[]) AS subject", [erased])
                 shards = paths.parquet(shard for _, shard in self.related.shards)
-                query = _LINKS_OF_OTHERS.format(links=_LINKS, shards=shards)
+                query = _LINKS_OF_OTHERS.format(links=links, shards=shards)
             writing.copy_rows(con, f"{query} ORDER BY source, ordinal, origin", folder / "links.parquet")
             disk.settle(folder / "links.parquet")
             disk.settle(folder)
@@ -613,9 +617,19 @@ JOIN {decisions} AS d USING (source, ordinal)
 _LINKS = """
 SELECT DISTINCT source, ordinal, origin, coalesce(origin = root, FALSE) AS edit
 FROM (SELECT source, ordinal, root, unnest(origins) AS origin FROM all_relations)
+UNION
+SELECT source, ordinal, origin, TRUE FROM (
+  WITH standing AS (
+    FROM {editions} ANTI JOIN (FROM all_relations WHERE edition IS DISTINCT FROM 'latest') USING (source, ordinal)
+  )
+  SELECT source, ordinal, chain AS origin FROM standing
+  UNION
+  SELECT s.source, s.ordinal, e.record_id FROM standing AS s JOIN {editions} AS e USING (chain)
+  WHERE e.record_id <> s.record_id AND (s.subject IS NULL OR e.subject IS NULL OR e.subject = s.subject)
+)
 """
 """Whose words stand in a record, by the ids of the records they come from, and whether it is an edit of that: what is said of
-one reaches the others."""
+one reaches the others. Of the newest version every other one is named, but not what somebody else calls one."""
 _LINKS_OF_OTHERS = """
 SELECT * FROM ({links})
 WHERE origin IS NULL OR origin NOT IN (SELECT record_id FROM {shards} WHERE subject IN (FROM theirs))

@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aboveboard import auditing, disk, editions, intake, openings, reading, release, rewriting, statement
 from aboveboard.choice import RECORD, RECORD_GONE, takes_out
-from aboveboard.engine import Engine
+from aboveboard.engine import Engine, Listed
 from aboveboard.errors import ReleaseError, SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
@@ -238,7 +238,7 @@ def rewriting_of(
     def hand(at: Gate) -> Rewriting:
         why = _other_rules(ws, found, at) or _questions_since(ws, found, asked)
         gone = rewriting.gone(engine, found.private, _records_gone(ws, found))
-        gone |= rewriting.edits(engine, found.private, _taken_out(ws, at))
+        gone |= rewriting.edits(engine, found.private, _taken_out(ws, at), cast("Listed", at.listed or None))
         return stack.enter_context(Rewriting(found, at, engine, ws.keys, ws.ledger, why, asked or (), gone))
 
     said = found.said
@@ -294,7 +294,7 @@ def _records_gone(ws: Workspace, found: rewriting.Before) -> set[str]:
     return {str(event.value) for event in said if event.type in RECORD_GONE}
 
 
-def _taken_out(ws: Workspace, gate: Gate) -> set[tuple[str, str]]:
+def _taken_out(ws: Workspace, gate: Gate) -> set[tuple[str | None, str]]:
     """Who took which record out of a use, by its id."""
     said = (one for one in ws.ledger.taken_out(gate.snapshot.position) if one.recorded_at <= gate.as_of)
     taken = (one for one in said if takes_out(one, gate.job.purpose, gate.job.recipient))

@@ -52,7 +52,7 @@ class Related:
 
     @property
     def editions(self) -> Path:
-        """Every edit with the versions that it goes back to: ``source``, ``record_id``, ``subject``, ``chain``."""
+        """Every edit with the versions that it goes back to: ``source``, ``ordinal``, ``record_id``, ``subject``, ``chain``."""
         return self.relations.with_name(EDITIONS)
 
     @property

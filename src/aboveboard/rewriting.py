@@ -38,7 +38,7 @@ from aboveboard import (
 )
 from aboveboard.choice import RECORD
 from aboveboard.commitments import OPENINGS, WITHHELD, SubjectKeys
-from aboveboard.engine import Engine, Session, erased_in
+from aboveboard.engine import Engine, Listed, Session, erased_in
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import THREE_YEARS, Decision, Gate
 from aboveboard.manifest import Shard, Tally
@@ -147,24 +147,33 @@ def gone_for(engine: Engine, private: Path, records: Collection[str]) -> list[tu
     return [(str(record), bytes(leaf)) for record, leaf in found]
 
 
-def edits(engine: Engine, private: Path, taken: Collection[tuple[str, str]]) -> frozenset[bytes]:
-    """The leaves of the released rows that are edits of records (person, id) that their person took out by the first one's id."""
+def edits(
+    engine: Engine, private: Path, taken: Collection[tuple[str | None, str]], lists: Listed | None = None
+) -> frozenset[bytes]:
+    """The leaves of the released rows that are edits of records (person, id) that their person took out, by the id of whichever
+    version; where the person is None, and in ``lists``, they are taken out by whomever they are."""
+    import pyarrow as pa
+
     relation, links = writing.opened(private), writing.listed(private / LINKS, "union_by_name")
-    if not taken or relation is None or not links:
+    if not (taken or lists) or relation is None or not links:
         return frozenset()
+    columns = [[who for who, _ in taken], [id for _, id in taken]]
+    named = "" if lists is None else f"UNION ALL SELECT record_id FROM ({lists.query()})"
     with engine.connect() as con:
-        con.execute("CREATE TEMP TABLE taken (account VARCHAR, origin VARCHAR)")
-        con.executemany("INSERT INTO taken VALUES (?, ?)", sorted(taken))
-        return frozenset(bytes(leaf) for leaf in _column(con, _EDITS.format(opened=relation, links=links)))
+        con.register("taken", pa.table([pa.array(each, pa.string()) for each in columns], names=["account", "origin"]))
+        return frozenset(bytes(leaf) for leaf in _column(con, _EDITS.format(opened=relation, links=links, named=named)))
 
 
 _EDITS = """
-SELECT o.leaf FROM {opened} AS o
-JOIN (
-  FROM {links} UNION ALL BY NAME SELECT FALSE AS edit WHERE FALSE
-) AS l USING (source, ordinal)
-JOIN taken AS t ON t.account = o.account AND t.origin = l.origin
-WHERE l.edit
+WITH edits AS (
+  SELECT o.leaf, o.account, l.origin
+  FROM {opened} AS o
+  JOIN (FROM {links} UNION ALL BY NAME SELECT FALSE AS edit WHERE FALSE) AS l USING (source, ordinal)
+  WHERE l.edit
+)
+SELECT leaf FROM edits SEMI JOIN taken USING (account, origin)
+UNION
+SELECT leaf FROM edits WHERE origin IN (SELECT origin FROM taken WHERE account IS NULL {named})
 """
 """Releases from before links said which are edits say so of none."""
 _CARRYING = "SELECT origin, source, ordinal FROM {links} WHERE origin IN (SELECT unnest($records))"

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from aboveboard import affected, choice, mainjob, release, vocabulary, writing
+from aboveboard import affected, choice, mainjob, release, rewriting, vocabulary, writing
 from aboveboard.choice import Event, Facts, Snapshot
 from aboveboard.errors import LedgerError
 from aboveboard.gate import Gate, Job
@@ -269,6 +269,7 @@ def _asked(
         own = found.get(one.id, _NOTHING)
         others = named.difference(own.values())
         leaves = {*own, *(leaf for leaf, *_ in holding(ws, one, others))}
+        leaves |= rewriting.edits(ws.engine, one.private, {(None, id) for _, id in named})
         if leaves or one.id in found:
             yield one, sorted(leaves)
 
