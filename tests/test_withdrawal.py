@@ -714,6 +714,28 @@ def test_of_requests_by_two_processes_one_is_open(site: Path) -> None:
         assert len(ws.ledger.events_of("u3")) == 1
 
 
+def test_what_a_stranger_asks_takes_nothing_out_of_what_stands(site: Path) -> None:
+    """Not with a rewriting for somebody else either, nor with the one after that; who is verified is heard."""
+    with at_work(site) as ws:
+        withdrawal.request(ws, "u3", method="form")
+        first = newest(site)
+        assert mainjob.considered(ws, first).leaving == 0
+        withdrawal.withdraw(ws, said("u4"))
+        assert [one.removed for one in withdrawal.carry_out(ws)] == [8]
+        withdrawal.request(ws, "u5", method="form")
+        withdrawal.withdraw(ws, said("u6"))
+        [carried] = withdrawal.carry_out(ws)
+        assert carried.removed == 8
+        [stands] = withdrawal.planning.standing(ws)
+        assert len(texts(stands.public)) == 100 - 8 - 8
+        assert len(list(mainjob.auditor(ws, stands.public).steps())) == 4
+        later = mainjob.build(ws, read_job(site / "job.toml"))
+        assert later.governed.released == 100 - 9 - 8 - 8 - 8  # what is built anew is without all of them
+        withdrawal.withdraw(ws, said("u3"))
+        removed = {one.release: one.removed for one in withdrawal.carry_out(ws)}
+        assert removed[stands.id] == 9
+
+
 def test_an_unverified_request_has_a_dry_run(site: Path) -> None:
     asked = document("withdraw", "u3", "--unverified", "--workspace", site)
     [plan] = asked["plans"]

@@ -228,11 +228,14 @@ def rewriting_of(
     known = ws.facts_at(facts) if facts is not None else ws.facts
     engine = spilling(ws, stack.enter_context(scratch_folder(ws.private)))
 
+    heard = _built_at(ws, found)
+
     def gate() -> Gate:
         as_of = max(filter(None, (clock(), ws.ledger.last_recorded_at())))
+        # INVARIANT: nothing leaves what stands because a stranger asked: they could ask it of anybody.
         return Gate(
-            ws.policy, ws.snapshot(facts=known), job, as_of, ws.regimes, ws.licences, undertakings=ws.undertakings(),
-            listed=ws.listed(job),
+            ws.policy, ws.snapshot(facts=known, strangers_upto=heard), job, as_of, ws.regimes, ws.licences,
+            undertakings=ws.undertakings(), listed=ws.listed(job),
         )  # fmt: skip
 
     def hand(at: Gate) -> Rewriting:
@@ -288,6 +291,16 @@ def rewrite(
         )
 
 
+def _built_at(ws: Workspace, found: rewriting.Before) -> int:
+    """The position at which the release was built that this one came from, however often it was rewritten since."""
+    before = {str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()}
+    name = str(found.said["id"])
+    while name in before:
+        name = before[name]
+    known = {str(one["id"]): int(one["position"]) for one in ws.ledger.releases()}
+    return known.get(name, int(found.said["ledger"]["judged"]))
+
+
 def _records_gone(ws: Workspace, found: rewriting.Before) -> set[str]:
     """The ids of records that were deleted, taken down, withheld or replaced since a release was judged."""
     said = ws.ledger.withdrawing(int(found.said["ledger"]["judged"]))
@@ -297,6 +310,7 @@ def _records_gone(ws: Workspace, found: rewriting.Before) -> set[str]:
 def _taken_out(ws: Workspace, gate: Gate) -> set[tuple[str | None, str]]:
     """Who took which record out of a use, by its id."""
     said = (one for one in ws.ledger.taken_out(gate.snapshot.position) if one.recorded_at <= gate.as_of)
+    said = (one for one in said if one.verified or one.actor != "stranger")
     taken = (one for one in said if takes_out(one, gate.job.purpose, gate.job.recipient))
     return {(one.subject, (one.value or "").partition("/")[2]) for one in taken}
 
