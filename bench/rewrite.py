@@ -115,8 +115,8 @@ def withdrawn(at: Setting, made: Any, count: int) -> Any:
 
 
 _NEAR = """
-SELECT DISTINCT subject FROM read_parquet({people}) WHERE (source, ordinal) IN (
-  SELECT (source, ordinal) FROM read_parquet({people}) WHERE subject IN (SELECT unnest($those)))
+SELECT DISTINCT subject FROM {people} WHERE (source, ordinal) IN (
+  SELECT (source, ordinal) FROM {people} WHERE subject IN (SELECT unnest($those)))
 """
 """Everybody who has a part in a row in which one of these people has a part: of nobody else is anything asked."""
 

@@ -6,14 +6,17 @@ records in which a list is empty, unknown or holds an unknown.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import worlds
 from aboveboard.engine import Engine
+from aboveboard.errors import SourceError
 from aboveboard.judgement import Judgement
 from aboveboard.relate import relate
 from aboveboard.sources import Staged, from_records
@@ -49,10 +52,39 @@ def test_judging_from_there_is_judging_the_shards(seed: int, tmp_path: Path) -> 
     judged = Judgement(engine, relate([staged], tmp_path, engine), world.gate)
     from_beside = judged.sample(staged.rows)
     for shard in staged.shards:
+        table = pq.read_table(shard)
         beside_path(shard).unlink()
+        pq.write_table(table, shard)  # which says nothing of what lies beside it any more
     assert from_beside == judged.sample(staged.rows)
     assert len(from_beside) == staged.rows == len(world.records)
     assert len({decision.outcome for decision in from_beside}) > 2
+
+
+def fewer(file: Path) -> None:
+    pq.write_table(pq.read_table(file)[:-1], file)
+
+
+def more(file: Path) -> None:
+    table = pq.read_table(file)
+    pq.write_table(pa.concat_tables([table, table[:1]]), file)
+
+
+def damaged(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+@pytest.mark.parametrize("done", [fewer, more, damaged, Path.unlink])
+def test_what_is_lost_beside_a_shard_is_not_taken_as_nothing(done: Callable[[Path], object], tmp_path: Path) -> None:
+    """A record that is missing there would count as one in which nobody has a part and nothing is signalled."""
+    world, engine = worlds.make(1), Engine(threads=1)
+    staged = staged_in_small_shards(world, tmp_path)
+    related = relate([staged], tmp_path, engine)
+    done(beside_path(staged.shards[-1]))
+    with pytest.raises(SourceError, match="beside a shard") as found:
+        Judgement(engine, related, world.gate).sample(staged.rows)
+    assert found.value.context["file"] == beside_path(staged.shards[-1])
+    with pytest.raises(SourceError, match="beside a shard"):
+        relate([staged], tmp_path, engine)
 
 
 def test_what_is_discarded_leaves_nothing_beside_it(tmp_path: Path) -> None:

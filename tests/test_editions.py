@@ -59,6 +59,19 @@ def built(ws: Workspace, days: float = 1) -> Any:
     return mainjob.build(ws, read_job(ws.folder / "job.toml"), clock=lambda: NOW + timedelta(days=days))
 
 
+def released(made: Any) -> set[str]:
+    return {id for (id,) in duckdb.sql(f"SELECT record_id FROM {writing.opened(made.private)}").fetchall()}
+
+
+def links_of(made: Any, id: str) -> set[tuple[str, bool]]:
+    """Whose words stand in a record, and whether it is an edit of that."""
+    links, decisions = writing.listed(made.private / "links"), writing.decided(made.private)
+    asked = (
+        f"SELECT l.origin, l.edit FROM {links} AS l JOIN {decisions} AS d USING (source, ordinal) WHERE d.record_id = ?"
+    )
+    return set(duckdb.execute(asked, [id]).fetchall())
+
+
 def decided(made: Any, id: str) -> str:
     asked = f"SELECT decisive FROM {writing.decided(made.private)} WHERE record_id = ?"
     [(decisive,)] = duckdb.execute(asked, [id]).fetchall()
@@ -107,6 +120,48 @@ def test_what_a_question_names_stays_out_in_later_versions(ws: Workspace) -> Non
     write(ws, [*rows(ws), edited(ws, "p3", "p3-2", "p3", 1)])
     made = built(ws, 3)
     assert decided(made, "p3-2") == "rights.retracted"
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["which is here", "which only its edit names"])
+@pytest.mark.parametrize("named", ["p3", "p3-2"])
+def test_a_release_that_stands_hears_which_version_was_named(ws: Workspace, named: str, here: bool) -> None:
+    """Also one between the first and the newest."""
+    between = [edited(ws, "p3", "p3-2", "p3", 1)] if here or named == "p3" else []
+    write(ws, [*rows(ws), *between, edited(ws, "p3", "p3-3", "p3-2", 2)])
+    first = built(ws)
+    assert decided(first, "p3-3").startswith("allow.")
+    take_out(ws, "u4", named)  # not theirs
+    assert mainjob.considered(ws, first.public, clock=lambda: NOW + timedelta(days=2)).leaving == 0
+    take_out(ws, "u3", named)
+    after = mainjob.rewrite(ws, first.public, clock=lambda: NOW + timedelta(days=2))
+    assert after is not None
+    assert after.governed.released == first.governed.released - 1
+    assert "p3-3" not in released(after)
+
+
+def test_nobody_takes_a_record_out_by_calling_theirs_a_version_of_it(ws: Workspace) -> None:
+    write(ws, [*rows(ws), edited(ws, "p3", "p3-2", "p3", 2), edited(ws, "p3", "forged", "p3", 1, who="u4")])
+    first = built(ws)
+    assert decided(first, "p3-2").startswith("allow.")
+    assert links_of(first, "p3-2") == {("p3", True)}  # the forged one is none of theirs
+    take_out(ws, "u4", "forged")
+    assert mainjob.considered(ws, first.public, clock=lambda: NOW + timedelta(days=2)).leaving == 0
+
+
+def test_a_question_that_names_a_version_reaches_the_newest_where_it_stands(ws: Workspace) -> None:
+    write(ws, [*rows(ws), edited(ws, "p3", "p3-2", "p3", 1), edited(ws, "p3", "p3-3", "p3-2", 2)])
+    first = built(ws, 0)
+    question = Question(reference="a court", purposes=("train_ai_system",), records=("posts/p3-2",))
+    plan = withdrawal.plan_question(ws, question)
+    assert [(one.leaving, one.rows) for one in plan.touched] == [(1, first.governed.released)]
+    for who in ("ann", "ben"):
+        withdrawal.ask(ws, question, plan, who)
+    [carried] = withdrawal.carry_out(ws)
+    assert carried.removed == 1
+    [after] = withdrawal.planning.standing(ws)
+    assert after.id == carried.superseded_by
+    assert "p3-3" not in released(after)
+    assert withdrawal.board(ws) == []
 
 
 def test_an_edit_that_was_released_leaves(ws: Workspace) -> None:

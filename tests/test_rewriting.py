@@ -125,7 +125,7 @@ DIVIDED = ((layout, "SUBJECTS", 1), (layout, "ROWS", 32), (subjectmap, "FULL", 1
 def in_rows(made: release.Release, which: str) -> list[str]:
     """People with a part in a released row, in an order that tells nothing."""
     people, opened = writing.listed(made.private / "people"), writing.opened(made.private)
-    found = duckdb.sql(f"SELECT p.subject FROM read_parquet({people}) AS p JOIN {opened} AS o USING (source, ordinal)"
+    found = duckdb.sql(f"SELECT p.subject FROM {people} AS p JOIN {opened} AS o USING (source, ordinal)"
                        f" GROUP BY p.subject {which} ORDER BY hash(p.subject)").fetchall()  # fmt: skip
     return [subject for (subject,) in found]
 

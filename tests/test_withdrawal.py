@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -551,7 +554,7 @@ def test_a_question_of_processing_names_records_once(site: Path) -> None:
 
 
 def test_what_was_processed_leaves_whichever_release_stands_with_it_now(site: Path) -> None:
-    first = datetime.now(UTC)
+    first, before = datetime.now(UTC), newest(site).name
     with at_work(site) as ws:
         withdrawal.withdraw(ws, said("u3"))
         withdrawal.carry_out(ws)  # a release judged behind the window takes the place of the one in it
@@ -559,6 +562,7 @@ def test_what_was_processed_leaves_whichever_release_stands_with_it_now(site: Pa
         asked = everything(regions=("EU",), processed_to=first)
         plan = withdrawal.plan_question(ws, asked)
         assert [(one.leaving, one.rows) for one in plan.touched] == [(91, 91), (91, 91)]
+        assert (plan.named, plan.superseded) == (100, ((before, 100),))  # counted apart: nothing leaves it
         assert withdrawal.ask(ws, asked, plan, "ann").number is None
         assert withdrawal.ask(ws, asked, plan, "bo").records == 100
         [open_one] = withdrawal.board(ws)
@@ -582,6 +586,35 @@ def test_of_what_was_processed_what_nobody_has_any_more_is_found_where_it_went(s
         shutil.rmtree(site / "private" / before)  # as `purge --superseded` does
         plan = withdrawal.plan_question(ws, everything(processed_to=first))
         assert [(one.leaving, one.rows) for one in plan.touched] == [(91, 91)]
+
+
+def test_what_is_named_in_superseded_releases_is_told_apart(site: Path) -> None:
+    first, before = datetime.now(UTC), newest(site).name
+    with at_work(site) as ws:
+        withdrawal.withdraw(ws, said("u3"))
+        withdrawal.carry_out(ws)
+    asked = ("--reference", "a court", "--purpose", "train_ai_system", "--processed-to", first.isoformat(), "-w", site)
+    plan = document("withdraw", *asked)
+    assert (plan["records_named"], plan["superseded"]) == (100, [{"release": before, "records": 100}])
+    assert [(one["release"], one["leaving"]) for one in plan["releases"]] == [(newest(site).name, 91)]
+    told = ran("withdraw", *asked).stdout
+    assert "Records named one by one, and refused for good: 100." in told
+    assert f"{before}: 100 of them; superseded, nothing leaves it" in told
+    whole = document(
+        "withdraw", *asked[:4], "-w", site
+    )  # which names nothing one by one, and looks through none of them
+    assert (whole["records_named"], whole["superseded"]) == (None, [])
+
+
+def test_what_is_refused_for_good_counts_whether_it_stands_or_not(site: Path) -> None:
+    with at_work(site) as ws:
+        plan = withdrawal.plan_question(ws, everything(processed_to=datetime.now(UTC)))
+    nothing = tuple(replace(one, leaving=0, rows=1_000_000) for one in plan.touched)
+    assert not replace(plan, touched=nothing, named=1_000).needs_two
+    many = replace(plan, touched=nothing, named=1_001)
+    assert many.needs_two
+    assert many.why_two == "1,001 records are refused for good, and 1,000,000 rows stand"
+    assert replace(many, superseded=(("a", 1),)).digest != many.digest
 
 
 def test_a_question_that_nobody_can_count_needs_two(site: Path) -> None:
@@ -632,6 +665,98 @@ def test_an_unverified_request_holds_training_for_seven_days(site: Path) -> None
         assert [one.governed.released for one in later] == [100 - 9 - 8, 100]
         withdrawal.withdraw(ws, said("u3"))  # the person themselves is never kept waiting
         withdrawal.request(ws, "u3", method="form", clock=lambda: start + 8 * DAY)
+
+
+def test_of_requests_at_one_instant_one_is_open(site: Path) -> None:
+    """Each asks with a connection of its own, and all of them before any has recorded anything."""
+    barrier, said_no = threading.Barrier(8), []
+
+    def ask() -> None:
+        with at_work(site) as ws:
+            ws.ledger.head()
+            barrier.wait()
+            try:
+                withdrawal.request(ws, "u3", method="form")
+            except LedgerError as error:
+                said_no.append(error.sentence)
+
+    asking = [threading.Thread(target=ask) for _ in range(8)]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    assert len(said_no) == 7
+    assert all(one.startswith("a request for this account is open until") for one in said_no)
+    with at_work(site) as ws:
+        assert [one.actor for one in ws.ledger.events_of("u3")] == ["stranger"]
+
+
+def test_of_requests_by_two_processes_one_is_open(site: Path) -> None:
+    code = (
+        "import sys; from aboveboard import withdrawal; from aboveboard.workspace import open_workspace;"
+        "ws = open_workspace(sys.argv[1]); ws.ledger.head(); sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read(1);"
+        "withdrawal.request(ws, 'u3', method='form')"
+    )
+    command = [sys.executable, "-c", code, str(site)]
+    asking = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    for one in asking:
+        assert one.stdout is not None
+        assert one.stdout.read(1) == b"."
+    for one in asking:
+        assert one.stdin is not None
+        one.stdin.write(b".")
+        one.stdin.close()
+    assert sorted(one.wait(60) for one in asking) == [0, 1]
+    with at_work(site) as ws:
+        assert len(ws.ledger.events_of("u3")) == 1
+
+
+def test_what_a_stranger_asks_takes_nothing_out_of_what_stands(site: Path) -> None:
+    """Not with a rewriting for somebody else either, nor with the one after that; who is verified is heard."""
+    with at_work(site) as ws:
+        withdrawal.request(ws, "u3", method="form")
+        first = newest(site)
+        assert mainjob.considered(ws, first).leaving == 0
+        withdrawal.withdraw(ws, said("u4"))
+        assert [one.removed for one in withdrawal.carry_out(ws)] == [8]
+        withdrawal.request(ws, "u5", method="form")
+        withdrawal.withdraw(ws, said("u6"))
+        [carried] = withdrawal.carry_out(ws)
+        assert carried.removed == 8
+        [stands] = withdrawal.planning.standing(ws)
+        assert len(texts(stands.public)) == 100 - 8 - 8
+        assert len(list(mainjob.auditor(ws, stands.public).steps())) == 4
+        later = mainjob.build(ws, read_job(site / "job.toml"))
+        assert later.governed.released == 100 - 9 - 8 - 8 - 8  # what is built anew is without all of them
+        withdrawal.withdraw(ws, said("u3"))
+        removed = {one.release: one.removed for one in withdrawal.carry_out(ws)}
+        assert removed[stands.id] == 9
+
+
+def test_an_unverified_request_has_a_dry_run(site: Path) -> None:
+    asked = document("withdraw", "u3", "--unverified", "--workspace", site)
+    [plan] = asked["plans"]
+    assert plan["asked"] == {"subject": "u3", "type": "withdrawn", "purpose": "train_ai_system", "verified": False}
+    assert (plan["leaving"], plan["lapses_at"] is not None) == (9, True)
+    [hit] = plan["releases"]
+    assert (hit["release"], hit["leaving"], hit["rows"], hit["files"]) == (newest(site).name, 9, 100, 0)
+    assert hit["kept"].startswith("nobody has checked who asks")
+    assert plan["does"] == {"releases": "keep", "recipients": "none", "models": "none"}
+    verified = document("withdraw", "u3", "--purpose", "train_ai_system", "--workspace", site)
+    assert verified["digest"] != asked["digest"]
+    with at_work(site) as ws:
+        assert ws.ledger.head() == 0
+    ran("withdraw", "u3", "--unverified", "--confirm", verified["digest"], "--workspace", site, code=1)
+    prose = ran("withdraw", "u3", "--unverified", "--workspace", site).stdout
+    assert f"--confirm {asked['digest'][:16]}" in prose
+    assert "9 of 100 rows are theirs to hold; none leaves it" in prose
+    [stored] = document("withdraw", "u3", "--unverified", "--confirm", asked["digest"], "--workspace", site)
+    assert (stored["verified"], stored["purpose"]) == (False, "train_ai_system")
+    again = ran("withdraw", "u3", "--unverified", "--workspace", site, code=1)
+    assert "a request for this account is open until" in again.stderr
 
 
 # --- the certificate ----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import lineage, writing
+from aboveboard import lineage, paths, writing
 from aboveboard.commitments import OPENINGS
 from aboveboard.errors import LineageError, ReleaseError
 from aboveboard.lineage import Arrow, Graph, Node
@@ -277,7 +277,7 @@ def _places(
 
     files = order_files(ws, order)
     opened = writing.listed(ws.private / release / OPENINGS / "records")
-    if not files or not all(file.is_file() for file in files) or opened == "[]" or not touch.certain:
+    if not files or not all(file.is_file() for file in files) or not opened or not touch.certain:
         return None
     with ws.engine.connect() as con:
         try:
@@ -285,9 +285,8 @@ def _places(
             [(shredded,)] = con.execute(_SHREDDED.format(opened=opened)).fetchall()
             if shredded:
                 return None
-            rows = con.execute(
-                _PLACES.format(opened=opened, every=touch.leaves is None), [list(map(str, files))]
-            ).fetchall()
+            asked = _PLACES.format(order=paths.parquet(files), opened=opened, every=touch.leaves is None)
+            rows = con.execute(asked).fetchall()
         except duckdb.Error:
             return None  # a damaged file tells nothing: by release, then
     return {(shard, step): (count, at.replace(tzinfo=UTC)) for shard, step, count, at in rows}
@@ -304,12 +303,12 @@ def _load(con: duckdb.DuckDBPyConnection, touch: Touch) -> None:
     con.execute("SET VARIABLE since = ?", [touch.since.astimezone(UTC).replace(tzinfo=None)])
 
 
-_SHREDDED = "SELECT count(*) FROM touched WHERE leaf NOT IN (SELECT leaf FROM read_parquet({opened}))"
+_SHREDDED = "SELECT count(*) FROM touched WHERE leaf NOT IN (SELECT leaf FROM {opened})"
 """Rows whose openings were shredded: nothing says any more where they stand in an order."""
 _PLACES = """
 SELECT p.shard, p.step, count(*), min(coalesce(t.at, getvariable('since')::TIMESTAMP))
-FROM read_parquet(?) AS p
-JOIN read_parquet({opened}) AS o ON o.com = p.com
+FROM {order} AS p
+JOIN {opened} AS o ON o.com = p.com
 LEFT JOIN touched AS t ON t.leaf = o.leaf
 WHERE {every} OR t.leaf IS NOT NULL
 GROUP BY p.shard, p.step
@@ -394,7 +393,7 @@ def _leaves(ws: Workspace, release: str, query: str, values: list[Any]) -> list[
     if not all((private / name).is_dir() for name in ("index", "people", "decisions")):
         return None
     files = {name: writing.listed(private / name) for name in ("index", "people", "decisions")}
-    if "[]" in (files["index"], files["people"], files["decisions"]):
+    if "" in (files["index"], files["people"], files["decisions"]):
         return []  # nothing was released
     with ws.engine.connect() as con:
         try:
@@ -421,13 +420,13 @@ def held(ws: Workspace, entry: Mapping[str, Any], leaves: Sequence[bytes]) -> li
     return [leaf for leaf in leaves if leaf in known]
 
 
-_OF_LEAVES = "SELECT '', leaf FROM read_parquet({index}) WHERE leaf IN (SELECT unnest(?))"
+_OF_LEAVES = "SELECT '', leaf FROM {index} WHERE leaf IN (SELECT unnest(?))"
 _OF_PEOPLE = """
-SELECT p.subject, i.leaf FROM read_parquet({people}) AS p JOIN read_parquet({index}) AS i USING (source, ordinal)
+SELECT p.subject, i.leaf FROM {people} AS p JOIN {index} AS i USING (source, ordinal)
 WHERE p.subject IN (SELECT unnest(?))
 """
 _OF_RECORD = """
-SELECT '', i.leaf FROM read_parquet({decisions}) AS d JOIN read_parquet({index}) AS i USING (source, ordinal)
+SELECT '', i.leaf FROM {decisions} AS d JOIN {index} AS i USING (source, ordinal)
 WHERE d.record_id = ? AND ? IN ('', d.source)
 """
 

@@ -90,7 +90,7 @@ class Audit:
         count = judged = reduced = 0
         with self.engine.connect() as con:
             leaves, opened = writing.listed(self.private / "index"), writing.opened(self.private)
-            if leaves != "[]":
+            if leaves:
                 con.execute("CREATE TEMP TABLE erased AS SELECT unnest(?::BLOB[]) AS leaf", [sorted(erased)])
                 if opened is None and not erased:
                     raise VerificationError("the rows have no openings", hint="bring the private part back")
@@ -183,7 +183,7 @@ class Audit:
 
 _UNOPENED = """
 SELECT count(*), count(*) FILTER (o.leaf IS NULL)
-FROM read_parquet({index}) AS i
+FROM {index} AS i
 LEFT JOIN (SELECT leaf FROM {openings} UNION SELECT leaf FROM erased) AS o USING (leaf)
 """
 

@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from aboveboard import descriptor, disk, explanation, kernel, manifest, merkle, steps, subjectmap, writing
+from aboveboard import descriptor, disk, explanation, kernel, manifest, merkle, paths, steps, subjectmap, writing
 from aboveboard.choice import Snapshot
 from aboveboard.engine import Engine, Session, erased_in, people_tables
 from aboveboard.errors import EngineError
@@ -107,7 +107,7 @@ def keep_people(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 def accounts(folder: Path) -> str:
     """The accounts of a release as a relation. ``row_key`` opens the row of the map; it is the release key unless a later
     release sealed that row anew."""
-    kept = f"read_parquet({text(str(folder / ACCOUNTS))})"
+    kept = paths.parquet(folder / ACCOUNTS)
     either = f"SELECT * FROM {kept} UNION ALL BY NAME SELECT NULL::BLOB AS row_key WHERE FALSE"
     return f"(SELECT * REPLACE (coalesce(row_key, release_key) AS row_key) FROM ({either}))"
 
@@ -155,9 +155,7 @@ def _struct(con: duckdb.DuckDBPyConnection, table: str, fields: Sequence[str]) -
 
 def sit(session: Session, folder: Path) -> None:
     """Give a session the accounts of its release."""
-    session.con.execute(
-        f"CREATE OR REPLACE TEMP TABLE openers AS SELECT * FROM read_parquet({text(str(folder / ACCOUNTS))})"
-    )
+    session.con.execute(f"CREATE OR REPLACE TEMP TABLE openers AS SELECT * FROM {paths.parquet(folder / ACCOUNTS)}")
 
 
 def find_company(session: Session) -> None:
@@ -509,7 +507,7 @@ def _stated(con: duckdb.DuckDBPyConnection, private: Path) -> None:
     out."""
     opened = writing.opened(private) or f"({_EMPTY})"
     gone = private / OPENINGS / "erased.parquet"
-    shredded = f" UNION ALL SELECT NULL, shared, com FROM read_parquet({text(str(gone))})" if gone.is_file() else ""
+    shredded = f" UNION ALL SELECT NULL, shared, com FROM {paths.parquet(gone)}" if gone.is_file() else ""
     con.execute(f"CREATE TEMP VIEW openings AS SELECT account, shared, com FROM {opened}{shredded}")
     con.execute("CREATE TABLE stated (subject VARCHAR, rows BIGINT, records BLOB)")
     reading = con.cursor()  # reads while the connection writes

@@ -53,7 +53,7 @@ class Rule:
         return "nothing: it lifts" if self.lifts else "the same, until its lifting is imported"
 
 
-OVERHEARD = frozenset({"x"})
+OVERHEARD = frozenset({"x", "activitypub"})
 """Streams whose events readers find among the payloads of a source. INVARIANT: there an event says something of what came
 with it, which is this source's own word, and of nothing else; and nothing that lifts is heard."""
 
@@ -184,9 +184,10 @@ def read(kind: str, event: object) -> Line:
     return {"x": _x, "atproto": _atproto, "activitypub": _activitypub}[kind](event)
 
 
-def overheard(kind: str, event: Mapping[str, object], who: str | None) -> Overheard:
-    """One event among payloads. Where nobody can read more of it than the account ``who``, it closes as its kind does."""
-    rule = RULES[kind, next(iter(event))]
+def overheard(kind: str, event: Mapping[str, object], who: str | None, rule: Rule | None = None) -> Overheard:
+    """One event among payloads. Where nobody can read more of it than the account ``who``, it closes as its kind does
+    (``rule``; events of X are named by their only key)."""
+    rule = RULES[kind, next(iter(event))] if rule is None else rule
     try:
         told = read(kind, event).told
     except Unreadable:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aboveboard import paths
 from aboveboard.engine import Engine
 from aboveboard.errors import ReleaseError
 from aboveboard.reasons import BY_ID, OUTCOMES
@@ -130,8 +131,7 @@ def _open(con: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
 
 
 def _index(path: Path) -> str | None:
-    files = listed(path / "index")
-    return None if files == "[]" else f"read_parquet({files})"
+    return listed(path / "index") or None
 
 
 _COLUMNS = {"decisions": "source, record_id, outcome, decisive, ordinal", "index": "leaf"}
@@ -143,10 +143,10 @@ def _all_sound(private: Sequence[Path], engine: Engine) -> None:
     import duckdb
 
     for file in (file for path in private for room in _COLUMNS for file in sorted((path / room).glob("*.parquet"))):
-        query = f"SELECT max(hash({_COLUMNS[file.parent.name]})) FROM read_parquet(?)"
+        query = f"SELECT max(hash({_COLUMNS[file.parent.name]})) FROM {paths.parquet(file)}"
         try:
             with engine.connect() as con:
-                con.execute(query, [str(file)]).fetchall()
+                con.execute(query).fetchall()
         except duckdb.OutOfMemoryException:
             return
         except duckdb.Error:

@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from aboveboard import paths
 from aboveboard.choice import Event, takes_out
 from aboveboard.engine import Engine, Listed
 from aboveboard.gate import Job
@@ -49,7 +50,7 @@ def with_edits(engine: Engine, related: Related, job: Job, said: Iterable[Event]
             rows = [(one.subject, (one.value or "").partition("/")[2]) for one in taken]
             con.executemany("INSERT INTO taken VALUES (?, ?)", rows)
         _lists(con, listed)
-        found = con.execute(_EDITS.format(editions=f"read_parquet({text(str(related.editions))})")).fetchall()
+        found = con.execute(_EDITS.format(editions=paths.parquet(related.editions))).fetchall()
     more = frozenset((str(source), str(id)) for source, id in found)
     if isinstance(listed, frozenset):
         return listed | more

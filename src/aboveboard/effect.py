@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import explanation, reach
+from aboveboard import explanation, paths, reach
 from aboveboard.engine import KeptPeople, kept_people
 from aboveboard.errors import PolicyError, SourceError
 from aboveboard.gate import Decision, Gate, Job
@@ -300,10 +300,9 @@ def _windows(judgement: Judgement, now: datetime) -> Iterator[Window]:
     """Of each source the newest days. A time later than now is no time, here as in the gate."""
     with judgement.engine.connect() as con:
         for source in judgement.judged:
-            shards = [str(shard) for shard in source.shards]
             [(oldest, newest)] = con.execute(
-                f"SELECT min(collected_at), max(collected_at) FROM read_parquet(?) WHERE collected_at <= {moment(now)}",
-                [shards],
+                f"SELECT min(collected_at), max(collected_at) FROM {paths.parquet(source.shards)}"
+                f" WHERE collected_at <= {moment(now)}"
             ).fetchall()
             begins = None if newest is None else newest - timedelta(days=WINDOW)
             whole = begins is not None and oldest <= begins
@@ -419,7 +418,7 @@ def _compared(count: _Counting, folder: Path, claimed: bool) -> dict[Categories,
 
 
 def _verdicts(folder: Path, name: str, place: int) -> str:
-    return f"read_parquet({text(str(folder / name / verdicts_of(place)))})"
+    return paths.parquet(folder / name / verdicts_of(place))
 
 
 def _tally_of(older: int, since: int, undated: int, sampled: int, unpaced: int, *moved: int) -> Tally:

@@ -66,7 +66,7 @@ class Engine:
         con.execute(f"SET threads = {int(self.threads)}")
         con.execute("SET memory_limit = ?", [self.memory])
         if self.scratch is not None:
-            con.execute("SET temp_directory = ?", [str(self.scratch)])
+            con.execute("SET temp_directory = ?", [str(self.scratch.absolute())])
         for macro in _MACROS:
             con.execute(f"CREATE MACRO {macro}")
         return con

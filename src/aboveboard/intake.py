@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aboveboard import disk, merkle, writing
+from aboveboard import disk, merkle, paths, writing
 from aboveboard.descriptor import net
 from aboveboard.engine import Engine, erased_in
 from aboveboard.errors import SourceError
 from aboveboard.manifest import Received
-from aboveboard.plan import text
 from aboveboard.relate import Related
 from aboveboard.suppression import Suppressions
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 FILE = "first-seen.parquet"
 
 _OWN = """
-SELECT record_id, min(source) AS source, min(collected_at) AS collected_at FROM read_parquet([{shards}])
+SELECT record_id, min(source) AS source, min(collected_at) AS collected_at FROM {shards}
 WHERE origin = 'first_party' AND collected_at IS NOT NULL AND coalesce(subject NOT IN (SELECT subject FROM gone), TRUE)
 GROUP BY record_id
 """
@@ -80,7 +79,7 @@ def remember(
             writing.copy_rows(con, query, into / FILE)
             disk.settle(into / FILE)
         con.execute("SET VARIABLE uid_key = ?", [key.hex()])
-        kept = f"read_parquet({text(str(into / FILE))})"
+        kept = paths.parquet(into / FILE)
         leaves = writing.joined(con.sql(_LEAVES.format(kept=kept)).to_arrow_table()["leaf"])
         [(first, last)] = con.execute(f"SELECT min(collected_at), max(collected_at) FROM {kept}").fetchall()
     if not leaves:
@@ -105,15 +104,14 @@ FROM {kept} ORDER BY leaf
 
 def _views(con: duckdb.DuckDBPyConnection, related: Related, private: Path, gone: Suppressions) -> bool:
     """Make the views ``own`` and, where there was a release before, ``seen``; says whether there was."""
-    shards = ", ".join(text(str(shard)) for _, shard in related.shards)
-    erased = erased_in(con, f"read_parquet([{shards}])", gone) if shards else []
+    shards = paths.parquet(shard for _, shard in related.shards)
+    erased = erased_in(con, shards, gone) if related.shards else []
     con.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS subject", [erased])
     con.execute(f"CREATE TEMP VIEW own AS {_OWN.format(shards=shards)}")
     kept = sorted(path for path in private.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
     if kept:
-        files = ", ".join(text(str(path)) for path in kept)
         con.execute(
             "CREATE TEMP VIEW seen AS SELECT record_id, min(collected_at) AS collected_at"
-            f" FROM read_parquet([{files}]) GROUP BY ALL"
+            f" FROM {paths.parquet(kept)} GROUP BY ALL"
         )
     return bool(kept)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import choice, commitments, disk, intake, manifest, pool, reasons, steps, writing
+from aboveboard import choice, commitments, disk, intake, manifest, paths, pool, reasons, steps, writing
 from aboveboard.engine import Engine, Session, erased_in, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
@@ -278,11 +278,15 @@ class Judgement:
         folder.mkdir(parents=True, exist_ok=True)
         with self.engine.connect() as con, disk.step("links"):
             self._relations(con)
-            query, erased = _LINKS, list(self._in_place_of(self.erased_people()))
+            links, erased = (
+                _LINKS.format(editions=paths.parquet(self.related.editions)),
+                list(self._in_place_of(self.erased_people())),
+            )
+            query = links
             if erased:
                 con.execute("CREATE TEMP TABLE theirs AS SELECT unnest(?::VARCHAR[]) AS subject", [erased])
-                shards = ", ".join(text(str(shard)) for _, shard in self.related.shards)
-                query = _LINKS_OF_OTHERS.format(links=_LINKS, shards=shards)
+                shards = paths.parquet(shard for _, shard in self.related.shards)
+                query = _LINKS_OF_OTHERS.format(links=links, shards=shards)
             writing.copy_rows(con, f"{query} ORDER BY source, ordinal, origin", folder / "links.parquet")
             disk.settle(folder / "links.parquet")
             disk.settle(folder)
@@ -384,11 +388,11 @@ class Judgement:
 
     def _subjects(self) -> str:
         """Everybody whom a record is by, inherited or not, as a subquery."""
-        shards = ", ".join(text(str(shard)) for _, shard in self.related.shards) or "''"
-        relations = text(str(self.related.relations))
+        shards = paths.parquet(shard for _, shard in self.related.shards)
+        relations = paths.parquet(self.related.relations)
         return (
-            f"(SELECT subject FROM read_parquet([{shards}])"
-            f" UNION ALL SELECT derived.subject FROM read_parquet({relations}) WHERE derived IS NOT NULL)"
+            f"(SELECT subject FROM {shards}"
+            f" UNION ALL SELECT derived.subject FROM {relations} WHERE derived IS NOT NULL)"
         )
 
     def records(
@@ -405,8 +409,7 @@ class Judgement:
 
     def _relations(self, con: duckdb.DuckDBPyConnection) -> None:
         for name, files in (("all_relations", [self.related.relations]), ("all_owing", self.related.owing)):
-            listed = ", ".join(text(str(file)) for file in files)
-            con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+            con.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM {paths.parquet(files)}")
 
     def _records(
         self,
@@ -507,7 +510,7 @@ _workers: list[_Worker] = []
 
 def _unname_files(con: duckdb.DuckDBPyConnection, kept: Path, gone: Suppressions) -> None:
     """Take the names of files away that carry that of somebody who was erased."""
-    held = f"read_parquet({text(str(kept))})"
+    held = paths.parquet(kept)
     names = con.execute(f"SELECT DISTINCT file FROM {held} WHERE file IS NOT NULL").fetchall()
     carrying = [name for (name,) in names if gone.within(name)]
     if carrying:
@@ -603,25 +606,35 @@ _UNNAMED = _unnamed()
 _WRITTEN = """
 CREATE TEMP TABLE written AS
 SELECT i.source, i.ordinal, i.leaf, d.removed
-FROM read_parquet({index}) AS i
+FROM {index} AS i
 SEMI JOIN (
-  SELECT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest($people))
+  SELECT source, ordinal FROM {people} WHERE subject IN (SELECT unnest($people))
   UNION
-  SELECT source, ordinal FROM read_parquet({decisions}) WHERE record_id IN (SELECT unnest($records))
+  SELECT source, ordinal FROM {decisions} WHERE record_id IN (SELECT unnest($records))
   UNION
-  SELECT source, ordinal FROM read_parquet({links}) WHERE origin IN (SELECT unnest($records))
+  SELECT source, ordinal FROM {links} WHERE origin IN (SELECT unnest($records))
 ) AS p USING (source, ordinal)
-JOIN read_parquet({decisions}) AS d USING (source, ordinal)
+JOIN {decisions} AS d USING (source, ordinal)
 """
 _LINKS = """
 SELECT DISTINCT source, ordinal, origin, coalesce(origin = root, FALSE) AS edit
 FROM (SELECT source, ordinal, root, unnest(origins) AS origin FROM all_relations)
+UNION
+SELECT source, ordinal, origin, TRUE FROM (
+  WITH standing AS (
+    FROM {editions} ANTI JOIN (FROM all_relations WHERE edition IS DISTINCT FROM 'latest') USING (source, ordinal)
+  )
+  SELECT source, ordinal, chain AS origin FROM standing
+  UNION
+  SELECT s.source, s.ordinal, e.record_id FROM standing AS s JOIN {editions} AS e USING (chain)
+  WHERE e.record_id <> s.record_id AND (s.subject IS NULL OR e.subject IS NULL OR e.subject = s.subject)
+)
 """
 """Whose words stand in a record, by the ids of the records they come from, and whether it is an edit of that: what is said of
-one reaches the others."""
+one reaches the others. Of the newest version every other one is named, but not what somebody else calls one."""
 _LINKS_OF_OTHERS = """
 SELECT * FROM ({links})
-WHERE origin IS NULL OR origin NOT IN (SELECT record_id FROM read_parquet([{shards}]) WHERE subject IN (FROM theirs))
+WHERE origin IS NULL OR origin NOT IN (SELECT record_id FROM {shards} WHERE subject IN (FROM theirs))
 """
 """Who repeats words of somebody who was erased has them as a party, and is kept out by that."""
 _STANDING = "SELECT r.*, w.leaf, w.removed FROM {rows} AS r JOIN written AS w USING (source, ordinal)"

@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aboveboard import auditing, disk, editions, intake, openings, reading, release, rewriting, statement
 from aboveboard.choice import RECORD, RECORD_GONE, takes_out
-from aboveboard.engine import Engine
+from aboveboard.engine import Engine, Listed
 from aboveboard.errors import ReleaseError, SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
 from aboveboard.judgement import Judgement
@@ -228,17 +228,20 @@ def rewriting_of(
     known = ws.facts_at(facts) if facts is not None else ws.facts
     engine = spilling(ws, stack.enter_context(scratch_folder(ws.private)))
 
+    heard = _built_at(ws, found)
+
     def gate() -> Gate:
         as_of = max(filter(None, (clock(), ws.ledger.last_recorded_at())))
+        # INVARIANT: nothing leaves what stands because a stranger asked: they could ask it of anybody.
         return Gate(
-            ws.policy, ws.snapshot(facts=known), job, as_of, ws.regimes, ws.licences, undertakings=ws.undertakings(),
-            listed=ws.listed(job),
+            ws.policy, ws.snapshot(facts=known, strangers_upto=heard), job, as_of, ws.regimes, ws.licences,
+            undertakings=ws.undertakings(), listed=ws.listed(job),
         )  # fmt: skip
 
     def hand(at: Gate) -> Rewriting:
         why = _other_rules(ws, found, at) or _questions_since(ws, found, asked)
         gone = rewriting.gone(engine, found.private, _records_gone(ws, found))
-        gone |= rewriting.edits(engine, found.private, _taken_out(ws, at))
+        gone |= rewriting.edits(engine, found.private, _taken_out(ws, at), cast("Listed", at.listed or None))
         return stack.enter_context(Rewriting(found, at, engine, ws.keys, ws.ledger, why, asked or (), gone))
 
     said = found.said
@@ -288,15 +291,26 @@ def rewrite(
         )
 
 
+def _built_at(ws: Workspace, found: rewriting.Before) -> int:
+    """The position at which the release was built that this one came from, however often it was rewritten since."""
+    before = {str(one["superseded_by"]): str(one["release"]) for one in ws.ledger.retirements()}
+    name = str(found.said["id"])
+    while name in before:
+        name = before[name]
+    known = {str(one["id"]): int(one["position"]) for one in ws.ledger.releases()}
+    return known.get(name, int(found.said["ledger"]["judged"]))
+
+
 def _records_gone(ws: Workspace, found: rewriting.Before) -> set[str]:
     """The ids of records that were deleted, taken down, withheld or replaced since a release was judged."""
     said = ws.ledger.withdrawing(int(found.said["ledger"]["judged"]))
     return {str(event.value) for event in said if event.type in RECORD_GONE}
 
 
-def _taken_out(ws: Workspace, gate: Gate) -> set[tuple[str, str]]:
+def _taken_out(ws: Workspace, gate: Gate) -> set[tuple[str | None, str]]:
     """Who took which record out of a use, by its id."""
     said = (one for one in ws.ledger.taken_out(gate.snapshot.position) if one.recorded_at <= gate.as_of)
+    said = (one for one in said if one.verified or one.actor != "stranger")
     taken = (one for one in said if takes_out(one, gate.job.purpose, gate.job.recipient))
     return {(one.subject, (one.value or "").partition("/")[2]) for one in taken}
 

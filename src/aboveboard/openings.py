@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import descriptor, writing
+from aboveboard import descriptor, paths, writing
 from aboveboard.choice import Event, Facts, People
 from aboveboard.commitments import ACCOUNTS, OPENINGS
 from aboveboard.commitments import accounts as accounts_of
 from aboveboard.descriptor import Descriptor
 from aboveboard.errors import ReleaseError
 from aboveboard.judgement import as_record
-from aboveboard.plan import text
 from aboveboard.record import Record
 
 if TYPE_CHECKING:
@@ -203,7 +202,7 @@ def _relation(private: Path, files: str) -> str | None:
         raise ReleaseError("the release has no openings", folder=folder, hint="it was built before there were any")
     if files == "records":
         return writing.opened(private)
-    return accounts_of(folder) if files == ACCOUNTS else f"read_parquet({text(str(folder / files))})"
+    return accounts_of(folder) if files == ACCOUNTS else paths.parquet(folder / files)
 
 
 def _aware(row: Mapping[str, Any], kind: type) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from aboveboard import choice, packed, vocabulary
 from aboveboard.errors import EngineError
 from aboveboard.gate import EXPLICIT, FLOOR, SHARING, THREE_YEARS, Gate, licence_codes
 from aboveboard.packed import Field
+from aboveboard.paths import quoted
 from aboveboard.policy import Clause, Condition, Embargo, Period, PolicyVersion
 from aboveboard.reasons import BY_CODE, HIGH, LOW, Effect, masks
 from aboveboard.redaction import BLANK
@@ -828,11 +829,8 @@ def ubigint(value: int) -> str:
 
 
 def text(value: str) -> str:
-    """A text as a literal. ``@`` and braces mean something in a step, so they are written by their numbers."""
-    plain = "'" + value.replace("'", "''") + "'"
-    for letter in "@{}":
-        plain = plain.replace(letter, f"' || chr({ord(letter)}) || '")
-    return f"({plain})" if "chr(" in plain else plain
+    """A text as a literal."""
+    return quoted(value)
 
 
 def texts(values: Iterable[str]) -> str:

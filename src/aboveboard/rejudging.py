@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from aboveboard import record, writing
+from aboveboard import paths, record, writing
 from aboveboard.engine import Engine, Session, erased_in, label_sets
 from aboveboard.gate import Gate
 from aboveboard.plan import text
@@ -74,7 +74,7 @@ def _only(con: duckdb.DuckDBPyConnection, relation: str, leaves: Sequence[bytes]
     con.register("_leaves", pa.table({"leaf": pa.array(leaves, pa.binary())}))
     writing.copy_rows(con, f"SELECT * FROM {relation} SEMI JOIN _leaves USING (leaf)", folder / "rows.parquet")
     con.unregister("_leaves")
-    return f"read_parquet({text(str(folder / 'rows.parquet'))})"
+    return paths.parquet(folder / "rows.parquet")
 
 
 def _looked_through(

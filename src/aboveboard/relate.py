@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aboveboard import choice, copies, record, steps, vocabulary
+from aboveboard import choice, copies, paths, record, steps, vocabulary
 from aboveboard.engine import Engine, label_sets, make, people_tables, perform
 from aboveboard.plan import BEGINNING, COUNTS_FROM, naive, text, texts
 from aboveboard.sources import Staged
-from aboveboard.sources.staged import BESIDE_COLUMNS, beside_path
+from aboveboard.sources.staged import BESIDE_COLUMNS, beside_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,7 +52,7 @@ class Related:
 
     @property
     def editions(self) -> Path:
-        """Every edit with the versions that it goes back to: ``source``, ``record_id``, ``subject``, ``chain``."""
+        """Every edit with the versions that it goes back to: ``source``, ``ordinal``, ``record_id``, ``subject``, ``chain``."""
         return self.relations.with_name(EDITIONS)
 
     @property
@@ -81,8 +81,8 @@ def relate(sources: Sequence[Staged], folder: Path, engine: Engine, people: choi
         for step in steps.read("relate"):
             make(con, step.name, steps.fill(step.sql, _FRAGMENTS), step.kind)
         _gather(con, folder / OWING)
-        con.execute(f"COPY relations TO {text(str(relations))} (FORMAT parquet)")
-        con.execute(f"COPY chains TO {text(str(folder / EDITIONS))} (FORMAT parquet)")
+        con.execute(f"COPY relations TO {paths.to_write(relations)} (FORMAT parquet)")
+        con.execute(f"COPY chains TO {paths.to_write(folder / EDITIONS)} (FORMAT parquet)")
         # Not all of what is staged stays as it is; a list too many costs less than telling them apart.
         views = (("staged", "staged_beside"), ("owing", "owing"))
         sets = sorted({tuple(one) for view in views for one in label_sets(con, *view)}, key=_in_words)
@@ -102,9 +102,9 @@ def _gather(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         con.execute("SET VARIABLE slice = ?", [number])
         make(con, "gathered", "FROM related")
         perform(con, "relations", "INSERT INTO relations FROM gathered" if number else _BEGUN)
-        perform(con, "owing", f"COPY ({_owing('staged', 'gathered')}) TO {text(str(file))} ({_KEPT})")
+        perform(con, "owing", f"COPY ({_owing('staged', 'gathered')}) TO {paths.to_write(file)} ({_KEPT})")
     con.execute("DROP TABLE gathered")
-    con.execute(f"CREATE TEMP VIEW owing AS FROM {_read(files)}")
+    con.execute(f"CREATE TEMP VIEW owing AS FROM {paths.parquet(files)}")
 
 
 _BEGUN = "CREATE TEMP TABLE relations AS FROM gathered"
@@ -148,7 +148,7 @@ def _overhear(con: duckdb.DuckDBPyConnection, sources: Sequence[Staged]) -> Mapp
     found = {}
     for source in sources:
         if source.told is not None:
-            con.execute(_UNHEARD, [str(source.told)])
+            con.execute(_UNHEARD.format(told=paths.parquet(source.told)))
             con.execute(_ACCOUNTS, [source.name])
             con.execute(_PLACES, [source.name])
             [(closes, lifts)] = con.execute(_COUNTED).fetchall()
@@ -158,7 +158,7 @@ def _overhear(con: duckdb.DuckDBPyConnection, sources: Sequence[Staged]) -> Mapp
 
 _UNHEARD = """
 CREATE OR REPLACE TEMP TABLE unheard AS
-SELECT t.* FROM read_parquet(?) AS t ANTI JOIN heard AS h
+SELECT t.* FROM {told} AS t ANTI JOIN heard AS h
   ON h.type = t.type AND h."at" = t."at" AND h.value IS NOT DISTINCT FROM t.value
   AND (h.subject = t.subject OR starts_with(t.type, 'record_'))
 """
@@ -178,7 +178,7 @@ FROM (SELECT digest, type IN {texts(sorted(choice.OPENING))} AS lifts FROM unhea
 
 def stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
     """The views ``staged`` of these shards, and ``staged_beside`` of what staging left beside them (or of the shards)."""
-    listed = [_read(files) for files in (shards, _beside(shards))]
+    listed = [paths.parquet(files) for files in (shards, _beside(shards))]
     if not shards:
         columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in record.SOURCE_COLUMNS.items())
         listed = [f"(SELECT {columns} WHERE FALSE)"] * 2
@@ -187,14 +187,11 @@ def stage(con: duckdb.DuckDBPyConnection, shards: Sequence[Path]) -> None:
     con.execute(f"CREATE OR REPLACE TEMP VIEW staged_beside AS SELECT {columns} FROM {listed[1]}")
 
 
-def _read(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(text(str(file)) for file in files)}])"
-
-
 def _beside(shards: Sequence[Path]) -> Sequence[Path]:
-    """What lies beside these shards; the shards themselves where nothing lies beside one of them."""
-    beside = [beside_path(shard) for shard in shards]
-    return beside if all(file.is_file() for file in beside) else shards
+    """What lies beside these shards; the shards themselves where one of them says nothing of what lies beside it."""
+    beside = [beside_of(shard) for shard in shards]
+    there = [file for file in beside if file is not None]
+    return there if len(there) == len(shards) else shards
 
 
 def resolved(staged: str, owing: str | None, columns: Sequence[str] = tuple(record.RESOLVED_COLUMNS)) -> str:

@@ -29,6 +29,7 @@ from aboveboard import (
     manifest,
     merkle,
     openings,
+    paths,
     reasons,
     rejudging,
     removal,
@@ -37,7 +38,7 @@ from aboveboard import (
 )
 from aboveboard.choice import RECORD
 from aboveboard.commitments import OPENINGS, WITHHELD, SubjectKeys
-from aboveboard.engine import Engine, Session, erased_in
+from aboveboard.engine import Engine, Listed, Session, erased_in
 from aboveboard.errors import ReleaseError
 from aboveboard.gate import THREE_YEARS, Decision, Gate
 from aboveboard.manifest import Shard, Tally
@@ -140,33 +141,42 @@ def gone_for(engine: Engine, private: Path, records: Collection[str]) -> list[tu
     if not records or relation is None:
         return []
     carrying = "SELECT NULL AS origin, NULL AS source, NULL AS ordinal WHERE FALSE"
-    carrying = carrying if links == "[]" else _CARRYING.format(links=links)
+    carrying = _CARRYING.format(links=links) if links else carrying
     with engine.connect() as con:
         found = con.execute(_GONE.format(opened=relation, carrying=carrying), {"records": sorted(records)}).fetchall()
     return [(str(record), bytes(leaf)) for record, leaf in found]
 
 
-def edits(engine: Engine, private: Path, taken: Collection[tuple[str, str]]) -> frozenset[bytes]:
-    """The leaves of the released rows that are edits of records (person, id) that their person took out by the first one's id."""
-    relation, links = writing.opened(private), writing.listed(private / LINKS)
-    if not taken or relation is None or links == "[]":
+def edits(
+    engine: Engine, private: Path, taken: Collection[tuple[str | None, str]], lists: Listed | None = None
+) -> frozenset[bytes]:
+    """The leaves of the released rows that are edits of records (person, id) that their person took out, by the id of whichever
+    version; where the person is None, and in ``lists``, they are taken out by whomever they are."""
+    import pyarrow as pa
+
+    relation, links = writing.opened(private), writing.listed(private / LINKS, "union_by_name")
+    if not (taken or lists) or relation is None or not links:
         return frozenset()
+    columns = [[who for who, _ in taken], [id for _, id in taken]]
+    named = "" if lists is None else f"UNION ALL SELECT record_id FROM ({lists.query()})"
     with engine.connect() as con:
-        con.execute("CREATE TEMP TABLE taken (account VARCHAR, origin VARCHAR)")
-        con.executemany("INSERT INTO taken VALUES (?, ?)", sorted(taken))
-        return frozenset(bytes(leaf) for leaf in _column(con, _EDITS.format(opened=relation, links=links)))
+        con.register("taken", pa.table([pa.array(each, pa.string()) for each in columns], names=["account", "origin"]))
+        return frozenset(bytes(leaf) for leaf in _column(con, _EDITS.format(opened=relation, links=links, named=named)))
 
 
 _EDITS = """
-SELECT o.leaf FROM {opened} AS o
-JOIN (
-  FROM read_parquet({links}, union_by_name = true) UNION ALL BY NAME SELECT FALSE AS edit WHERE FALSE
-) AS l USING (source, ordinal)
-JOIN taken AS t ON t.account = o.account AND t.origin = l.origin
-WHERE l.edit
+WITH edits AS (
+  SELECT o.leaf, o.account, l.origin
+  FROM {opened} AS o
+  JOIN (FROM {links} UNION ALL BY NAME SELECT FALSE AS edit WHERE FALSE) AS l USING (source, ordinal)
+  WHERE l.edit
+)
+SELECT leaf FROM edits SEMI JOIN taken USING (account, origin)
+UNION
+SELECT leaf FROM edits WHERE origin IN (SELECT origin FROM taken WHERE account IS NULL {named})
 """
 """Releases from before links said which are edits say so of none."""
-_CARRYING = "SELECT origin, source, ordinal FROM read_parquet({links}) WHERE origin IN (SELECT unnest($records))"
+_CARRYING = "SELECT origin, source, ordinal FROM {links} WHERE origin IN (SELECT unnest($records))"
 _GONE = """
 SELECT record_id, leaf FROM {opened} WHERE record_id IN (SELECT unnest($records))
 UNION SELECT c.origin, o.leaf FROM {opened} AS o JOIN ({carrying}) AS c USING (source, ordinal)
@@ -259,15 +269,15 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         """After ``considered``: the leaves of all rows in which somebody has a part of whom something else is known, or for whom
         something began or ended."""
         index, people = (writing.listed(self.before.private / name) for name in ("index", "people"))
-        if "[]" in (index, people):
+        if "" in (index, people):
             return set()
         return {bytes(leaf) for leaf in _column(self.con, _HEARD_ROWS.format(index=index, people=people))}
 
     def _who_was_erased(self) -> None:
         """Put on ``heard`` everybody on the suppression list who has a part in a row: they need not be an account."""
         people = writing.listed(self.before.private / "people")
-        if people != "[]":
-            named = f"(SELECT *, NULL::STRUCT(subject VARCHAR)[] AS parties, {_NO_PARTS} AS parts FROM read_parquet({people}))"
+        if people:
+            named = f"(SELECT *, NULL::STRUCT(subject VARCHAR)[] AS parties, {_NO_PARTS} AS parts FROM {people})"
             found = erased_in(self.con, named, self.gate.snapshot.suppressions)
             self.con.execute("INSERT INTO heard SELECT unnest(?::VARCHAR[]) EXCEPT FROM heard", [found])
 
@@ -318,31 +328,27 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         if self.rules:
             return
         people = writing.listed(private / "people")
-        if people != "[]":
-            con.execute(
-                f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({people}) SEMI JOIN heard USING (subject)"
-            )
+        if people:
+            con.execute(f"INSERT INTO wanted SELECT source, ordinal FROM {people} SEMI JOIN heard USING (subject)")
         opened, kept = writing.opened(private), [r.period for r in self._retentions("collected")]
         if opened is not None and kept:
             due = " OR ".join(self._came(interval("collected_at", period)) for period in kept)
             con.execute(f"INSERT INTO wanted SELECT source, ordinal FROM {opened} WHERE {due}")
         index = writing.listed(private / "index")
         named = {*self.before.tombstones, *self.asked, *self.gone}
-        if named and index != "[]":
+        if named and index:
             con.execute(
-                f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({index}) WHERE leaf IN (SELECT unnest(?))",
+                f"INSERT INTO wanted SELECT source, ordinal FROM {index} WHERE leaf IN (SELECT unnest(?))",
                 [sorted(named)],
             )
         out = writing.listed(self.before.opened / WITHHELD)
-        if out != "[]":
-            con.execute(
-                f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({out}) WHERE account IN (FROM heard)"
-            )
+        if out:
+            con.execute(f"INSERT INTO wanted SELECT source, ordinal FROM {out} WHERE account IN (FROM heard)")
 
     def _touch(self, file: Path) -> None:
         """The table ``touched``: the rows of one file of openings that are judged again."""
         con = self.con
-        columns = f"SELECT * FROM read_parquet({text(str(file))})"
+        columns = f"SELECT * FROM {paths.parquet(file)}"
         where = "TRUE" if self.rules else _of_file(con, file)
         con.execute("DELETE FROM touched")
         if where is None:
@@ -405,10 +411,10 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         con.execute("CREATE OR REPLACE TEMP TABLE wanted (source VARCHAR, ordinal BIGINT)")
         people = writing.listed(self.before.private / "people")
         [(more,)] = con.execute("SELECT count(*) FROM fresh ANTI JOIN changed USING (subject)").fetchall()
-        if people == "[]" or not more:
+        if not people or not more:
             return
         con.execute(
-            f"INSERT INTO wanted SELECT source, ordinal FROM read_parquet({people})"
+            f"INSERT INTO wanted SELECT source, ordinal FROM {people}"
             " WHERE subject IN (SELECT subject FROM fresh ANTI JOIN changed USING (subject))"
         )
         rules, self.rules = self.rules, ""
@@ -559,12 +565,12 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         was = {shard.key: shard.people for shard in self.before.shards}
         least = {shard.key: was[shard.key] - self.leavers[shard.key] for shard in shards}
         files = {
-            private / "index" / f"{key:05d}.parquet": key
+            (private / "index" / f"{key:05d}.parquet").absolute(): key
             for key in least
             if key in self.left and least[key] < layout.SUBJECTS
         }
         if files:
-            held = ", ".join(text(str(file)) for file in files)
+            held = paths.parquet(files, "filename")
             asked = _PEOPLED.format(held=held, opened=writing.opened(self.before.private))
             least |= {files[Path(file)]: people for file, people in self.con.execute(asked).fetchall()}
         return [replace(shard, people=max(least[shard.key], 0)) for shard in shards]
@@ -635,7 +641,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         """What is said otherwise than in the files that are shared with the release before."""
         con, private = self.con, self.before.private
         older = {name: private / LATER / name for name in (LEFT, OPENED, DECISIONS)}
-        there = {name: f"read_parquet({text(str(path))})" for name, path in older.items() if path.is_file()}
+        there = {name: paths.parquet(path) for name, path in older.items() if path.is_file()}
         left = "SELECT leaf FROM moved WHERE leaves UNION ALL SELECT leaf FROM orphans"
         if LEFT in there:
             left = f"{left} UNION ALL SELECT leaf FROM {there[LEFT]}"
@@ -698,7 +704,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     def involved(self, subjects: Sequence[str], private: Path) -> list[bytes]:
         """The leaves of all written rows in which one of these people has a part; ``private`` is where they lie."""
         index, people = (writing.listed(private / name) for name in ("index", "people"))
-        if "[]" in (index, people):
+        if "" in (index, people):
             return []
         with self.engine.connect() as con:
             found = con.execute(_INVOLVED.format(index=index, people=people), [list(subjects)]).fetchall()
@@ -707,7 +713,7 @@ class Rewriting(AbstractContextManager["Rewriting"]):
     def fold(self, gate: Gate, subjects: Sequence[str], private: Path) -> list[bytes]:
         """Those of them that may not go out under a later gate, as they are."""
         opened, people = writing.opened(private), writing.listed(private / "people")
-        if opened is None or people == "[]":
+        if opened is None or not people:
             return []
         with self.engine.connect() as con:
             con.execute(_ASKED.format(people=people), [list(subjects)])
@@ -863,7 +869,7 @@ def _files(private: Path) -> list[Path]:
 
 def _all_of(private: Path) -> str:
     """All openings of a release as a relation."""
-    return f"read_parquet([{', '.join(text(str(file)) for file in _files(private))}], union_by_name = true)"
+    return paths.parquet(_files(private), "union_by_name")
 
 
 def _older(con: duckdb.DuckDBPyConnection, private: Path) -> None:
@@ -871,21 +877,17 @@ def _older(con: duckdb.DuckDBPyConnection, private: Path) -> None:
     ``was_own``: records that stayed out and have reasons of their own since."""
     for table, name in (("was_left", LEFT), ("was_moved", OPENED)):
         path = private / LATER / name
-        held = (
-            f"SELECT leaf FROM read_parquet({text(str(path))})"
-            if path.is_file()
-            else "SELECT ''::BLOB AS leaf WHERE FALSE"
-        )
+        held = f"SELECT leaf FROM {paths.parquet(path)}" if path.is_file() else "SELECT ''::BLOB AS leaf WHERE FALSE"
         con.execute(f"CREATE TEMP TABLE {table} AS {held}")
     path, (lo, hi) = private / LATER / DECISIONS, reasons.masks(reasons.OWN)
-    said = f"read_parquet({text(str(path))})" if path.is_file() else _UNDECIDED
+    said = paths.parquet(path) if path.is_file() else _UNDECIDED
     con.execute(f"CREATE TEMP TABLE was_own AS SELECT source, ordinal FROM {said}"
                 f" WHERE outcome > 1 AND ((reasons_lo & {lo}) <> 0 OR (reasons_hi & {hi}) <> 0)")  # fmt: skip
 
 
 def _of_file(con: duckdb.DuckDBPyConnection, file: Path) -> str | None:
     """Which rows of a file of openings are wanted, as a condition that the reader of the file can skip by; None for none."""
-    asked = f"SELECT source, min(ordinal), max(ordinal) FROM read_parquet({text(str(file))}) GROUP BY source"
+    asked = f"SELECT source, min(ordinal), max(ordinal) FROM {paths.parquet(file)} GROUP BY source"
     chosen = []
     for source, first, last in con.execute(asked).fetchall():
         found = con.execute(
@@ -911,8 +913,8 @@ SELECT subject FROM changed UNION SELECT subject FROM events WHERE {events} UNIO
 """
 """Of whom something else is known, and whose words, observations or terms came or ended with the time that passed."""
 _HEARD_ROWS = """
-SELECT i.leaf FROM read_parquet({index}) AS i
-SEMI JOIN (SELECT source, ordinal FROM read_parquet({people}) SEMI JOIN heard USING (subject)) AS p USING (source, ordinal)
+SELECT i.leaf FROM {index} AS i
+SEMI JOIN (SELECT source, ordinal FROM {people} SEMI JOIN heard USING (subject)) AS p USING (source, ordinal)
 """
 _FRESH = """
 CREATE TEMP TABLE fresh AS
@@ -958,13 +960,13 @@ WHERE NOT m.leaves
 """
 _PEOPLED = """
 SELECT i.filename, count(DISTINCT o.account)
-FROM read_parquet([{held}], filename = true) AS i JOIN {opened} AS o USING (leaf) GROUP BY i.filename
+FROM {held} AS i JOIN {opened} AS o USING (leaf) GROUP BY i.filename
 """
 _ASKED = """
 CREATE TEMP TABLE asked AS
-SELECT DISTINCT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))
+SELECT DISTINCT source, ordinal FROM {people} WHERE subject IN (SELECT unnest(?))
 """
 _INVOLVED = """
-SELECT i.leaf FROM read_parquet({index}) AS i
-SEMI JOIN (SELECT source, ordinal FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))) AS p USING (source, ordinal)
+SELECT i.leaf FROM {index} AS i
+SEMI JOIN (SELECT source, ordinal FROM {people} WHERE subject IN (SELECT unnest(?))) AS p USING (source, ordinal)
 """

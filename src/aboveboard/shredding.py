@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aboveboard import descriptor, disk, intake, openings, writing
+from aboveboard import descriptor, disk, intake, openings, paths, writing
 from aboveboard.commitments import ACCOUNTS, OPENINGS, WITHHELD
 from aboveboard.engine import Engine
 from aboveboard.openings import ERASED, REDUCED
@@ -327,7 +327,7 @@ def _rows_of(private: Path) -> list[Path]:
 
 
 def _read(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(text(str(file)) for file in files)}], union_by_name = true)"
+    return paths.parquet(files, "union_by_name")
 
 
 def _count(con: duckdb.DuckDBPyConnection, files: Sequence[Path], where: str) -> int:

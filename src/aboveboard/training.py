@@ -17,12 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import disk, lineage, reading, release, writing
+from aboveboard import disk, lineage, paths, reading, release, writing
 from aboveboard.errors import LineageError, unknown_term
 from aboveboard.ledger.lineage import Alias, State
 from aboveboard.lineage import Arrow, Graph, Node
 from aboveboard.mainjob import Clock, now
-from aboveboard.plan import text
 from aboveboard.proof import Entry
 from aboveboard.removal import leaves_of
 from aboveboard.statement import Due
@@ -426,16 +425,16 @@ def _positions(ws: Workspace, release_id: str, taken: Sequence[tuple[Path, Path]
     from aboveboard.commitments import OPENINGS
 
     coms = writing.listed(ws.private / release_id / OPENINGS / "records")
-    if coms == "[]":
+    if not coms:
         raise LineageError(
             f"nothing here opens the rows of `{release_id}`",
             hint="check the id; an order is recorded where the release was built",
         )
-    listed = f"[{', '.join(text(str(kept)) for _, kept in taken)}]"
+    listed = paths.parquet(kept for _, kept in taken)
     asked = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in COLUMNS.items())
     with ws.engine.connect() as con:
         try:
-            con.execute(f"CREATE TEMP TABLE positions AS SELECT {asked} FROM read_parquet({listed})")
+            con.execute(f"CREATE TEMP TABLE positions AS SELECT {asked} FROM {listed}")
             [found] = con.execute(_COUNTED).fetchall()
             [(strangers,)] = con.execute(_STRANGERS.format(coms=coms)).fetchall()
             con.register("gone", _gone(ws, release_id))
@@ -469,7 +468,7 @@ def _gone(ws: Workspace, release_id: str) -> pa.Table:
 
 
 _WITHDRAWN = """
-SELECT count(*) FROM positions WHERE com IN (SELECT com FROM read_parquet({coms}) SEMI JOIN gone USING (leaf))
+SELECT count(*) FROM positions WHERE com IN (SELECT com FROM {coms} SEMI JOIN gone USING (leaf))
 """
 _COUNTED = """
 SELECT count(*), count(DISTINCT position),
@@ -478,7 +477,7 @@ SELECT count(*), count(DISTINCT position),
 FROM positions
 """
 _STRANGERS = """
-SELECT count(*) FROM positions WHERE com IS NOT NULL AND com NOT IN (SELECT com FROM read_parquet({coms}))
+SELECT count(*) FROM positions WHERE com IS NOT NULL AND com NOT IN (SELECT com FROM {coms})
 """
 
 

@@ -65,6 +65,8 @@ class Snapshot:
 
     ledger: LedgerSnapshot
     facts: FactsTable
+    strangers_upto: int | None = None
+    """Up to where what strangers ask for is heard (None: all of it)."""
 
     @property
     def position(self) -> int:
@@ -76,13 +78,23 @@ class Snapshot:
         return hashlib.sha256(bytes.fromhex(self.ledger.digest) + bytes.fromhex(self.facts.digest)).hexdigest()
 
     def events_of(self, subject: str) -> Sequence[Event]:
-        return self.ledger.events_of(subject)
+        return [one for one in self.ledger.events_of(subject) if not self._strangers(one)]
+
+    def _strangers(self, event: Event) -> bool:
+        behind = self.strangers_upto is not None and event.position > self.strangers_upto
+        return behind and event.actor == "stranger" and not event.verified
 
     def facts_of(self, subject: str) -> Sequence[Facts]:
         return self.facts.facts_of(subject)
 
     def events_table(self) -> pa.Table:
-        return self.ledger.events_table()
+        import pyarrow.compute as pc
+
+        found = self.ledger.events_table()
+        if self.strangers_upto is None:
+            return found
+        asked = pc.and_(pc.equal(found["actor"], "stranger"), pc.invert(found["verified"]))
+        return found.filter(pc.invert(pc.and_(asked, pc.greater(found["position"], self.strangers_upto))))
 
     def facts_table(self) -> pa.Table:
         return self.facts.table()
@@ -187,11 +199,14 @@ class Workspace:
             return facts.FactsTable.empty()
         return facts.read(path if path is not None else self._path("facts", "path", "facts.parquet"))
 
-    def snapshot(self, position: int | None = None, facts: FactsTable | None = None) -> Snapshot:
-        """The people at a position of the ledger (its head, if none is given)."""
+    def snapshot(
+        self, position: int | None = None, facts: FactsTable | None = None, strangers_upto: int | None = None
+    ) -> Snapshot:
+        """The people at a position of the ledger (its head, if none is given); of what strangers asked for that nobody has
+        verified, only what stands up to ``strangers_upto``."""
         known = self.facts if facts is None else facts
         found = self.ledger.snapshot(facts=known, position=position, suppressions=self.suppressions())
-        return Snapshot(found, known)
+        return Snapshot(found, known, strangers_upto)
 
     def suppressions(self) -> Suppressions:
         """Who was erased here, as it stands now. Raises WorkspaceError where the key that tells them apart is lost or is

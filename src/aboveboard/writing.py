@@ -18,12 +18,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aboveboard import disk, kernel, manifest, merkle, suppression
+from aboveboard import disk, kernel, manifest, merkle, paths, suppression
 from aboveboard.engine import Engine, Session, hashing, keyed
 from aboveboard.errors import EngineError
 from aboveboard.kernel import HASH
 from aboveboard.layout import MAX_BITS, Layout, fitting
-from aboveboard.plan import text
 from aboveboard.redaction import MARK, MENTION, redact
 
 if TYPE_CHECKING:
@@ -227,7 +226,7 @@ def cut(engine: Engine, parts: Path, public: Path, index: Path, most: int = MAX_
     if not any(parts.iterdir()):
         return made
     with engine.connect() as con:
-        con.execute(f"CREATE TEMP VIEW parts AS SELECT * FROM read_parquet({listed(parts)})")
+        con.execute(f"CREATE TEMP VIEW parts AS SELECT * FROM {listed(parts)}")
         made.bits = _layout(con, most).bits
         down = MAX_BITS - made.bits
         for first, last in _groups(con, down):
@@ -413,12 +412,12 @@ def decided(private: Path) -> str | None:
     """The decisions of a release as a relation, one row a source row: where a rewriting decided anew, that decision. None
     where there is none."""
     files, later = listed(private / "decisions"), private / LATER / DECISIONS
-    if files == "[]":
+    if not files:
         return None
     if not later.is_file():
-        return f"read_parquet({files})"
-    newer = f"read_parquet({text(str(later))})"
-    still = f"SELECT d.* FROM read_parquet({files}) AS d ANTI JOIN {newer} AS n USING (source, ordinal)"
+        return files
+    newer = paths.parquet(later)
+    still = f"SELECT d.* FROM {files} AS d ANTI JOIN {newer} AS n USING (source, ordinal)"
     return f"(SELECT * FROM ({still}) UNION ALL BY NAME SELECT * FROM {newer})"
 
 
@@ -426,13 +425,13 @@ def opened(private: Path) -> str | None:
     """What opens the rows that are in a release, as a relation: without those that left by a rewriting. None where there is
     no row."""
     files, newer, left = (listed(private / "openings" / "records"), private / LATER / OPENED, private / LATER / LEFT)
-    if files == "[]":
+    if not files:
         return None
     if not left.is_file():
-        return f"read_parquet({files})"
-    gone = f"(SELECT leaf FROM read_parquet([{text(str(left))}, {text(str(newer))}], union_by_name = true))"
-    still = f"SELECT * FROM read_parquet({files}) ANTI JOIN {gone} USING (leaf)"
-    return f"({still} UNION ALL BY NAME SELECT * FROM read_parquet({text(str(newer))}))"
+        return files
+    gone = f"(SELECT leaf FROM {paths.parquet([left, newer], 'union_by_name')})"
+    still = f"SELECT * FROM {files} ANTI JOIN {gone} USING (leaf)"
+    return f"({still} UNION ALL BY NAME SELECT * FROM {paths.parquet(newer)})"
 
 
 SHOWN = "items.db"
@@ -443,9 +442,10 @@ with the release before."""
 DECISIONS, OPENED, LEFT = "decisions.parquet", "openings.parquet", "left.parquet"
 
 
-def listed(folder: Path) -> str:
-    """The Parquet files of a folder as a list in SQL."""
-    return f"[{', '.join(text(str(file)) for file in sorted(folder.glob('*.parquet')))}]"
+def listed(folder: Path, *options: str) -> str:
+    """The rows of a folder's Parquet files as a relation (``options`` as in ``paths.parquet``); empty where there is no file."""
+    files = sorted(folder.glob("*.parquet"))
+    return paths.parquet(files, *options) if files else ""
 
 
 def copy_rows(
@@ -456,7 +456,7 @@ def copy_rows(
 
     options = f"FORMAT parquet, COMPRESSION {compression}, ROW_GROUP_SIZE {group}"
     try:
-        [(rows,)] = con.execute(f"COPY ({query}) TO {text(str(path))} ({options})").fetchall()
+        [(rows,)] = con.execute(f"COPY ({query}) TO {paths.to_write(path)} ({options})").fetchall()
     except duckdb.Error as error:
         raise EngineError(
             f"writing `{path.parent.name}` failed: {type(error).__name__}",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aboveboard.cli.named import Folder
 from aboveboard.cli.shared import emit, json_option, printable, workspace_option
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def capsule() -> None:
 def make(
     subject: str, release_id: str, to: Path | None, folders: Sequence[Path], workspace: str, as_json: bool
 ) -> None:
-    """Make the capsule of SUBJECT (a stable account id) for RELEASE."""
+    """Make the capsule of SUBJECT (a stable account id) for RELEASE; `latest` is the newest one."""
     from aboveboard import capsules, mainjob
     from aboveboard.cli.release import published_named
     from aboveboard.errors import ReleaseError
@@ -71,7 +72,7 @@ def make(
 
 @click.command("check-me")
 @click.argument("capsule_file", metavar="CAPSULE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("release_folder", metavar="RELEASE", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("release_folder", metavar="RELEASE", type=Folder(file_okay=False))
 @click.option(
     "--receipt", "receipts", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A receipt of yours: the choice in it has to have counted; may be repeated.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aboveboard.cli.named import LATEST
 from aboveboard.cli.shared import ask_exit, emit, json_option, printable, workspace_option
 
 if TYPE_CHECKING:
@@ -61,10 +62,9 @@ def order(
     release, or were withdrawn.
     """
     from aboveboard import training
-    from aboveboard.cli.release import published_named
 
     ws = _opened(workspace)
-    release = published_named(workspace, (), release).name if release == "latest" else release
+    release = _release(workspace, release)
     more = _line(id=name, seed=_digest(seed), shard_map=_digest(shard_map), **_said(hyperparameters, environment))
     _tell([training.order(ws, release, files, {**more, "from": list(bases)})], as_json)
 
@@ -274,7 +274,7 @@ def listed(flagged: bool, kind: str, workspace: str, as_json: bool) -> None:
 @click.option("--subject", help="A person: everything in which they have a part.")
 @click.option("--record", help="A record, by its id.")
 @click.option("--source", help="The source of the record, where several have that id.")
-@click.option("--release", "release_id", help="A whole release.")
+@click.option("--release", "release_id", help="A whole release; `latest` is the newest one.")
 @click.option("--withdrawal", metavar="NUMBER",
               help="What a withdrawal is about: an event by its position in the ledger (617), or a question (q1).")  # fmt: skip
 @workspace_option
@@ -299,7 +299,7 @@ def affected(
     elif record is not None:
         found = asking.by_record(ws, record, source)
     elif release_id is not None:
-        found = asking.by_release(ws, release_id)
+        found = asking.by_release(ws, _release(workspace, release_id))
     else:
         found = _withdrawn(ws, withdrawal or "")
     found = flags.told_of(ws, found)
@@ -321,13 +321,21 @@ def _withdrawn(ws: Workspace, number: str) -> Affected:
 @workspace_option
 @json_option
 def downstream(name: str, workspace: str, as_json: bool) -> None:
-    """List everything developed in whole or in part from ID: a release, an order, a run, a checkpoint or a model."""
+    """List everything developed in whole or in part from ID: a release (`latest` is the newest one), an order, a run, a
+    checkpoint or a model."""
     from aboveboard import affected as asking
     from aboveboard import flags
 
     ws = _opened(workspace)
-    found = flags.told_below(ws, asking.downstream(ws, name))
+    found = flags.told_below(ws, asking.downstream(ws, _release(workspace, name)))
     emit([one.as_json() for one in found], as_json, lambda: printable(_made(found)))
+
+
+def _release(workspace: str, name: str) -> str:
+    """The id of a release where the newest is meant; any other name as it is."""
+    from aboveboard.cli.release import published_named
+
+    return published_named(workspace, (), name).name if name == LATEST else name
 
 
 # --- words --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aboveboard.cli import prose
+from aboveboard.cli.named import named, published
 from aboveboard.cli.progress import shown
 from aboveboard.cli.rewrite import rewrite
 from aboveboard.cli.shared import emit, json_option, moment_of, workspace_option
@@ -122,7 +123,7 @@ def listed(workspace: str, folders: Sequence[Path], as_json: bool) -> None:
 
     found: list[dict[str, Any]] = []
     damaged: ReleaseError | None = None
-    for path in _published(_rooms(workspace, folders)):
+    for path in published(_rooms(workspace, folders)):
         try:
             found.append(_summary(path))
         except ReleaseError as error:
@@ -164,14 +165,14 @@ def _superseded(workspace: str, folders: Sequence[Path], found: Sequence[Mapping
 @in_option
 @json_option
 def show(release_id: str, workspace: str, folders: Sequence[Path], as_json: bool) -> None:
-    """Show what a release says of itself."""
-    path = _named(_rooms(workspace, folders), release_id)
+    """Show what a release says of itself; `latest` is the newest one."""
+    path = published_named(workspace, folders, release_id)
     with _readable(path / "manifest.json"):
         document = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     with _readable(path / "README.md"):
         readme = (path / "README.md").read_text(encoding="utf-8").rstrip()
-    told = [_summary(one) for one in _published(_rooms(workspace, folders)) if one.name != release_id and _whole(one)]
-    newer = _superseded(workspace, folders, told).get(release_id)
+    told = [_summary(one) for one in published(_rooms(workspace, folders)) if one.name != path.name and _whole(one)]
+    newer = _superseded(workspace, folders, told).get(path.name)
     if newer:
         click.echo(f"note: superseded by {newer}, which took its place", err=True)
     emit(document, as_json, lambda: readme)
@@ -194,12 +195,12 @@ def _whole(path: Path) -> bool:
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
 @json_option
 def export(release_id: str, workspace: str, folders: Sequence[Path], to: Path, as_json: bool) -> None:
-    """Write a release as JSON lines, checked, and without the rows that were withdrawn."""
+    """Write a release as JSON lines, checked, and without the rows that were withdrawn; `latest` is the newest one."""
     from aboveboard import reading
     from aboveboard.errors import ReleaseError
 
     rooms = _rooms(workspace, folders)
-    path = _named(rooms, release_id)
+    path = named(rooms, release_id)
     if any(to.resolve().is_relative_to(room.resolve()) for room in rooms):
         raise ReleaseError("the file would stand among the releases", file=to, hint="name one in another folder")
     with shown(quiet=as_json) as told:
@@ -209,7 +210,7 @@ def export(release_id: str, workspace: str, folders: Sequence[Path], to: Path, a
 
 @release.command()
 @click.argument("record")
-@click.option("--release", "release_id", required=True, help="The release that it is in.")
+@click.option("--release", "release_id", required=True, help="The release that it is in; `latest` is the newest one.")
 @click.option("--source", help="The source of the record, where several have that id.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write. [default: stdout]")
 @workspace_option
@@ -232,9 +233,9 @@ def prove(
     from aboveboard.release import in_plain_words
     from aboveboard.workspace import open_workspace
 
-    ws, public = open_workspace(workspace), _named(_rooms(workspace, folders), release_id)
+    ws, public = open_workspace(workspace), published_named(workspace, folders, release_id)
     with in_plain_words():
-        made = proving.prove(public, ws.private / release_id, record, source)
+        made = proving.prove(public, ws.private / public.name, record, source)
         gone, data = proving.withdrawn(public, made), made.data()
         if out is not None:
             disk.write(out, data)
@@ -272,12 +273,15 @@ def resume(workspace: str, as_json: bool) -> None:
 @in_option
 @json_option
 def compare(before: str, after: str, workspace: str, folders: Sequence[Path], as_json: bool) -> None:
-    """Say what changed from release BEFORE to release AFTER: rows, files, and records by outcome and reason."""
+    """Say what changed from release BEFORE to release AFTER: rows, files, and records by outcome and reason.
+
+    `latest` is the newest one.
+    """
     from aboveboard.difference import compare as difference
     from aboveboard.workspace import open_workspace
 
     ws, rooms = open_workspace(workspace), _rooms(workspace, folders)
-    found = difference(_named(rooms, before), _named(rooms, after), ws.private, ws.engine)
+    found = difference(named(rooms, before), named(rooms, after), ws.private, ws.engine)
     emit(found.as_json(), as_json, lambda: prose.compared(found))
 
 
@@ -288,20 +292,9 @@ def _rooms(workspace: str, folders: Sequence[Path]) -> Sequence[Path]:
     return folders or [open_workspace(workspace).releases]
 
 
-def _published(rooms: Sequence[Path]) -> list[Path]:
-    """The published releases of these folders, oldest first."""
-    from aboveboard.release import published
-
-    distinct = {room.resolve(): room for room in rooms}.values()
-    found = (path for room in distinct for path in published(room))
-    return sorted(found, key=lambda path: path.name)
-
-
 def published_named(workspace: str, folders: Sequence[Path], release_id: str) -> Path:
     """The folder of a published release of a workspace; ``latest`` is the newest."""
-    rooms = _rooms(workspace, tuple(folders))
-    found = _published(rooms)
-    return found[-1] if release_id == "latest" and found else _named(rooms, release_id)
+    return named(_rooms(workspace, tuple(folders)), release_id)
 
 
 @release.command()
@@ -327,18 +320,6 @@ def audit(release_id: str, sample: int | None, workspace: str, folders: tuple[Pa
             if not as_json:
                 click.echo(f"  {len(steps)}. {step}")
     emit({"release": public.name, "steps": steps}, as_json, lambda: f"{public.name}: all of it holds.")
-
-
-def _named(rooms: Sequence[Path], release_id: str) -> Path:
-    """The folder of a published release."""
-    from aboveboard.errors import ReleaseError
-
-    found = [path for path in _published(rooms) if path.name == release_id]
-    if not found:
-        raise ReleaseError(f"no release `{release_id}`", hint="`aboveboard release list` names those there are")
-    if len(found) > 1:
-        raise ReleaseError(f"two releases `{release_id}`", hint="say `--in` with the folder of the one you mean")
-    return found[0]
 
 
 def _summary(path: Path) -> dict[str, Any]:

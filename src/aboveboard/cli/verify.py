@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aboveboard.cli.named import Folder
 from aboveboard.cli.shared import ask_exit, emit, json_option, printable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=Folder())
 @click.option(
     "--key", metavar="KEY", help="The log's key as the platform publishes it: name+id+key, or a file with it."
 )
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
               help="Where the last checkpoint seen is kept: the log must have grown from it. Made at the first use.")  # fmt: skip
 @click.option("--log", "log_folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="A copy of the log, from which it is proven that one checkpoint continues another.")  # fmt: skip
-@click.option("--later", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+@click.option("--later", multiple=True, type=Folder(file_okay=False),
               help="The folder of a later release: whether it took the place of this one; may be repeated.")  # fmt: skip
-@click.option("--release", "beside", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+@click.option("--release", "beside", multiple=True, type=Folder(file_okay=False),
               help="For a certificate: the folders of the releases that it names; every row is read.")  # fmt: skip
 @click.option("--mine", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="For a certificate: a capsule of yours of a release it names: whether its rows left.")  # fmt: skip
@@ -47,9 +48,10 @@ def verify(
 ) -> None:  # fmt: skip
     """Check PATH step by step: a release, a proof, a checkpoint, a receipt or a certificate. Exit 5 when it is false.
 
-    Needs nothing but the files. Says at the end what all of it does not prove. Exit 3 where everything holds and a later
-    release is known to have taken the place of this one, or rows of a capsule (--mine) are still in the last release.
-    Exit 1 where a receipt could only be read, because no key was given to check who signed it.
+    Needs nothing but the files; `releases/latest` is the newest release in `releases`. Says at the end what all of it does not
+    prove. Exit 3 where everything holds and a later release is known to have taken the place of this one, or rows of a capsule
+    (--mine) are still in the last release. Exit 1 where a receipt could only be read, because no key was given to check who
+    signed it.
     """
     from aboveboard.verification import silent
     from aboveboard.verification import verify as check

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from aboveboard.cli.choice import hand_out, refuse_there, signed_for
+from aboveboard.cli.named import LATEST
 from aboveboard.cli.progress import shown
 from aboveboard.cli.shared import ask_exit, emit, json_option, moment_of, workspace_option
 from aboveboard.errors import WorkspaceError
@@ -96,8 +97,7 @@ def _by_person(
         click.echo(f"note: {said_of}", err=True)
     if unverified:
         _refuse_scope(said, objects)
-        stored = [withdrawal.request(ws, subject, method="command line")]
-        emit([_event(one) for one in stored], as_json, lambda: _requested(stored[0]))
+        _request(ws, subject, confirm, as_json)
         return
     events = _events(subject, said, objects)
     files = _receipt_files(to, len(events))
@@ -122,6 +122,21 @@ def _by_person(
     why = next((why for _, why in receipts if why is not None), None)
     if why is not None:
         hand_out(None, why, to)
+
+
+def _request(ws: Workspace, subject: str, confirm: str | None, as_json: bool) -> None:
+    """What somebody asks whom nobody has checked: a dry run first, as of everything."""
+    from aboveboard import withdrawal
+
+    with shown() as progress:
+        plan = withdrawal.plan_request(ws, subject, method="command line", progress=progress)
+    if confirm is None:
+        document = {"digest": plan.digest, "plans": [plan.as_json()]}
+        emit(document, as_json, lambda: _planned_request(plan))
+        return
+    _refuse_other(confirm, plan.digest)
+    stored = withdrawal.request(ws, subject, method="command line")
+    emit([_event(stored)], as_json, lambda: _requested(stored))
 
 
 @contextmanager
@@ -291,11 +306,16 @@ def run(workspace: str, as_json: bool) -> None:
 @workspace_option
 @json_option
 def certificate(release: str, to: Path, since: str | None, workspace: str, as_json: bool) -> None:
-    """Write the certificate of the withdrawals that RELEASE carried out: `aboveboard verify` checks it offline."""
+    """Write the certificate of the withdrawals that RELEASE carried out: `aboveboard verify` checks it offline.
+
+    `latest` is the newest one.
+    """
     from aboveboard import withdrawal
+    from aboveboard.cli.release import published_named
     from aboveboard.workspace import open_workspace
 
     ws = open_workspace(workspace)
+    release = published_named(workspace, (), release).name if release == LATEST else release
     with ws.ledger:
         if since is not None:
             steps = [one.said for one in withdrawal.certificates(ws, since, release, to).certificates]
@@ -328,6 +348,9 @@ def _planned(plans: Sequence[Plan], digest: str, question: Question | None = Non
             + (f" ({t.kept})" if t.kept else "")
             for t in one.touched if t.leaving
         ] or ["  No standing release holds a row that leaves."]  # fmt: skip
+    if plan.named is not None:
+        lines.append(f"Records named one by one, and refused for good: {plan.named:,}.")
+    lines += [f"  {id}: {records:,} of them; superseded, nothing leaves it" for id, records in plan.superseded]
     does = plan.does
     lines += [
         "From the moment it is confirmed nothing new goes out.",
@@ -338,7 +361,7 @@ def _planned(plans: Sequence[Plan], digest: str, question: Question | None = Non
         f"To carry it out: the same command with --confirm {digest[:16]}",
     ]
     if question is not None and plan.needs_two:
-        why = f"{plan.share:.2%} of the rows leave" if plan.touched else plan.why_two
+        why = plan.why_two
         lines.append(f"{why[0].upper()}{why[1:]}: two people have to confirm it (--by NAME).")
     return "\n".join(lines)
 
@@ -349,6 +372,21 @@ _RELEASES = {
 }
 _RECIPIENTS = {"notify": "are told which rows to remove", "none": "are not told"}
 _MODELS = {"flag": "are flagged", "retrain": "are retrained", "none": "stay as they are"}
+
+
+def _planned_request(plan: Plan) -> str:
+    lines = [f"Dry run of an unverified request for `{plan.asked['subject']}`."]
+    lines += [
+        f"  {t.release}: {t.leaving:,} of {t.rows:,} rows are theirs to hold; none leaves it" for t in plan.touched if t.leaving
+    ] or ["  No standing release holds a row that it is about."]  # fmt: skip
+    lines += [
+        f"Until {plan.lapses:%Y-%m-%d %H:%M} UTC no such row goes into anything new for training; then the request lapses.",
+        "Releases that stand are left as they are: nobody has checked who asks.",
+        f"Recipients ({', '.join(plan.recipients) or 'nobody received it'}) {_RECIPIENTS[plan.does.recipients]}.",
+        f"Models that saw it ({', '.join(plan.models) or 'none is recorded'}) {_MODELS[plan.does.models]}.",
+        f"To carry it out: the same command with --confirm {plan.digest[:16]}",
+    ]
+    return "\n".join(lines)
 
 
 def _requested(event: Event) -> str:

@@ -47,12 +47,13 @@ def _telling(private: Path, code: str) -> str | None:
     import duckdb
 
     from aboveboard.reasons import reason
+    from aboveboard.writing import listed
 
     rows = duckdb.execute(
-        "SELECT record_id FROM read_parquet(?) WHERE decisive = ? AND source = 'posts'"
+        f"SELECT record_id FROM {listed(private / 'decisions')} WHERE decisive = ? AND source = 'posts'"
         " ORDER BY policy_at_collection IS NULL, bit_count(reasons_lo) + bit_count(reasons_hi) + bit_count(part_reasons_lo)"
         " + bit_count(part_reasons_hi), ordinal LIMIT 1",
-        [str(private / "decisions" / "*.parquet"), reason(code).id],
+        [reason(code).id],
     ).fetchall()
     return rows[0][0] if rows else None
 

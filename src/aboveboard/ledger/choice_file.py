@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from aboveboard import paths
 from aboveboard.errors import SourceError
 from aboveboard.ledger.choice_map import ChoiceMap
 from aboveboard.ledger.flatten import quoted
@@ -83,8 +84,7 @@ def read(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
 
 
 _CSV = """
-CREATE TABLE file_lines AS SELECT * FROM read_csv({path}, all_varchar = true, header = true, skip = 0,
-  delim = {delimiter}, quote = '"', escape = '"', comment = '', store_rejects = true);
+CREATE TABLE file_lines AS SELECT * FROM {rows};
 CREATE VIEW file_rows AS SELECT rowid + 1 AS "aboveboard row", * FROM file_lines;
 CREATE TABLE unreadable AS SELECT DISTINCT NULL::BIGINT AS row, line::BIGINT AS line FROM reject_errors;
 """
@@ -92,12 +92,15 @@ CREATE TABLE unreadable AS SELECT DISTINCT NULL::BIGINT AS row, line::BIGINT AS 
 
 def _read_csv(con: Connection, path: Path, choice_map: ChoiceMap) -> None:
     delimiter = choice_map.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
-    con.execute(_CSV.format(path=literal(str(path)), delimiter=literal(delimiter)))
+    rows = paths.scan(
+        "read_csv", path, "all_varchar = true", "header = true", "skip = 0", f"delim = {literal(delimiter)}", "quote = '\"'",
+        "escape = '\"'", "comment = ''", "store_rejects = true",
+    )  # fmt: skip
+    con.execute(_CSV.format(rows=rows))
 
 
 _LINES = """
-CREATE TABLE file_lines AS SELECT line FROM read_csv({path}, auto_detect = false, header = false,
-  delim = {no_line}, quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, max_line_size = 16777216);
+CREATE TABLE file_lines AS SELECT line FROM {rows};
 CREATE TABLE unreadable AS SELECT rowid + 1 AS row, rowid + 1 AS line FROM file_lines
  WHERE trim(line) <> '' AND NOT (json_valid(line) AND coalesce(TRY(json_type(line)), '') = 'OBJECT');
 """
@@ -107,29 +110,33 @@ SELECT DISTINCT unnest(json_keys(line)) AS key FROM file_lines
 """
 _OBJECTS = """
 CREATE VIEW file_rows AS SELECT row AS "aboveboard row", {columns}
-  FROM (SELECT rowid + 1 AS row, json_extract_string(line, {paths}) AS v FROM file_lines
+  FROM (SELECT rowid + 1 AS row, json_extract_string(line, {keys}) AS v FROM file_lines
          WHERE trim(line) <> '' AND rowid + 1 NOT IN (SELECT row FROM unreadable))
 """
 
 
 def _read_jsonl(con: Connection, path: Path, _choice_map: ChoiceMap) -> None:
     """Every top-level key is a column of text; what is nested stays JSON, for ``->>`` in the map."""
-    con.execute(_LINES.format(path=literal(str(path)), no_line=literal(_NOT_A_LINE)))
+    rows = paths.scan(
+        "read_csv", path, "auto_detect = false", "header = false", f"delim = {literal(_NOT_A_LINE)}", "quote = ''", "escape = ''",
+        "columns = {'line': 'VARCHAR'}", "max_line_size = 16777216",
+    )  # fmt: skip
+    con.execute(_LINES.format(rows=rows))
     keys = [key for (key,) in con.execute(_KEYS).fetchall()]
     columns = ", ".join(f"v[{at}] AS {quoted(key)}" for at, key in enumerate(keys, 1)) or "NULL AS nothing"
-    paths = literals([f'$."{key}"' for key in keys]) if keys else "['$.nothing']"
-    con.execute(_OBJECTS.format(columns=columns, paths=paths))
+    named = literals([f'$."{key}"' for key in keys]) if keys else "['$.nothing']"
+    con.execute(_OBJECTS.format(columns=columns, keys=named))
 
 
 _PARQUET = """
-CREATE TABLE file_lines AS SELECT * FROM read_parquet({path});
+CREATE TABLE file_lines AS SELECT * FROM {rows};
 CREATE VIEW file_rows AS SELECT rowid + 1 AS "aboveboard row", * FROM file_lines;
 CREATE TABLE unreadable (row BIGINT, line BIGINT);
 """
 
 
 def _read_parquet(con: Connection, path: Path, _choice_map: ChoiceMap) -> None:
-    con.execute(_PARQUET.format(path=literal(str(path))))
+    con.execute(_PARQUET.format(rows=paths.parquet(path)))
 
 
 def json_numbers_beyond_exact(con: Connection, expression: str) -> int:

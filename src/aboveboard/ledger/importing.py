@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aboveboard import vocabulary
+from aboveboard import paths, vocabulary
 from aboveboard.choice import DENIES, GRANTS, METHOD_ACTORS, TYPES, Event, validate
 from aboveboard.errors import AboveboardError, LedgerError, SourceError
 from aboveboard.ledger import choice_file, ids, periods
@@ -126,9 +126,9 @@ def _read_known(con: Connection, path: Path, column: str) -> None:
     """Make the table ``known`` with the ids of the accounts that exist."""
     import duckdb
 
-    readers = {".csv": "read_csv({}, all_varchar = true, header = true)", ".parquet": "read_parquet({})"}
-    reader = readers.get(path.suffix.lower(), "read_json({}, format = 'newline_delimited')")
-    source = reader.format(literal(str(path)))
+    readers = {".csv": ("read_csv", "all_varchar = true", "header = true"), ".parquet": ("read_parquet",)}
+    reader, *options = readers.get(path.suffix.lower(), ("read_json", "format = 'newline_delimited'"))
+    source = paths.scan(reader, path, *options)
     try:
         con.execute(f"CREATE TABLE known AS SELECT DISTINCT {quoted(column)}::VARCHAR AS id FROM {source}")
     except duckdb.Error:

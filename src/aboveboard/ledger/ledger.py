@@ -122,6 +122,19 @@ class Ledger:
                 raise _without_it(event.external_id)
         return event_of(stored)
 
+    def append_request(self, event: Event) -> Event:
+        """Record what a stranger asks for an account, if nothing that one asked for it is open; returns it as stored.
+
+        Raises LedgerError where a request is open. INVARIANT: looked up in the transaction that records it, so that of two at
+        one instant, from wherever, one is recorded.
+        """
+        row = _valid_row(event)
+        with database.writing(self._engine) as connection:
+            refuse_open(map(event_of, connection.execute(events_of_subject, {"subject": event.subject, "upto": 2**62})),
+                        event.recorded_at)  # fmt: skip
+            (stored,) = rows_of(self._add(connection, columns_of([row]), keep_recorded_at=False))
+        return event_of(stored)
+
     def append_many(self, batches: Iterable[Sequence[Event]], *, keep_recorded_at: bool = False) -> Appended:
         """Record batches of events, each in a transaction of its own; batches before a failing one stay.
 
@@ -445,6 +458,16 @@ def _not_there(rows: Sequence[Row], known: Mapping[str, Row]) -> list[Row]:
         elif not same_statement(row, before):
             raise _another_statement(name)
     return fresh
+
+
+def refuse_open(said: Iterable[Event], at: datetime) -> None:
+    """Raises LedgerError where a stranger's request is among these events of an account and is still open."""
+    for event in said:
+        if event.actor == "stranger" and not event.verified and event.expires_at is not None and event.expires_at > at:
+            raise LedgerError(
+                f"a request for this account is open until {event.expires_at:%Y-%m-%d %H:%M} UTC",
+                hint="verify who asks, and record what they say as the person's own",
+            )
 
 
 def _another_statement(external_id: str | None) -> LedgerError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from aboveboard import paths
 from aboveboard.errors import LedgerError
 
 COLUMNS = ("source", "record_id")
@@ -26,8 +27,7 @@ class Listed:
 
     def query(self) -> str:
         """SQL that gives the distinct ``source`` and ``record_id``."""
-        named = ", ".join("'" + str(file).replace("'", "''") + "'" for file in self.files)
-        return f"SELECT DISTINCT source, record_id FROM read_parquet([{named}])"
+        return f"SELECT DISTINCT source, record_id FROM {paths.parquet(self.files)}"
 
     def __contains__(self, key: object) -> bool:
         return key in self._names

@@ -237,17 +237,17 @@ def _judged(public: Path, private: Path) -> Iterator[tuple[Any, ...]]:
     """A row for every decision, by person; of a shared one no more than that it is there."""
     import duckdb
 
-    decisions, index = writing.decided(private), writing.listed(private / "index")
+    decisions, index = writing.decided(private), writing.listed(private / "index", "filename", "file_row_number")
     if decisions is None:
         return
-    first = f"read_parquet({writing.listed(private / 'decisions')}, union_by_name = true)"
+    first = writing.listed(private / "decisions", "union_by_name")
     rewritten = (private / writing.LATER).is_dir()
     gone = json.loads((public / manifest.TOMBSTONES).read_bytes())["tombstones"]
     with duckdb.connect() as con:
         con.execute("CREATE TEMP TABLE gone AS SELECT unhex(unnest(?::VARCHAR[])) AS leaf", [gone])
         held = {row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {first}").fetchall()}
         known = (_ANEW if rewritten else _KEPT) if "kind" in held else _NOT_KEPT
-        files = f"read_parquet({index}, filename = true, file_row_number = true)" if index != "[]" else _NO_ROWS
+        files = index or _NO_ROWS
         again = _AGAIN.format(first=first) if rewritten else ""
         shared = "d.shared OR f.shared" if rewritten else "d.shared"
         found = con.execute(_ITEMS.format(decisions=decisions, again=again, shared=shared, index=files, **known))

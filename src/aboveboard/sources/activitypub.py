@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from aboveboard import compliance
+from aboveboard.compliance import RULES, Overheard
 from aboveboard.errors import SourceError
 from aboveboard.sources import activitypub_as2 as as2
 from aboveboard.sources import activitypub_parts as parts
@@ -66,8 +68,9 @@ class ActivityPub:
         for name in export.names:
             kind = self.kind(name)
             owner = owners.get(str(PurePosixPath(name).parent))
-            for row, item in enumerate(_items(export, name)):
-                yield _row(name, row, item, kind.name if kind else "", owner, context)
+            for number, item in enumerate(_items(export, name)):
+                row = _row(name, number, item, kind.name if kind else "", owner, context)
+                yield row if row.record is None else replace(row, told=_told(item))
 
 
 READER = ActivityPub()
@@ -112,6 +115,41 @@ def _sound(columns: Columns) -> Columns:
     except UnicodeEncodeError:
         raise Unreadable("a text that is no Unicode") from None
     return columns
+
+
+# --- what happened afterwards ------------------------------------------------------------------------------------
+
+EVENTS = ("Delete", "Update", "Undo")
+"""Activities that say what became of something; in a compliance stream they say the same."""
+SAID = frozenset({
+    "@context", "id", "type", "actor", "object", "published", "updated", "deleted", "suspended", "formerType", "atomUri", "to",
+    "cc",
+})  # fmt: skip
+"""What is kept of such an activity. INVARIANT: no words of anybody: whoever vouches for an event vouches for what it says."""
+
+
+def _told(item: Item) -> Overheard | None:
+    """What an activity says by the table of streams; None where it is no such activity, or says nothing."""
+    if not isinstance(item, dict) or item.get("type") not in EVENTS:
+        return None
+    event = _bare(item)
+    if event != item:
+        event.pop("id", None)  # it is not all of the activity that has this id
+    who = as2.ids(item.get("actor"))
+    gone = item["type"] == "Delete" and len(who) == 1 and who == as2.ids(item.get("object"))
+    rule = RULES["activitypub", "Delete (of oneself)" if gone else "any other activity"]
+    found = compliance.overheard("activitypub", event, who[0] if gone else None, rule)
+    return found if found.told else None
+
+
+def _bare(said: Mapping[str, Any]) -> dict[str, Any]:
+    """An activity without what need not be kept, and so are the things that it holds."""
+    kept = {name: _bare(one) if isinstance(one, dict) else one for name, one in said.items() if name in SAID}
+    return {name: one for name, one in kept.items() if name == "@context" or not _holds_things(one)}
+
+
+def _holds_things(said: object) -> bool:
+    return isinstance(said, list) and not all(isinstance(one, str) for one in said)
 
 
 # --- files -----------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from aboveboard import paths
 from aboveboard.errors import SourceError, unknown_term
 from aboveboard.sources.session import failed, identifier, literal, types_of
 
@@ -72,11 +73,13 @@ class Opened:
 
 
 def find(patterns: Sequence[str], base: Path) -> tuple[Path, ...]:
-    """The files that paths or globs name, relative to ``base``; each pattern's files in order of name."""
+    """The files that paths or globs name, relative to ``base``; each pattern's files in order of name. What is the name of a
+    file names that file, and ``base`` is no pattern."""
     found: list[Path] = []
     for pattern in patterns:
-        hits = sorted(glob.glob(str(base / pattern), recursive=True)) or [str(base / pattern)]
-        found += [Path(hit).resolve() for hit in hits]
+        alone, within = base / pattern, Path(glob.escape(str(base)))
+        hits = [] if alone.is_file() else sorted(glob.glob(str(within / pattern), recursive=True))
+        found += [Path(hit).resolve() for hit in hits or [str(alone)]]
     for path in found:
         if not path.is_file():
             raise SourceError(
@@ -139,8 +142,8 @@ def open_raw(con: Any, one: Input, view: str = "raw") -> Opened:
 
 
 def _parquet(con: Any, one: Input, view: str) -> Opened:
-    names = ", ".join(literal(str(path)) for path in one.paths)
-    rows = f"read_parquet([{names}], union_by_name = true)"
+    rows = paths.parquet(one.paths, "union_by_name")
+    names = ", ".join(map(paths.to_read, one.paths))
     place = "CAST(file_index AS INTEGER) AS __file, file_row_number AS __row, CAST(NULL AS VARCHAR) AS __fault"
     absent = _absent(one, types_of(con, f"SELECT * FROM {rows}"))
     con.execute(f"CREATE TEMP VIEW {view} AS SELECT {place}, *{absent} FROM {rows}")
@@ -149,7 +152,7 @@ def _parquet(con: Any, one: Input, view: str) -> Opened:
 
 
 def _duckdb(con: Any, one: Input, view: str) -> Opened:
-    con.execute(f"ATTACH {literal(str(one.paths[0]))} AS attached_{view} (READ_ONLY)")
+    con.execute(f"ATTACH {paths.to_write(one.paths[0])} AS attached_{view} (READ_ONLY)")
     table = ".".join(identifier(piece) for piece in [f"attached_{view}", *_named_table(one).split(".")])
     place = "0 AS __file, row_number() OVER () - 1 AS __row, CAST(NULL AS VARCHAR) AS __fault"
     absent = _absent(one, types_of(con, f"SELECT * FROM {table}"))
@@ -203,7 +206,7 @@ def _json(con: Any, one: Input, view: str) -> Opened:
     selects = [
         f"""SELECT {index} AS __file, row_number() OVER () - 1 AS __row, CAST(NULL AS VARCHAR) AS __fault,
             CAST(json AS VARCHAR) AS __json
-            FROM read_json_objects({literal(str(path))}, format = 'auto', maximum_object_size = {bound})"""
+            FROM {paths.scan("read_json_objects", path, "format = 'auto'", f"maximum_object_size = {bound}")}"""
         for index, path in enumerate(one.paths)
     ]
     rows = f"json_rows_{view}"

@@ -74,8 +74,8 @@ def _files(said: Any, path: Path) -> tuple[Path, ...]:
         raise SourceError("an export without `path`", hint="a folder, an archive, a file, or a list", mapping=path.name)
     found: list[Path] = []
     for pattern in patterns:
-        hits = sorted(path.parent.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
-        found += hits or [path.parent / pattern]
+        alone = path.parent / pattern  # what is the name of a file names that file
+        found += ([] if alone.exists() or Path(pattern).is_absolute() else sorted(path.parent.glob(pattern))) or [alone]
     missing = next((one for one in found if not one.exists()), None)
     if missing is not None:
         raise SourceError("an export is missing", hint="paths are relative to the mapping", file=missing.name)

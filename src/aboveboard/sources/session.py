@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from aboveboard import paths
 from aboveboard.errors import SourceError
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -48,7 +49,7 @@ def connect(spill: Path | None = None) -> Any:
     con.execute("SET TimeZone = 'UTC'")
     con.execute(f"SET disabled_optimizers = '{OPTIMIZERS_OFF}'")
     if spill is not None:
-        con.execute(f"SET temp_directory = {literal(str(spill))}")
+        con.execute(f"SET temp_directory = {paths.to_write(spill)}")
     for macro in MACROS:
         con.execute(f"CREATE TEMP MACRO {macro}")
     return con
@@ -56,7 +57,8 @@ def connect(spill: Path | None = None) -> Any:
 
 def confine(con: Any, files: Sequence[Path]) -> None:
     """From here on the session opens these files and no other: a mapping cannot reach beyond its inputs."""
-    con.execute(f"SET allowed_paths = [{', '.join(literal(str(path)) for path in files)}]")
+    allowed = dict.fromkeys(spelt for path in files for spelt in (str(path), paths.exact(path)))
+    con.execute(f"SET allowed_paths = [{', '.join(map(literal, allowed))}]")
     con.execute("SET enable_external_access = false")
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aboveboard import record
-from aboveboard.sources.staged import BESIDE_COLUMNS, beside_path, schema, shard_path
+from aboveboard.sources.staged import BESIDE_COLUMNS, COMPOSED, beside_path, schema, shard_path
 
 GROUP = 32_768
 """Rows of one Parquet row group; a shard is written group by group."""
@@ -26,7 +26,7 @@ class Shards:
         self.folder, self.rows = folder, rows
         self.paths: list[Path] = []
         self.waiting: pa.Table = schema(record.SOURCE_COLUMNS).empty_table()
-        self.room = 0
+        self.room = self.composed = 0
         self.writer: pq.ParquetWriter | None = None
         self.beside: pq.ParquetWriter | None = None
 
@@ -46,17 +46,22 @@ class Shards:
             self.room = self.rows
         group = self.waiting.slice(0, rows)
         self.writer.write_table(group, row_group_size=max(rows, 1))
-        self.beside.write_table(_composed(group))
+        self.beside.write_table(composed := _composed(group))
+        self.composed += composed.num_rows
         self.waiting = self.waiting.slice(rows)
         self.room -= rows
         if self.room == 0:
             self._end()
 
     def _end(self) -> None:
+        """Closes both files; the shard says how many of its records lie beside it, so that none is missed there unseen."""
+        if self.writer is not None:
+            self.writer.add_key_value_metadata({COMPOSED: str(self.composed).encode()})
         for writer in (self.writer, self.beside):
             if writer is not None:
                 writer.close()
         self.writer = self.beside = None
+        self.composed = 0
 
     def close(self) -> None:
         """Writes what is left; a source without rows still has one shard, an empty one."""

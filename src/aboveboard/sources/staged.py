@@ -134,6 +134,36 @@ def beside_path(shard: Path) -> Path:
     return shard.with_name(f"beside-{shard.name}")
 
 
+COMPOSED = b"aboveboard.composed"
+"""In the metadata of a shard: how many of its records lie beside it too."""
+
+
+def beside_of(shard: Path) -> Path | None:
+    """What lies beside a shard, held against what the shard says lies there; None where it says nothing.
+
+    Raises SourceError where it is missing or has another number of records. INVARIANT: a record that is not beside its shard
+    counts as one in which nothing is listed, which is the permissive side; so none may be lost between staging and judging.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    beside = beside_path(shard)
+    try:
+        said = (pq.read_metadata(shard).metadata or {}).get(COMPOSED)
+        if said is None:
+            return None
+        found = pq.read_metadata(beside).num_rows
+    except (OSError, pa.ArrowException):  # whose messages may quote what is in a footer
+        raise SourceError("what lies beside a shard is missing or damaged", file=beside, hint=_STAGE_AGAIN) from None
+    if found != int(said):
+        sentence = f"{found:,} records lie beside a shard that has {int(said):,} with lists"
+        raise SourceError(sentence, file=beside, hint=_STAGE_AGAIN)
+    return beside
+
+
+_STAGE_AGAIN = "build again: staging writes both; if it comes again, the disk loses data"
+
+
 def clear(folder: Path) -> None:
     """Take away what an earlier staging left."""
     for kind in ("part", "beside"):

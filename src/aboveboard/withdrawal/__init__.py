@@ -15,6 +15,7 @@ from aboveboard.withdrawal.acting import (
     certificate,
     certificates,
     certified,
+    plan_request,
     request,
     rewrite,
     withdraw,
@@ -25,7 +26,7 @@ from aboveboard.withdrawal.naming import Named, named, record_says
 from aboveboard.withdrawal.planning import Plan, Touched, plan, plan_question, reached
 
 __all__ = [
-    "Asked", "Carried", "Late", "Named", "Plan", "Release", "Touched", "Withdrawal", "ask", "board", "carry_out", "certificate",
-    "certificates", "certified", "late", "named", "plan", "plan_question", "reached", "record_says", "request", "rewrite",
-    "telling", "withdraw",
+    "Asked", "Carried", "Late", "Named", "Plan", "Release", "Touched", "Withdrawal", "ask", "board", "carry_out",
+    "certificate", "certificates", "certified", "late", "named", "plan", "plan_question", "plan_request", "reached",
+    "record_says", "request", "rewrite", "telling", "withdraw",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from aboveboard import choice, disk, mainjob, release, statement, writing
 from aboveboard.certificate import Certificate, Chain
 from aboveboard.choice import Event
 from aboveboard.errors import AboveboardError, LedgerError, ReleaseError
+from aboveboard.ledger.ledger import refuse_open
 from aboveboard.mainjob import Clock, Progress, now
 from aboveboard.manifest import Manifest, told
 from aboveboard.retraction import Question, parse
 from aboveboard.withdrawal.board import OPEN, Withdrawal, board
 from aboveboard.withdrawal.matching import matching, taken_out
-from aboveboard.withdrawal.planning import Plan, Standing, concerned, line_of, records_named, standing
+from aboveboard.withdrawal.planning import Plan, Standing, concerned, line_of, plan, records_named, standing
 from aboveboard.workspace import Workspace
 
 OPEN_FOR = timedelta(days=7)
@@ -57,20 +58,25 @@ def request(ws: Workspace, subject: str, *, method: str, clock: Clock = now) -> 
     One open request an account. Raises LedgerError where there is one: somebody who can be verified needs none.
     """
     _refuse_erased(ws, subject)
-    at = clock()
-    for said in ws.ledger.events_of(subject):
-        if said.actor == "stranger" and not said.verified and said.expires_at is not None and said.expires_at > at:
-            raise LedgerError(
-                f"a request for this account is open until {said.expires_at:%Y-%m-%d %H:%M} UTC",
-                hint="verify who asks, and record what they say as the person's own",
-            )
     with disk.step("withdrawal"):
-        return ws.ledger.append(
-            Event(
-                subject=subject, type="withdrawn", recorded_at=at, effective_at=at, purpose=TRAINING, verified=False,
-                actor="stranger", method=method, expires_at=at + OPEN_FOR,
-            )
-        )  # fmt: skip
+        return ws.ledger.append_request(_asked(subject, method, clock()))
+
+
+def plan_request(
+    ws: Workspace, subject: str, *, method: str, clock: Clock = now, progress: Progress | None = None
+) -> Plan:
+    """What such a request would come to; writes nothing. Raises LedgerError as ``request`` would."""
+    _refuse_erased(ws, subject)
+    event = _asked(subject, method, clock())
+    refuse_open(ws.ledger.events_of(subject), event.recorded_at)
+    return plan(ws, event, clock=clock, progress=progress)
+
+
+def _asked(subject: str, method: str, at: datetime) -> Event:
+    return Event(
+        subject=subject, type="withdrawn", recorded_at=at, effective_at=at, purpose=TRAINING, verified=False, actor="stranger",
+        method=method, expires_at=at + OPEN_FOR,
+    )  # fmt: skip
 
 
 # --- by question --------------------------------------------------------------------------------------------------

@@ -192,8 +192,8 @@ def _records(ws: Workspace, one: Standing, ids: set[str]) -> set[str]:
     if not ids or relation is None:
         return set()
     asked = f"SELECT record_id AS id FROM {relation} WHERE record_id IN (SELECT unnest($ids))"
-    if links != "[]":
-        asked += f" UNION SELECT origin FROM read_parquet({links}) WHERE origin IN (SELECT unnest($ids))"
+    if links:
+        asked += f" UNION SELECT origin FROM {links} WHERE origin IN (SELECT unnest($ids))"
     with ws.engine.connect() as con:
         return {id for (id,) in con.execute(asked, {"ids": sorted(ids)}).fetchall()}
 
@@ -201,11 +201,11 @@ def _records(ws: Workspace, one: Standing, ids: set[str]) -> set[str]:
 def _inside(ws: Workspace, one: Standing, subjects: set[str]) -> set[str]:
     """Those of these people who have a part in a row of a release."""
     people = writing.listed(one.private / "people")
-    if not subjects or people == "[]":
+    if not subjects or not people:
         return set()
     with ws.engine.connect() as con:
         found = con.execute(
-            f"SELECT DISTINCT subject FROM read_parquet({people}) WHERE subject IN (SELECT unnest(?))",
+            f"SELECT DISTINCT subject FROM {people} WHERE subject IN (SELECT unnest(?))",
             [sorted(subjects)],
         )
         return {name for (name,) in found.fetchall()} | _erased(one, subjects)

@@ -101,9 +101,9 @@ def _in_releases(ws: Workspace, which: str, values: list[str]) -> set[str]:
     found = set[str]()
     for one in remembered(ws):
         people = writing.listed(one.private / "people")
-        if people != "[]":
+        if people:
             with ws.engine.connect() as con:
-                asked = con.execute(f"SELECT DISTINCT subject FROM read_parquet({people}) {which}", values).fetchall()
+                asked = con.execute(f"SELECT DISTINCT subject FROM {people} {which}", values).fetchall()
                 found |= {str(name) for (name,) in asked if name is not None}
     return found
 

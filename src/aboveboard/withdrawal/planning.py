@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from aboveboard import affected, choice, mainjob, release, vocabulary, writing
+from aboveboard import affected, choice, mainjob, release, rewriting, vocabulary, writing
 from aboveboard.choice import Event, Facts, Snapshot
 from aboveboard.errors import LedgerError
 from aboveboard.gate import Gate, Job
@@ -108,6 +108,12 @@ class Plan:
     """Who received one of these releases."""
     models: tuple[str, ...] = ()
     """Which models saw a row that leaves, as far as lineage is recorded."""
+    lapses: datetime | None = None
+    """Of a request that nobody has verified: until when it holds. It leaves releases that stand as they are."""
+    named: int | None = None
+    """Of a question that names records one by one: how many it names, in releases that stand and in others."""
+    superseded: tuple[tuple[str, int], ...] = ()
+    """Where it names some of them: releases that do not stand any more, and how many in each. Nothing leaves those."""
 
     @property
     def needs_two(self) -> bool:
@@ -115,14 +121,22 @@ class Plan:
 
         INVARIANT: a share that is not known opens no door: where no release stands for such a use, it is not small.
         """
-        return self.share > MANY or not self.touched
+        return self._much > MANY or not self.touched
+
+    @property
+    def _much(self) -> float:
+        """The share that leaves, or that is named for good in whatever release it stood: the larger one."""
+        return max(self.leaving, self.named or 0) / max(1, sum(one.rows for one in self.touched))
 
     @property
     def why_two(self) -> str:
         """The reason of it in words."""
         if not self.touched:
             return "no standing release shows how many records it is about"
-        return f"{self.share:.2%} of the released rows leave"
+        if self.share > MANY:
+            return f"{self.share:.2%} of the released rows leave"
+        rows = sum(one.rows for one in self.touched)
+        return f"{self.named or 0:,} records are refused for good, and {rows:,} rows stand"
 
     @property
     def leaving(self) -> int:
@@ -136,7 +150,9 @@ class Plan:
     @property
     def digest(self) -> str:
         """SHA-256 over what is asked and what it does, for whoever confirms it: what they read is what is carried out."""
-        said = {"asked": dict(self.asked), "touched": [one.as_json() for one in self.touched]}
+        said: dict[str, Any] = {"asked": dict(self.asked), "touched": [one.as_json() for one in self.touched]}
+        if self.named is not None:
+            said |= {"named": self.named, "superseded": [list(one) for one in self.superseded]}
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
@@ -151,6 +167,9 @@ class Plan:
             "does": {"models": self.does.models, "recipients": self.does.recipients, "releases": self.does.releases},
             "recipients": list(self.recipients),
             "models": list(self.models),
+            "lapses_at": None if self.lapses is None else self.lapses.isoformat(),
+            "records_named": self.named,
+            "superseded": [{"release": id, "records": records} for id, records in self.superseded],
         }
 
 
@@ -158,22 +177,32 @@ def plan(ws: Workspace, event: Event, *, clock: Clock = now, progress: Progress 
     """What it would come to if this were recorded; writes nothing.
 
     The releases it asks about are those whose use the event covers, and of their rows those that this alone takes out: what
-    leaves anyhow is not counted. Raises LedgerError or VocabularyError for an event that may not stand in a ledger.
+    leaves anyhow is not counted. Of what nobody has verified they are the rows that stay out of what is built while it is open:
+    no standing release is written again for it, nobody is told, no model is flagged. Raises LedgerError or VocabularyError for
+    an event that may not stand in a ledger.
     """
     choice.validate(event)
     asked = {n: getattr(event, n) for n in ("type", "category", "purpose", "recipient", "value")}
     said = {"subject": event.subject, **{name: value for name, value in asked.items() if value is not None}}
     does, touched, lines = terms(ws, clock()), [], dict[str, tuple[str, ...]]()
+    if not event.verified:
+        said["verified"] = False
+        does = replace(does, releases="keep", recipients="none", models="none")
     for one in standing(ws):
         if covers(event, one.job):
             lines[one.id] = one.line
             before = _considered(ws, one, lambda gate: gate, clock, progress)
             after = _considered(ws, one, lambda gate: _supposing(gate, event), clock, progress)
-            touched.append(
-                _touched(one, does, after.leaving - before.leaving, after.rows, after.files - before.files, after.of)
+            found = _touched(
+                one, does, after.leaving - before.leaving, after.rows, after.files - before.files, after.of
             )
-    reached = affected.by_subject(ws, event.subject)
-    return Plan(said, tuple(touched), does, does.deadline.after(clock()), *_reached(reached, touched, lines))
+            touched.append(found if event.verified else replace(found, files=0, kept=_UNCHECKED))
+    reached = _reached(affected.by_subject(ws, event.subject), touched, lines)
+    lapses = None if event.verified else event.expires_at
+    return Plan(said, tuple(touched), does, does.deadline.after(clock()), *reached, lapses)
+
+
+_UNCHECKED = "nobody has checked who asks: what stands is left as it is"
 
 
 def _reached(
@@ -203,39 +232,53 @@ def plan_question(ws: Workspace, question: Question, *, clock: Clock = now, prog
     """What a withdrawal by question would come to; writes nothing.
 
     All standing releases for such a use are asked. Where it names a window of processing, these are the ones that were judged
-    in it, and whichever others hold a record that was processed then.
+    in it, and whichever others hold a record that was processed then. Releases that others took the place of are looked
+    through for such a window, because what was processed was processed; they are counted apart: nothing leaves them.
     """
     does, touched = terms(ws, clock()), []
     rows, lines = dict[str, bytes](), dict[str, tuple[str, ...]]()
-    for one, leaves in _asked(ws, question, progress):
+    found = named_by(ws, question, progress) if question.names_records else None
+    for one, leaves in _asked(ws, question, found, progress):
         files = _files(one)
         hit, lines[one.id] = _files_of(ws, one, leaves), one.line
         rows |= dict.fromkeys(one.line, b"".join(leaves))  # a row keeps its leaf when its release is written again
         touched.append(_touched(one, does, len(leaves), sum(files), len(hit), len(files)))
     reached = _reached(affected.by_rows(ws, rows), touched, lines)
-    return Plan({"question": dict(question.document())}, tuple(touched), does, does.deadline.after(clock()), *reached)
+    asked, by = {"question": dict(question.document())}, does.deadline.after(clock())
+    if found is None:
+        return Plan(asked, tuple(touched), does, by, *reached)
+    stands = {one.id for one in standing(ws)}
+    passed = tuple((id, len(of)) for id, of in found.items() if of and id not in stands)
+    return Plan(asked, tuple(touched), does, by, *reached, named=len(_given(question, found)), superseded=passed)
 
 
-def _asked(ws: Workspace, question: Question, progress: Progress | None) -> Iterator[tuple[Standing, list[bytes]]]:
+Found = Mapping[str, Mapping[bytes, tuple[str, str]]]
+"""By release, leaf and (source, record id) of each row that a question names one by one."""
+
+
+def _asked(
+    ws: Workspace, question: Question, found: Found | None, progress: Progress | None
+) -> Iterator[tuple[Standing, list[bytes]]]:
     """Each standing release that a question is about, with the leaves of its rows that leave by it."""
-    if not question.names_records:
+    if found is None:
         for one in concerned(question, standing(ws)):
             yield one, [leaf for found in matching(ws, one, question, progress) for leaf, *_ in found]
         return
-    found = named_by(ws, question, progress)
-    named = _given(question).union(*(of.values() for of in found.values()))
+    named = _given(question, found)
     for one in for_use(question, standing(ws)):
-        own = found.get(one.id, {})
+        own = found.get(one.id, _NOTHING)
         others = named.difference(own.values())
         leaves = {*own, *(leaf for leaf, *_ in holding(ws, one, others))}
+        leaves |= rewriting.edits(ws.engine, one.private, {(None, id) for _, id in named})
         if leaves or one.id in found:
             yield one, sorted(leaves)
 
 
-def named_by(
-    ws: Workspace, question: Question, progress: Progress | None = None
-) -> dict[str, dict[bytes, tuple[str, str]]]:
-    """By release, leaf and (source, record id) of each row that a question names one by one.
+_NOTHING: Mapping[bytes, tuple[str, str]] = {}
+
+
+def named_by(ws: Workspace, question: Question, progress: Progress | None = None) -> Found:
+    """What a question names one by one, by release.
 
     Every release that is here is looked through, whether it stands or not: what was processed was processed.
     """
@@ -262,15 +305,15 @@ def reached(ws: Workspace, number: int) -> Affected:
     return affected.by_rows(ws, {name: leaves for name, leaves in rows.items() if leaves})
 
 
-def _given(question: Question) -> set[tuple[str, str]]:
-    """The records that a question itself names."""
-    return {(source, id) for source, _, id in (one.partition("/") for one in question.records)}
+def _given(question: Question, found: Found) -> set[tuple[str, str]]:
+    """Every record that a question names: by itself, and those found."""
+    given = {(source, id) for source, _, id in (one.partition("/") for one in question.records)}
+    return given.union(*(of.values() for of in found.values()))
 
 
 def records_named(ws: Workspace, question: Question, progress: Progress | None = None) -> set[tuple[str, str]]:
     """Source and id of every record that a question names, by itself or by what was processed."""
-    found = named_by(ws, question, progress)
-    return _given(question).union(*(of.values() for of in found.values()))
+    return _given(question, named_by(ws, question, progress))
 
 
 def concerned(question: Question, releases: Iterable[Standing]) -> list[Standing]:
@@ -297,14 +340,12 @@ def _files(one: Standing) -> list[int]:
 
 def _files_of(ws: Workspace, one: Standing, leaves: Sequence[bytes]) -> set[str]:
     """In which files of a release rows stand."""
-    index = writing.listed(one.private / "index")
-    if not leaves or index == "[]":
+    index = writing.listed(one.private / "index", "filename")
+    if not leaves or not index:
         return set()
     with ws.engine.connect() as con:
         con.register("asked", pa_leaves(leaves))
-        found = con.execute(
-            f"SELECT DISTINCT filename FROM read_parquet({index}, filename = true) SEMI JOIN asked USING (leaf)"
-        )
+        found = con.execute(f"SELECT DISTINCT filename FROM {index} SEMI JOIN asked USING (leaf)")
         return {name for (name,) in found.fetchall()}
 
 
