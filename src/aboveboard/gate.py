@@ -308,11 +308,10 @@ class Gate:
         return {(version.effective_from, version.version): version for version in self.policy.versions}
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided, and every reason. ``codes`` stand on the main part, ``part_codes`` on the others.
 
-    ``removed`` are the positions, in ``record.parts``, of the parts that must go.
+    ``removed`` are the positions, in ``record.parts``, of the parts that must go. A tuple, because every record has one.
     """
 
     record_id: str
