@@ -215,22 +215,24 @@ class Gate:
     def _person(self) -> Callable[[Standing], _Person]:
         return lru_cache(maxsize=KEPT)(lambda standing: _Person(self, standing))
 
-    @cached_property
-    def _saids(self) -> dict[_Said, _Said]:
-        """One object for all who said the same."""
-        return {}
+    # What follows is asked by values one by one: a question gets its name only where it was not asked before.
 
     @cached_property
-    def _record_form(self) -> Callable[[_RecordWords], _RecordForm]:
-        return lru_cache(maxsize=KEPT)(lambda words: _RecordForm(words, self))
+    def _said(self) -> Callable[..., _Said]:
+        """One object for all who said the same: the fields of it are what is asked."""
+        return lru_cache(maxsize=KEPT)(_Said)
 
     @cached_property
-    def _part_form(self) -> Callable[[_PartWords], _PartForm]:
-        return lru_cache(maxsize=KEPT)(lambda words: _PartForm(words, self))
+    def _record_form(self) -> Callable[..., _RecordForm]:
+        return lru_cache(maxsize=KEPT)(lambda *words: _RecordForm(_RecordWords(*words), self))
 
     @cached_property
-    def _answer(self) -> Callable[[_Question], _Judged]:
-        return lru_cache(maxsize=KEPT)(lambda question: _View(self, question).judged())
+    def _part_form(self) -> Callable[..., _PartForm]:
+        return lru_cache(maxsize=KEPT)(lambda *words: _PartForm(_PartWords(*words), self))
+
+    @cached_property
+    def _answer(self) -> Callable[..., _Judged]:
+        return lru_cache(maxsize=KEPT)(lambda *question: _View(self, _Question(*question)).judged())
 
     def regime_of(self, person: Standing) -> tuple[Regime, bool]:
         """The strictest table that applies to a person, and whether an unknown residency holds under it."""
@@ -668,7 +670,7 @@ class _Stance(dict["_PartForm", _Said]):
         job, choices = gate.job, self.account.choices
         said = self._choice(choices, categories, job.purpose)
         explicit = self._explicit(part, job.purpose)
-        heard = _Said(
+        return gate._said(
             said.state,
             said.method,
             self._renewed([said, explicit] if part.sensitive else [said], part),
@@ -678,7 +680,6 @@ class _Stance(dict["_PartForm", _Said]):
             part.biometric and explicit.state != "given" and self._elsewhere(part),
             self._told() if self.account.happened else None,
         )
-        return gate._saids.setdefault(heard, heard)
 
     def _choice(self, choices: Sequence[Event], categories: Sequence[str], purpose: str) -> Choice:
         recipient, as_of = self.account.gate.job.recipient, self.account.gate.as_of
@@ -764,26 +765,22 @@ class _Case:
         self.primary = gate._account_of(record.subject).at(self.collected)
         self.holds_signals = self.primary.person.regime.signal_unknown == HOLD
         self.form = gate._record_form(
-            _RecordWords(
-                record.kind, record.origin, record.source, record.language, record.licence, record.upstream,
-                record.lifecycle, record.integrity, record.duplicate, record.edition,
-                record.subject is not None, record.parts is not None,
-                gate.names_one(record), self.primary.account.took_out(record),
-            )
+            record.kind, record.origin, record.source, record.language, record.licence, record.upstream,
+            record.lifecycle, record.integrity, record.duplicate, record.edition,
+            record.subject is not None, record.parts is not None,
+            gate.names_one(record), self.primary.account.took_out(record),
         )  # fmt: skip
 
     def judged(self, part: Part, is_main: bool) -> _Judged:
         """A part under all gates."""
         parties = [p for p in part.parties if p.role not in vocabulary.ROLES_WITHOUT_VETO] if part.parties else ()
         form = self.gate._part_form(
-            _PartWords(
-                is_main, part.kind, _listed(part.categories), _listed(part.labels), part.audience_at,
-                part.audience_now, _listed(part.signals), part.source_state,
-                part.parties is None or any(p.subject is None for p in parties),
-            )
+            is_main, part.kind, _listed(part.categories), _listed(part.labels), part.audience_at,
+            part.audience_now, _listed(part.signals), part.source_state,
+            part.parties is None or any(p.subject is None for p in parties),
         )  # fmt: skip
         others = tuple([self._other(p, p.subject, form) for p in parties if p.subject is not None]) if parties else ()
-        found = self.gate._answer(_Question(self.form, self.then, self._seen(self.primary, form), form, others))
+        found = self.gate._answer(self.form, self.then, self._seen(self.primary, form), form, others)
         expired = self.then.retentions and frozenset(self._retention(form))
         return found.and_also(expired, self.holds_signals) if expired else found
 
