@@ -2,11 +2,12 @@
 
 ``python bench/release.py [--rows 2000000] [--repeat 3] [--json] [--only NAME ...]`` makes a platform up, runs each
 measure in a process of its own, round after round, and prints medians: CPU seconds (user and system, child processes
-included), seconds, rows a second, peak memory of the largest process, and CPU a row against the copy. Imports, and what
+included), seconds, rows a second, peak memory of the largest process, and CPU a row against two copies. Imports, and what
 a job prepares once, stand outside the clock.
 
-The copy reads the posts and writes their text, language, kind and geotag to Parquet with zstd: what a release holds of
-them. Peers are no dependencies: ``pip install datatrove==0.10.0 cedarpy``; without them their rows say why they are not
+There are two yardsticks. ``copy`` reads the posts and writes their text, language, kind and geotag to Parquet with zstd:
+what a release holds of them. ``copy-table`` writes every column of the posts: what passing the whole table on costs.
+Peers are no dependencies: ``pip install datatrove==0.10.0 cedarpy``; without them their rows say why they are not
 there. Files go below TMPDIR, about 200 bytes a row; no text is printed.
 """
 
@@ -45,6 +46,9 @@ STARTS = 5
 COMPARED = {"datatrove": "source-order", "datatrove-scrub": "release", "cedarpy": "decide"}
 """Which of our measures does the work of a peer."""
 
+YARDSTICKS = {"copy": "x copy", "copy-table": "x table"}
+"""What every other measure is told beside, and the heading of how many times its CPU a row they take."""
+
 Run = Callable[[], int]
 """The measured part; gives the number of rows it went through."""
 
@@ -68,11 +72,23 @@ class Setting:
 
 def copy(at: Setting, out: Path) -> Run:
     """A plain DuckDB COPY of what a release holds."""
+    return _copied(at, out, f"SELECT text, lang AS language, 'post' AS kind, geo AS parts FROM {_posts(at)}")
+
+
+def copy_table(at: Setting, out: Path) -> Run:
+    """The same of all columns of the posts."""
+    return _copied(at, out, f"FROM {_posts(at)}")
+
+
+def _posts(at: Setting) -> str:
+    return f"'{at.folder}/posts.parquet'"
+
+
+def _copied(at: Setting, out: Path, query: str) -> Run:
     import duckdb
 
     con = duckdb.connect()
     con.execute(f"SET threads = {at.threads}")
-    query = f"SELECT text, lang AS language, 'post' AS kind, geo AS parts FROM '{at.folder}/posts.parquet'"
     return lambda: int(
         con.execute(f"COPY ({query}) TO '{out}/copy.parquet' (FORMAT parquet, COMPRESSION zstd)").fetchall()[0][0]
     )
@@ -178,6 +194,7 @@ def cedarpy(at: Setting, out: Path) -> Run:
 
 MEASURES: Mapping[str, Callable[[Setting, Path], Run]] = {
     "copy": copy,
+    "copy-table": copy_table,
     "stage": stage,
     "relate": relate,
     "judge": judge,
@@ -336,8 +353,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     asked = parser.parse_args(arguments)
     names = [name for name in (*MEASURES, *COMMANDS) if name in (asked.only or (name,))]
-    if "copy" not in names and any(name in MEASURES for name in names):
-        names.insert(0, "copy")  # all are told beside it
+    if any(name in MEASURES for name in names):  # all are told beside them
+        names = [*YARDSTICKS, *(name for name in names if name not in YARDSTICKS)]
     with tempfile.TemporaryDirectory(prefix="aboveboard-bench-") as folder:
         peer_rows = min(asked.peer_rows, asked.rows)
         at = Setting(Path(folder), asked.rows, asked.threads, asked.memory, asked.people, peer_rows)
@@ -370,6 +387,7 @@ def report(at: Setting, names: list[str], repeat: int) -> dict[str, Any]:
     for name, figure in figures.items():
         if name in MEASURES:
             figure["ratio"] = figure["us_a_row"] / figures["copy"]["us_a_row"]
+            figure["ratio_table"] = figure["us_a_row"] / figures["copy-table"]["us_a_row"]
     setting = {key: value for key, value in asdict(at).items() if key != "folder"}
     versions: dict[str, Any] = {
         "python": platform.python_version(),
@@ -414,7 +432,10 @@ def compared(figures: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, 
 def table(told: Mapping[str, Any]) -> Iterator[str]:
     yield ", ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in
                     told["setting"].items())  # fmt: skip
-    yield f"{'measure':<17}{'rows':>12}{'CPU s':>9}{'wall s':>9}{'rows/s':>13}{'CPU us/row':>12}{'peak MB':>9}{'x copy':>9}"
+    yield (
+        f"{'measure':<17}{'rows':>12}{'CPU s':>9}{'wall s':>9}{'rows/s':>13}{'CPU us/row':>12}{'peak MB':>9}"
+        + "".join(f"{heading:>9}" for heading in YARDSTICKS.values())
+    )
     for name, found in told["measures"].items():
         yield _line(name, found)
     for name, times in told["compared"].items():
@@ -428,7 +449,8 @@ def _line(name: str, found: Mapping[str, float]) -> str:
     if name in COMMANDS:
         return f"{name:<17}{'':>12}{taken}{'':>25}{found['peak_mb']:>9.0f}"
     rate = f"{found['rows_a_second']:>13,.0f}{found['us_a_row']:>12.2f}"
-    return f"{name:<17}{found['rows']:>12,.0f}{taken}{rate}{found['peak_mb']:>9.0f}{found['ratio']:>9.2f}"
+    ratios = f"{found['ratio']:>9.2f}{found['ratio_table']:>9.2f}"
+    return f"{name:<17}{found['rows']:>12,.0f}{taken}{rate}{found['peak_mb']:>9.0f}{ratios}"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 
 import kernel_sane
 import worlds
-from aboveboard import commitments, descriptor, judgement, kernel, keys, manifest, merkle, steps, writing
+from aboveboard import commitments, descriptor, intake, judgement, kernel, keys, manifest, merkle, steps, writing
 from aboveboard.engine import Engine, hashing, make
 from aboveboard.errors import EngineError, VerificationError
 from aboveboard.judgement import Judgement
@@ -142,6 +143,26 @@ def test_rows_are_placed_and_hashed_as_the_steps_say(compiled: library.Library, 
             found[room] = table.select(sorted(table.column_names)).to_pylist()
     assert found["hash"] == found["hash_compiled"]
     assert [row["leaf"] for row in found["hash"]] == [manifest.leaf(row) for row in found["hash"]]
+
+
+MOMENT = st.datetimes(timezones=st.just(UTC))
+RECEIPTS = st.lists(st.fixed_dictionaries({"source": NAME, "record_id": NAME, "collected_at": MOMENT}), max_size=10)
+RECEIVED = pa.schema([("source", pa.string()), ("record_id", pa.string()), ("collected_at", pa.timestamp("us"))])
+
+
+@given(RECEIPTS, st.binary(min_size=32, max_size=32))
+@settings(max_examples=40, deadline=None)
+def test_receipts_have_the_leaf_that_sql_and_python_make(
+    compiled: library.Library, made_up: list[dict[str, Any]], key: bytes
+) -> None:
+    found = []
+    for used in (compiled, "not here"):
+        with Engine(threads=1).connect() as con, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(library, "_once", lambda used=used: used)
+            con.register("kept", pa.Table.from_pylist(made_up, RECEIVED))
+            found.append(intake._leaves(con, "kept", key))
+    readable = [intake.leaf(key, r["source"], r["record_id"], r["collected_at"]) for r in made_up]
+    assert found == [b"".join(sorted(readable))] * 2
 
 
 def test_facts_are_those_of_the_readable_form(used: library.Library) -> None:

@@ -79,7 +79,7 @@ IN_STEPS = [
     Mutant("an unreadable signal never holds", "shard/cases_judged",
            "OR (signals_hold AND (hi & {{by_regime_hi}}) <> 0) AS against", "AS against"),
     Mutant("a span may end behind the text", "shard/parts_placed",
-           'p."end" <= text_length', 'p."end" IS NOT NULL'),
+           'p."end" <= length(text)', 'p."end" IS NOT NULL'),
     Mutant("an edge releases the text", "shard/endings",
            "WHEN kind = 'repost' THEN @xform.nothing_left", ""),
     Mutant("protected in between is forgotten", "people/standings",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -110,9 +111,15 @@ def _observed_once(row: Facts, as_of: datetime) -> tuple[Span, ...]:
     """The same for one observation: most accounts have no more."""
     if (start := _from(row)) > as_of:
         return ()
-    age, home = _known(row.age_band, vocabulary.AGE_BANDS), vocabulary.known_residency(row.residency)
-    state = _known(row.state, vocabulary.ACCOUNT_STATES)
-    return (Span(start, state, row.protected, age, home, row.last_interaction),)
+    return _alone(start, row.state, row.protected, row.age_band, row.residency, row.last_interaction)
+
+
+@lru_cache(maxsize=1 << 16)  # many accounts are described alike, and then they share one value
+def _alone(
+    start: datetime, state: str | None, protected: bool | None, age: str | None, home: str | None, last: datetime | None
+) -> tuple[Span, ...]:
+    state, age = _known(state, vocabulary.ACCOUNT_STATES), _known(age, vocabulary.AGE_BANDS)
+    return (Span(start, state, protected, age, vocabulary.known_residency(home), last),)
 
 
 def standing(
@@ -142,6 +149,8 @@ def stood(spans: tuple[Span, ...], suppressed: bool, collected_at: datetime | No
     """The standing at one time of collection, from the whole life of the account."""
     if not spans:
         return Standing(suppressed=suppressed)
+    if len(spans) == 1:
+        return _stood_alike(spans[0], suppressed, collected_at)
     begun = bisect_right(spans, collected_at, key=_start) if collected_at is not None else len(spans)
     early = begun == 0  # collected before anything is known of the account
     then = spans[begun - 1] if begun and collected_at is not None else None
@@ -165,6 +174,29 @@ def stood(spans: tuple[Span, ...], suppressed: bool, collected_at: datetime | No
         residency_at=now.residency if collected_at is None else then.residency if then else None,
         residency=now.residency,
         suppressed=suppressed,
+    )
+
+
+def _stood_alike(span: Span, suppressed: bool, collected_at: datetime | None) -> Standing:
+    """The same for an account of which one thing was observed: it stood so all the time, or nobody knows how."""
+    early = collected_at is not None and collected_at < span.start
+    _, state, protected, age, home, _, _ = span
+    seen = collected_at is not None and not early
+    return Standing(
+        state,
+        state in LIFTED,
+        early or state is None,
+        protected if seen else None,
+        protected,
+        protected is True,
+        early or protected is None,
+        age if seen else None,
+        age,
+        None,
+        _first_known((span,)),
+        None if early else home,
+        home,
+        suppressed,
     )
 
 

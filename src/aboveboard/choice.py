@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from aboveboard import suppression, vocabulary
@@ -19,6 +20,8 @@ from aboveboard.suppression import Suppressions
 
 GRANTS = frozenset({"given", "renewed"})
 DENIES = frozenset({"refused", "withdrawn", "objected"})
+CHOICES = GRANTS | DENIES | {"expired"}
+"""What says yes or no about data; everything else is what happened to an account, was shown or was agreed."""
 LIFTS = {
     "restored": "deleted", "unsuspended": "suspended", "reactivated": "deactivated", "unwithheld": "withheld",
     "unprotected": "protected",
@@ -151,9 +154,8 @@ def _validate_actor(event: Event) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The choice in force for one scope and moment of collection.
+class Choice(NamedTuple):
+    """The choice in force for one scope and moment of collection; a tuple, because one is made for every question.
 
     ``past``: a yes that names this older data. ``since``: when that yes counts from. ``method``: how it was said
     (``parental``, ``estate``, ``portal`` ...), as far as it counts. ``events``: the ones that decided, for
@@ -187,7 +189,7 @@ def fold(
     pieces = [
         piece
         for event in events
-        if event.recorded_at <= as_of and reaches(event, category, purpose, recipient)
+        if event.type in CHOICES and event.recorded_at <= as_of and reaches(event, category, purpose, recipient)
         for piece in _pieces(event, collected_at, as_of)
     ]
     if not pieces:
@@ -215,21 +217,24 @@ def reaches(event: Event, category: str, purpose: str, recipient: str) -> bool:
     A no covers everything related to it, broader labels included; a yes only what it names and only words that
     existed when it was said.
     """
-    if event.recipient is not None and not vocabulary.recipient_covers(event.recipient, recipient):
+    named = (event.type in GRANTS, event.category, event.purpose, event.recipient, event.vocabulary)
+    return _covers(*named, category, purpose, recipient)
+
+
+@lru_cache(maxsize=1 << 16)  # few scopes are ever named, by many people
+def _covers(
+    grants: bool, named: str | None, use: str | None, whom: str | None, words: int,
+    category: str, purpose: str, recipient: str,
+) -> bool:  # fmt: skip
+    """:func:`reaches`, of the scope that an event names and the version of the words it was said in."""
+    if whom is not None and not vocabulary.recipient_covers(whom, recipient):
         return False
-    if event.type in GRANTS:
-        return (
-            event.category is None
-            or vocabulary.grants([event.category], category, vocabulary.CATEGORIES, event.vocabulary)
-        ) and (
-            event.purpose is None or vocabulary.grants([event.purpose], purpose, vocabulary.PURPOSES, event.vocabulary)
+    if grants:
+        return (named is None or vocabulary.grants([named], category, vocabulary.CATEGORIES, words)) and (
+            use is None or vocabulary.grants([use], purpose, vocabulary.PURPOSES, words)
         )
-    related = (
-        event.category is None
-        or vocabulary.covers(event.category, category)
-        or vocabulary.covers(category, event.category)
-    )
-    return related and (event.purpose is None or vocabulary.covers(event.purpose, purpose))
+    related = named is None or vocabulary.covers(named, category) or vocabulary.covers(category, named)
+    return related and (use is None or vocabulary.covers(use, purpose))
 
 
 def record_key(source: str, record_id: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache, wraps
 from typing import Any, NamedTuple, TypeVar
 
@@ -215,22 +215,24 @@ class Gate:
     def _person(self) -> Callable[[Standing], _Person]:
         return lru_cache(maxsize=KEPT)(lambda standing: _Person(self, standing))
 
-    @cached_property
-    def _saids(self) -> dict[_Said, _Said]:
-        """One object for all who said the same."""
-        return {}
+    # What follows is asked by values one by one: a question gets its name only where it was not asked before.
 
     @cached_property
-    def _record_form(self) -> Callable[[_RecordWords], _RecordForm]:
-        return lru_cache(maxsize=KEPT)(lambda words: _RecordForm(words, self))
+    def _said(self) -> Callable[..., _Said]:
+        """One object for all who said the same: the fields of it are what is asked."""
+        return lru_cache(maxsize=KEPT)(_Said)
 
     @cached_property
-    def _part_form(self) -> Callable[[_PartWords], _PartForm]:
-        return lru_cache(maxsize=KEPT)(lambda words: _PartForm(words, self))
+    def _record_form(self) -> Callable[..., _RecordForm]:
+        return lru_cache(maxsize=KEPT)(lambda *words: _RecordForm(_RecordWords(*words), self))
 
     @cached_property
-    def _answer(self) -> Callable[[_Question], _Judged]:
-        return lru_cache(maxsize=KEPT)(lambda question: _View(self, question).judged())
+    def _part_form(self) -> Callable[..., _PartForm]:
+        return lru_cache(maxsize=KEPT)(lambda *words: _PartForm(_PartWords(*words), self))
+
+    @cached_property
+    def _answer(self) -> Callable[..., _Judged]:
+        return lru_cache(maxsize=KEPT)(lambda *question: _View(self, _Question(*question)).judged())
 
     def regime_of(self, person: Standing) -> tuple[Regime, bool]:
         """The strictest table that applies to a person, and whether an unknown residency holds under it."""
@@ -308,11 +310,10 @@ class Gate:
         return {(version.effective_from, version.version): version for version in self.policy.versions}
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided, and every reason. ``codes`` stand on the main part, ``part_codes`` on the others.
 
-    ``removed`` are the positions, in ``record.parts``, of the parts that must go.
+    ``removed`` are the positions, in ``record.parts``, of the parts that must go. A tuple, because every record has one.
     """
 
     record_id: str
@@ -340,9 +341,7 @@ def decide(record: Record, gate: Gate) -> Decision:
     """The judgement of one resolved record. Pure: no I/O, no clock, no randomness; never raises on a record."""
     case = _Case(record, gate)
     main = case.judged(record.main, is_main=True)
-    others = [case.judged(part, is_main=False) for part in record.parts or ()]
-    part_codes = NOTHING.union(*[_or_none(part.codes, part.against) for part in others]) if others else NOTHING
-    removed = tuple([i for i, part in enumerate(others) if part.against or not _having(part.codes, Effect.GROUND)])
+    part_codes, removed = _others(case, record.parts) if record.parts else (NOTHING, ())
     codes = main.codes
     if not main.against and (left := _obligations(record, removed)):
         codes |= left
@@ -358,6 +357,13 @@ def decide(record: Record, gate: Gate) -> Decision:
         case.then.version.version if case.then.version else None,
         gate.now.version if gate.now else None,
     )
+
+
+def _others(case: _Case, parts: Sequence[Part]) -> tuple[frozenset[str], tuple[int, ...]]:
+    """The reasons of the parts beside the main one, and the positions of those that must go."""
+    judged = [case.judged(part, is_main=False) for part in parts]
+    codes = NOTHING.union(*[_or_none(part.codes, part.against) for part in judged])
+    return codes, tuple([i for i, part in enumerate(judged) if part.against or not _having(part.codes, Effect.GROUND)])
 
 
 @lru_cache(maxsize=KEPT)
@@ -583,34 +589,49 @@ SILENT = _Said()
 
 
 NONE_TAKEN: Mapping[str, bool] = {}
+NOTHING_TOLD: Sequence[Event] = ()
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
-class _Account:
-    """What was said by and of one subject, from the beginning until now.
+class _Account(dict[int | None, "_Stance"]):
+    """What was said by and of one subject, from the beginning until now, and from it how they stand in each stretch of it.
 
     Between two of its ``_turns`` nothing about it changes with the time of collection: an observation of the account
-    counts from its moment on, a choice from when it counts, a window from its beginning until its end.
+    counts from its moment on, a choice from when it counts, a window from its beginning until its end. So each stretch
+    is judged by its beginning, once.
     """
 
-    __slots__ = ("_spans", "_stances", "_suppressed", "_taken", "_turns", "events", "gate", "last_interaction")
+    __slots__ = ("_spans", "_suppressed", "_taken", "_turns", "choices", "gate", "happened", "last_interaction")
 
     def __init__(self, gate: Gate, subject: str | None) -> None:
         self.gate = gate
-        self.events = tuple(gate.snapshot.events_of(subject)) if subject is not None else ()
+        events = gate.snapshot.events_of(subject) if subject is not None else ()
         facts = gate.snapshot.facts_of(subject) if subject is not None else ()
-        self._spans = timeline(facts, self.events, gate.as_of)
-        self._suppressed = is_suppressed(self.events, gate.as_of) or gate.snapshot.suppressions.holds(subject)
+        # Of most people nothing is told but what they chose, and then there is nothing else to look through.
+        self.happened = [event for event in events if event.type not in choice.CHOICES] or NOTHING_TOLD
+        self.choices = [e for e in events if e.type in choice.CHOICES] if self.happened else events
+        self._spans = timeline(facts, self.happened, gate.as_of)
+        self._suppressed = is_suppressed(self.happened, gate.as_of) or gate.snapshot.suppressions.holds(subject)
         self.last_interaction = self._spans[-1].last_interaction if self._spans else None
         moments = [span.start for span in self._spans]
-        moments += [m for e in self.events for m in (e.counts_from, e.past_from, e.past_to) if m is not None]
-        self._turns = tuple(sorted(moments)) if self.events else tuple(moments)
-        self._stances: dict[int | None, _Stance] = {}
-        self._taken = self._takes_out() if self.events else NONE_TAKEN
+        moments += [m for e in self.choices for m in (e.counts_from, e.past_from, e.past_to) if m is not None]
+        self._turns = tuple(sorted(moments))
+        self._taken = self._takes_out() if self.happened else NONE_TAKEN
+
+    def at(self, collected: datetime | None) -> _Stance:
+        """How the subject stands for what was collected then."""
+        return self[None if collected is None else bisect_right(self._turns, collected)]
+
+    def __missing__(self, stretch: int | None) -> _Stance:
+        begins = None if stretch is None else self._turns[stretch - 1] if stretch else EARLIEST
+        person = self.gate._person(stood(self._spans, self._suppressed, begins))
+        self[stretch] = stance = _Stance(self, person, begins)
+        return stance
 
     def _takes_out(self) -> Mapping[str, bool]:
         """The records that the subject took out of such a use, by key, and whether somebody has verified that."""
         gate, job, taken = self.gate, self.gate.job, dict[str, bool]()
-        for event in self.events:
+        for event in self.happened:
             if choice.takes_out(event, job.purpose, job.recipient) and event.recorded_at <= gate.as_of:
                 for record in choice.named_by(event):
                     taken[record] = event.verified or taken.get(record, False)
@@ -623,82 +644,73 @@ class _Account:
         found = self._taken.get(choice.record_key(record.source, record.id))
         return False if found is None else found or None
 
-    def at(self, collected: datetime | None) -> _Stance:
-        """How the subject stands for what was collected then."""
-        stretch = None if collected is None else bisect_right(self._turns, collected)
-        if stretch not in self._stances:
-            person = self.gate._person(stood(self._spans, self._suppressed, collected))
-            self._stances[stretch] = _Stance(self, person, collected)
-        return self._stances[stretch]
-
 
 _PURPOSES = vocabulary.leaves(vocabulary.PURPOSES)
 
 
-class _Stance:
-    """One subject for one stretch of collection times: how the account stands, and what was said."""
+class _Stance(dict["_PartForm", _Said]):
+    """One subject for one stretch of collection times: how the account stands, and what was said about data of each form.
 
-    __slots__ = ("_collected", "_events", "_gate", "_heard", "account", "person")
+    What was said is listened to when it is first asked for. There is one of these for most records, so it is one object.
+    """
+
+    __slots__ = ("_collected", "account", "person")
 
     def __init__(self, account: _Account, person: _Person, collected: datetime | None) -> None:
         self.account, self.person, self._collected = account, person, collected
-        self._gate, self._events = account.gate, account.events
-        self._heard: dict[_PartForm, _Said] | None = None
 
-    def said(self, part: _PartForm) -> _Said:
-        """What was said about data of this form."""
-        if not self._events or not part.categories:
+    def __missing__(self, part: _PartForm) -> _Said:
+        if not (self.account.choices or self.account.happened) or not part.categories:
             return SILENT
-        if self._heard is None:
-            self._heard = {}
-        if part not in self._heard:
-            self._heard[part] = self._hear(part, part.categories)
-        return self._heard[part]
+        self[part] = said = self._hear(part, part.categories)
+        return said
 
     def _hear(self, part: _PartForm, categories: Sequence[str]) -> _Said:
-        gate, job, events = self._gate, self._gate.job, self._events
-        said = self._choice(events, categories, job.purpose)
+        gate = self.account.gate
+        job, choices = gate.job, self.account.choices
+        said = self._choice(choices, categories, job.purpose)
         explicit = self._explicit(part, job.purpose)
-        contract = (choice.contract_excludes(events, c, job.purpose, job.recipient, gate.as_of) for c in categories)
-        heard = _Said(
+        return gate._said(
             said.state,
             said.method,
             self._renewed([said, explicit] if part.sensitive else [said], part),
-            self._choice(events, categories, SHARING).state if job.recipient_kind == "third_party" else "silent",
-            any(contract),
+            self._choice(choices, categories, SHARING).state if job.recipient_kind == "third_party" else "silent",
+            bool(self.account.happened) and self._excluded(categories),
             explicit.state == "given",
             part.biometric and explicit.state != "given" and self._elsewhere(part),
-            self._told(),
+            self._told() if self.account.happened else None,
         )
-        return gate._saids.setdefault(heard, heard)
 
-    def _choice(self, events: Sequence[Event], categories: Sequence[str], purpose: str) -> Choice:
-        gate = self._gate
-        return choice.join(
-            [choice.fold(events, c, purpose, gate.job.recipient, self._collected, gate.as_of) for c in categories]
-        )
+    def _choice(self, choices: Sequence[Event], categories: Sequence[str], purpose: str) -> Choice:
+        recipient, as_of = self.account.gate.job.recipient, self.account.gate.as_of
+        return choice.join([choice.fold(choices, c, purpose, recipient, self._collected, as_of) for c in categories])
 
     def _explicit(self, part: _PartForm, purpose: str) -> Choice:
         """The choice in force about what is sensitive in such data, when no yes is heard but the explicit ones."""
         if not part.sensitive:
             return choice.SILENCE
-        return self._choice(choice.explicit(self._events), part.sensitive, purpose)
+        return self._choice(choice.explicit(self.account.choices), part.sensitive, purpose)
 
     def _elsewhere(self, part: _PartForm) -> bool:
-        others = (p for p in _PURPOSES if p != self._gate.job.purpose)
+        others = (p for p in _PURPOSES if p != self.account.gate.job.purpose)
         return any(self._explicit(part, purpose).state == "given" for purpose in others)
 
     def _renewed(self, asked: Sequence[Choice], part: _PartForm) -> bool:
         if not all(c.state == "given" and c.past for c in asked):
             return False
-        since = self._gate.declared_since(part.categories or (), part.needed)
+        since = self.account.gate.declared_since(part.categories or (), part.needed)
         return since is not None and all(c.since is not None and c.since >= since for c in asked)
 
+    def _excluded(self, categories: Sequence[str]) -> bool:
+        """Whether a contract of their organisation says no."""
+        job, as_of, happened = self.account.gate.job, self.account.gate.as_of, self.account.happened
+        return any(choice.contract_excludes(happened, c, job.purpose, job.recipient, as_of) for c in categories)
+
     def _told(self) -> datetime | None:
-        now = self._gate.now
-        if now is None or now.retroactive != "notice":
+        gate = self.account.gate
+        if gate.now is None or gate.now.retroactive != "notice":
             return None
-        return choice.notice_at(self._events, [now.text_sha256], self._gate.as_of)
+        return choice.notice_at(self.account.happened, [gate.now.text_sha256], gate.as_of)
 
 
 class _Seen(NamedTuple):
@@ -753,26 +765,22 @@ class _Case:
         self.primary = gate._account_of(record.subject).at(self.collected)
         self.holds_signals = self.primary.person.regime.signal_unknown == HOLD
         self.form = gate._record_form(
-            _RecordWords(
-                record.kind, record.origin, record.source, record.language, record.licence, record.upstream,
-                record.lifecycle, record.integrity, record.duplicate, record.edition,
-                record.subject is not None, record.parts is not None,
-                gate.names_one(record), self.primary.account.took_out(record),
-            )
+            record.kind, record.origin, record.source, record.language, record.licence, record.upstream,
+            record.lifecycle, record.integrity, record.duplicate, record.edition,
+            record.subject is not None, record.parts is not None,
+            gate.names_one(record), self.primary.account.took_out(record),
         )  # fmt: skip
 
     def judged(self, part: Part, is_main: bool) -> _Judged:
         """A part under all gates."""
         parties = [p for p in part.parties if p.role not in vocabulary.ROLES_WITHOUT_VETO] if part.parties else ()
         form = self.gate._part_form(
-            _PartWords(
-                is_main, part.kind, _listed(part.categories), _listed(part.labels), part.audience_at,
-                part.audience_now, _listed(part.signals), part.source_state,
-                part.parties is None or any(p.subject is None for p in parties),
-            )
+            is_main, part.kind, _listed(part.categories), _listed(part.labels), part.audience_at,
+            part.audience_now, _listed(part.signals), part.source_state,
+            part.parties is None or any(p.subject is None for p in parties),
         )  # fmt: skip
         others = tuple([self._other(p, p.subject, form) for p in parties if p.subject is not None]) if parties else ()
-        found = self.gate._answer(_Question(self.form, self.then, self._seen(self.primary, form), form, others))
+        found = self.gate._answer(self.form, self.then, self._seen(self.primary, form), form, others)
         expired = self.then.retentions and frozenset(self._retention(form))
         return found.and_also(expired, self.holds_signals) if expired else found
 
@@ -787,7 +795,7 @@ class _Case:
             interaction = stance.account.last_interaction
             found = [*self._age_when_made(stance.person), *self._biometric_retention(interaction, part)]
             codes = frozenset(found) if found else NOTHING
-        return _Seen(stance.person, stance.said(part), codes, doubtful)
+        return _Seen(stance.person, stance[part], codes, doubtful)
 
     def _age_when_made(self, person: _Person) -> Iterable[str]:
         """What was made before it was collected may have been made by a minor; an unknown time may be such a time."""

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aboveboard import disk, merkle, paths, writing
+from aboveboard import disk, kernel, merkle, paths, writing
 from aboveboard.descriptor import net
-from aboveboard.engine import Engine, erased_in
+from aboveboard.engine import Engine, erased_in, hashing
 from aboveboard.errors import SourceError
+from aboveboard.kernel import HASH
 from aboveboard.manifest import Received
 from aboveboard.relate import Related
 from aboveboard.suppression import Suppressions
@@ -76,11 +77,10 @@ def remember(
     with engine.connect() as con:
         query = _NEW if _views(con, related, private, gone) else "FROM own ORDER BY record_id"
         with disk.step("first-seen"):
-            writing.copy_rows(con, query, into / FILE)
+            writing.copy_rows(con, query, into / FILE, compression=writing.QUICK)
             disk.settle(into / FILE)
-        con.execute("SET VARIABLE uid_key = ?", [key.hex()])
         kept = paths.parquet(into / FILE)
-        leaves = writing.joined(con.sql(_LEAVES.format(kept=kept)).to_arrow_table()["leaf"])
+        leaves = _leaves(con, kept, key)
         [(first, last)] = con.execute(f"SELECT min(collected_at), max(collected_at) FROM {kept}").fetchall()
     if not leaves:
         return None
@@ -94,12 +94,28 @@ def leaf(key: bytes, source: str, record_id: str, collected: datetime) -> bytes:
     return merkle.leaf_hash(named + net(collected))
 
 
-_LEAVES = """
-SELECT unhex(sha256(
+def _leaves(con: duckdb.DuckDBPyConnection, kept: str, key: bytes) -> bytes:
+    """The leaves of the kept receipts in order, one behind another: by the compiled kernel where there is one."""
+    made = _LEAF
+    if hashing(
+        con, "receipt_leaf", receipts(key), ["VARCHAR", "VARCHAR", "TIMESTAMP"], {"leaf": slice(HASH, 2 * HASH)}
+    ):
+        made = "receipt_leaf(source, record_id, collected_at).leaf"
+    else:
+        con.execute("SET VARIABLE uid_key = ?", [key.hex()])
+    return writing.joined(con.sql(f"SELECT {made} AS leaf FROM {kept} ORDER BY leaf").to_arrow_table()["leaf"])
+
+
+def receipts(key: bytes) -> kernel.Recipe:
+    """``leaf`` of the columns source, id and moment, as the compiled kernel makes it."""
+    named: tuple[kernel.Step, ...] = (key.hex().encode(), kernel.Net(0), kernel.Net(1))
+    return named, (b"\x00", kernel.Digest(0), kernel.Net(2))
+
+
+_LEAF = """unhex(sha256(
   '\x00'::BLOB || unhex(sha256(getvariable('uid_key') || net(source) || net(record_id)))
-  || encode(net(epoch_us(collected_at)::VARCHAR)))) AS leaf
-FROM {kept} ORDER BY leaf
-"""
+  || encode(net(epoch_us(collected_at)::VARCHAR))))"""
+"""The same in SQL."""
 
 
 def _views(con: duckdb.DuckDBPyConnection, related: Related, private: Path, gone: Suppressions) -> bool:

@@ -113,15 +113,26 @@ _HASHED_FROM = (*["VARCHAR"] * 5, "STRUCT(kind VARCHAR, content VARCHAR)[]")
 
 def _redacted(con: duckdb.DuckDBPyConnection, pseudonym: bytes) -> pa.Table:
     """The texts that lose something, cut by ``redaction.redact`` (never by an engine's text functions)."""
-    rows = con.execute(
-        "SELECT d.ordinal, r.text, d.cuts FROM decisions AS d JOIN records AS r USING (ordinal)"
-        " WHERE d.outcome = 1 AND len(d.cuts) > 0 ORDER BY d.ordinal"
-    ).fetchall()
-    names = _names(
-        (_cut_out(said, cut) for _, said, cuts in rows for cut in cuts if cut["kind"] == "mention"), pseudonym
-    )
-    left = [redact(said, [_span(said, cut, names) for cut in cuts]) for _, said, cuts in rows]
-    return _texts([ordinal for ordinal, _, _ in rows], left)
+    texts = dict(con.execute(f"SELECT ordinal, text {_LOSING}").fetchall())
+    cuts = con.execute(_CUTS).fetchall()  # a row a cut: lists would be unpacked value by value
+    names = _names((texts[at][start:end] for at, start, end, kind in cuts if kind == "mention"), pseudonym)
+    left = {}
+    for ordinal, spans in groupby(cuts, itemgetter(0)):
+        said = texts[ordinal]
+        left[ordinal] = redact(
+            said, [(start, end, names[said[start:end]] if kind == "mention" else MARK) for _, start, end, kind in spans]
+        )
+    return _texts(list(left), list(left.values()))
+
+
+_LOSING = """
+FROM decided JOIN endings AS e USING (ending) JOIN mains USING (ordinal) WHERE e.outcome = 1 AND len(e.cuts) > 0
+"""
+_CUTS = f"""
+SELECT ordinal, cut."from", cut."to", cut.kind FROM (SELECT ordinal, unnest(e.cuts) AS cut {_LOSING})
+ORDER BY ordinal, cut."from"
+"""
+"""What is cut out of each text, as ``redaction.redact`` takes it."""
 
 
 def _names(written: Iterable[str], pseudonym: bytes) -> Mapping[str, str]:
@@ -134,15 +145,6 @@ def _names(written: Iterable[str], pseudonym: bytes) -> Mapping[str, str]:
         name: now if now.startswith(PSEUDONYM) else MENTION
         for name, now in zip(distinct, named.to_pylist(), strict=True)
     }
-
-
-def _cut_out(said: str, cut: Mapping[str, Any]) -> str:
-    return said[cut["from"] : cut["to"]]
-
-
-def _span(said: str, cut: Mapping[str, Any], names: Mapping[str, str]) -> tuple[int, int, str]:
-    """A span with what stands in its place."""
-    return cut["from"], cut["to"], names[_cut_out(said, cut)] if cut["kind"] == "mention" else MARK
 
 
 def _scrub_texts(session: Session, key: bytes) -> Mapping[str, int]:

@@ -85,7 +85,7 @@ def by_engine(cases: Sequence[Case]) -> list[Decision]:
         )
         gate = replace(apart[0].gate, snapshot=people)
         decided |= zip(places, engine_decisions(gate, [case.record for case in apart]), strict=True)
-    return [replace(decided[place], record_id=case.record.id) for place, case in enumerate(cases)]
+    return [decided[place]._replace(record_id=case.record.id) for place, case in enumerate(cases)]
 
 
 def engine_decisions(gate: Gate, records: Sequence[Record]) -> list[Decision]:

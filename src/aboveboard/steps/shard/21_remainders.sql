@@ -1,7 +1,7 @@
 -- Whether anything meaningful is left of each text that loses spans: what stands between them.
 WITH open AS (
   SELECT ordinal, coalesce(s.text, '') AS text, r.cuts
-  FROM removals AS r JOIN records AS s USING (ordinal)
+  FROM removals AS r JOIN mains AS s USING (ordinal)
   WHERE len(r.cuts) > 0 AND NOT r.attachment_kept
 ),
 spans AS (
