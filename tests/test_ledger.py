@@ -698,7 +698,7 @@ def test_the_sql_fold_says_what_the_readable_fold_says(crowd: dict[str, list[Eve
             heard = explicit(own) if scope.explicit else own
             for at in asked:
                 leaves = [fold(heard, label, scope.purpose, scope.recipient, at, AS_OF) for label in scope.labels]
-                expected = replace(join(leaves), events=())
+                expected = join(leaves)._replace(events=())
                 assert answer(rows.get((scope.id, subject), []), at) == expected
 
 
