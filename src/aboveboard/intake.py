@@ -81,11 +81,11 @@ def remember(
             disk.settle(into / FILE)
         con.execute("SET VARIABLE uid_key = ?", [key.hex()])
         kept = f"read_parquet({text(str(into / FILE))})"
-        leaves = writing.joined(con.sql(_LEAVES.format(kept=kept)).to_arrow_table()["leaf"])
+        leaves = con.sql(_LEAVES.format(kept=kept)).to_arrow_reader(writing.HASHES)
+        root, count = merkle.root_over(writing.joined(batch["leaf"]) for batch in leaves)
         [(first, last)] = con.execute(f"SELECT min(collected_at), max(collected_at) FROM {kept}").fetchall()
-    if not leaves:
+    if not count:
         return None
-    root, count = merkle.root_of(leaves), len(leaves) // merkle.WIDTH
     return Received(root.hex(), count, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
 
 
