@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aboveboard import disk, merkle, writing
+from aboveboard import disk, kernel, merkle, writing
 from aboveboard.descriptor import net
-from aboveboard.engine import Engine, erased_in
+from aboveboard.engine import Engine, erased_in, hashing
 from aboveboard.errors import SourceError
+from aboveboard.kernel import HASH
 from aboveboard.manifest import Received
 from aboveboard.plan import text
 from aboveboard.relate import Related
@@ -79,9 +80,9 @@ def remember(
         with disk.step("first-seen"):
             writing.copy_rows(con, query, into / FILE)
             disk.settle(into / FILE)
-        con.execute("SET VARIABLE uid_key = ?", [key.hex()])
         kept = f"read_parquet({text(str(into / FILE))})"
-        leaves = con.sql(_LEAVES.format(kept=kept)).to_arrow_reader(writing.HASHES)
+        query = f"SELECT {_leaf(con, key)} AS leaf FROM {kept} ORDER BY leaf"
+        leaves = con.sql(query).to_arrow_reader(writing.HASHES)
         root, count = merkle.root_over(writing.joined(batch["leaf"]) for batch in leaves)
         [(first, last)] = con.execute(f"SELECT min(collected_at), max(collected_at) FROM {kept}").fetchall()
     if not count:
@@ -95,11 +96,22 @@ def leaf(key: bytes, source: str, record_id: str, collected: datetime) -> bytes:
     return merkle.leaf_hash(named + net(collected))
 
 
-_LEAVES = """
-SELECT unhex(sha256(
+def _leaf(con: duckdb.DuckDBPyConnection, key: bytes) -> str:
+    """The same of a row as an expression; the key goes into a function, or a variable, of the connection."""
+    named: kernel.Recipe = (
+        (key.hex().encode(), kernel.Net(0), kernel.Net(1)),
+        (b"\x00", kernel.Digest(0), kernel.Net(2)),
+    )
+    if hashing(con, "receipt", named, ["VARCHAR", "VARCHAR", "TIMESTAMP"], {"leaf": slice(HASH, 2 * HASH)}):
+        return "receipt(source, record_id, collected_at).leaf"
+    con.execute("SET VARIABLE uid_key = ?", [key.hex()])
+    return _LEAF
+
+
+_LEAF = """
+unhex(sha256(
   '\x00'::BLOB || unhex(sha256(getvariable('uid_key') || net(source) || net(record_id)))
-  || encode(net(epoch_us(collected_at)::VARCHAR)))) AS leaf
-FROM {kept} ORDER BY leaf
+  || encode(net(epoch_us(collected_at)::VARCHAR))))
 """
 
 
