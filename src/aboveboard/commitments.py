@@ -198,7 +198,7 @@ def _open_compiled(session: Session, file: Path) -> int:
     try:
         with session.in_line():
             reader = session.con.sql(_OPENED_COMPILED).to_arrow_reader(GROUP)
-            packed = [name for name in reader.schema.names if name not in _ALL_DIFFER]
+            packed = [name for name in _opened_schema(reader.schema).names if name not in _ALL_DIFFER]
             writing_to = pq.ParquetWriter(
                 file, _opened_schema(reader.schema), compression="zstd", compression_level=1, use_dictionary=packed
             )
@@ -214,7 +214,7 @@ def _open_compiled(session: Session, file: Path) -> int:
     return rows
 
 
-_ALL_DIFFER = ("leaf", "record_id", "ordinal", "created_at")
+_ALL_DIFFER = ("leaf", "com", "record_id", "ordinal", "created_at")
 """Columns in which hardly a value comes twice: a dictionary of them would be looked for in vain."""
 
 
@@ -582,15 +582,16 @@ GROUP BY subject
 
 
 def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> int:
-    """The table ``accounts``: everybody in scope with what their row needs; returns how many."""
-    keyed = writing.keyed_subject(con, "index", key)
-    con.execute(_INDEXED.format(accounts=accounts(private / OPENINGS), keyed=keyed))
-    [(count,)] = con.execute("SELECT count(*) FROM accounts").fetchall()
+    """The view ``accounts``: everybody in scope with what their row needs; returns how many. Read once, it is never held
+    beside its order."""
+    keyed, known = writing.keyed_subject(con, "index", key), accounts(private / OPENINGS)
+    con.execute(_INDEXED.format(accounts=known, keyed=keyed))
+    [(count,)] = con.execute(f"SELECT count(*) FROM {known}").fetchall()
     return int(count)
 
 
 _INDEXED = """
-CREATE TABLE accounts AS
+CREATE TEMP VIEW accounts AS
 SELECT
   unhex({keyed}) AS place, row_key AS key,
   coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person

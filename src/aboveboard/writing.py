@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-GROUP_ROWS = 1_000_000
+GROUP_ROWS = 500_000
 """About how many rows are sorted at a time; more would not spill well, fewer would read the parts too often."""
 PSEUDONYM = "@u_"
 """What every pseudonym begins with (docs/formats/scrubbing.md)."""
