@@ -309,8 +309,8 @@ class Judgement:
         tallies: Counter[tuple[str, str, str]] = Counter()
         _count(session.con, tallies)
         commitments.find_company(session)
+        session.forget(but=("decisions", "situations", "peopled"))  # how it was judged needs no room any more
         writing.copy(session.con, _DECISIONS, private / "decisions", "decisions")
-        session.forget(but=("decisions", "situations", "peopled"))  # how it was judged is written
         masked = writing.lay(session, self.keys)
         file = f"{place:05d}.parquet"
         if self.people is not None:
