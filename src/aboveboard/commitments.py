@@ -169,7 +169,7 @@ def commit(session: Session, file: Path) -> None:
     """After ``find_company`` and ``writing.lay``: write what opens the commitments of the shard's released rows."""
     compiled = kernel.there()
     told_from = ("hashed", "composites" if compiled else "situations", "peopled")
-    session.forget(but=("hashed", "decisions", "situations", "peopled"))  # what follows needs the room
+    session.forget(but=(*told_from, "decided", "endings"))  # what follows needs the room
     _keep_withheld(session, file.parent.parent / WITHHELD / file.name)
     session.forget(but=told_from)
     committed = _open_compiled(session, file) if compiled else _open(session, file)
@@ -264,7 +264,8 @@ def _wordless(parts: pa.ListArray) -> tuple[pa.ListArray, pa.ListArray]:
 def _keep_withheld(session: Session, file: Path) -> None:
     """Write the same of what stayed out because of others."""
     lo, hi = masks(OWN)
-    writing.copy_rows(session.con, _OPENED_TOO.format(lo=lo, hi=hi), file, GROUP, writing.QUICK)
+    with session.in_line():
+        writing.copy_rows(session.con, _OPENED_TOO.format(lo=lo, hi=hi), file, GROUP, writing.QUICK)
     disk.settle(file)
 
 
@@ -456,19 +457,20 @@ def _commitment() -> kernel.Recipe:
 
 
 COMMITMENT = _commitment()
-_AT_HAND = (*_LISTS, "categories")
-_FACTS_TOO = ", ".join(_column("s" if name in _AT_HAND else "r", name) for name in descriptor.FACTS if name != "parts")
 _OPENED_TOO = f"""
 SELECT
-  r.subject AS account, r.ordinal, {_FACTS_TOO}, list_transform(s.parts, lambda p: struct_pack({_BARE_PART})) AS parts
-FROM decisions AS d
-JOIN records AS r USING (ordinal)
-JOIN situations AS s USING (ordinal)
-SEMI JOIN peopled USING (ordinal)
-WHERE d.outcome > 1 AND r.subject IS NOT NULL AND (d.reasons_lo & {{lo}}) = 0 AND (d.reasons_hi & {{hi}}) = 0
-ORDER BY r.ordinal
+  r.subject AS account, r.ordinal, {_COLUMNS},
+  {_PARTS}
+FROM records AS r
+SEMI JOIN (
+  SELECT d.ordinal FROM decided AS d JOIN endings AS e USING (ending)
+  WHERE e.outcome > 1 AND (e.reasons_lo & {{lo}}) = 0 AND (e.reasons_hi & {{hi}}) = 0
+) AS d ON d.ordinal = r.ordinal
+SEMI JOIN peopled AS o ON o.ordinal = r.ordinal
+LEFT JOIN composites AS c ON c.ordinal = r.ordinal
+WHERE r.subject IS NOT NULL
 """
-"""The same of what stayed out, as far as it may have to be judged again. They are few: DuckDB looks for a way to them itself."""
+"""The same of what stayed out, as far as it may have to be judged again."""
 
 
 # --- all of them --------------------------------------------------------------------------------------------------
