@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 import worlds
-from aboveboard import choice, commitments, descriptor, reasons, redaction, steps, subjectmap, suppression
+from aboveboard import choice, commitments, descriptor, reasons, redaction, steps, subjectmap, suppression, writing
 from aboveboard.casefile import NO_KEY
 from aboveboard.choice import Event, Facts
 from aboveboard.engine import Engine
@@ -68,6 +69,31 @@ def test_facts_and_company_in_sql_are_those_of_the_readable_form(seed: int) -> N
 def test_a_shape_keeps_length_and_blanks_and_nothing_else(text: str) -> None:
     expected = "".join(" " if letter in redaction.BLANK else "x" for letter in text)
     assert descriptor.shape(text) == expected
+
+
+def test_hashes_of_a_slice_are_those_of_its_rows() -> None:
+    hashes = [bytes([n]) * 32 for n in range(8)]
+    column = pa.array(hashes, pa.binary())
+    chunked = pa.chunked_array([column.slice(1, 2), column.slice(0, 0), column.slice(5, 3)])
+    assert writing.joined(column.slice(2, 3)) == b"".join(hashes[2:5])
+    assert writing.joined(chunked) == b"".join([*hashes[1:3], *hashes[5:]])
+    assert writing.joined(column.slice(8)) == writing.joined(pa.chunked_array([], pa.binary())) == b""
+
+
+def test_rows_come_in_line_and_the_settings_are_put_back() -> None:
+    world = worlds.make(0)
+    settings = "SELECT current_setting('threads'), current_setting('disabled_optimizers')"
+    with Engine(threads=2).sit(world.gate, [], ()) as session:
+        before = session.con.execute(settings).fetchall()
+        session.con.execute("CREATE TEMP TABLE wide AS SELECT (i * 7919) % 500_009 AS n FROM range(500_000) AS r(i)")
+        session.con.execute("CREATE TEMP TABLE narrow AS SELECT n FROM wide WHERE n % 3 = 0 ORDER BY n")
+        with session.in_line():
+            said = session.con.execute("SELECT w.n FROM wide AS w JOIN narrow AS x ON x.n = w.n").fetchall()
+            stands = session.con.execute("SELECT n FROM wide WHERE n % 3 = 0").fetchall()
+        with pytest.raises(duckdb.Error), session.in_line():
+            session.con.execute("SELECT error('as a full disk would')")
+        assert said == stands
+        assert session.con.execute(settings).fetchall() == before
 
 
 def test_facts_that_differ_are_told_apart() -> None:

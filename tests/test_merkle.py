@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -52,6 +53,18 @@ def test_the_classic_trees() -> None:
     assert merkle.EMPTY.hex() == known["hashes"]["empty"]
     assert merkle.leaf_hash(b"L123456").hex() == known["hashes"]["leaf:L123456"]
     assert merkle.node_hash(b"N123", b"N456").hex() == known["hashes"]["node:N123,N456"]
+
+
+@pytest.mark.parametrize("block", [1, 4, 16_384])
+@given(st.lists(st.integers(0, 9), max_size=12), st.integers(0, 5))
+def test_a_tree_may_come_in_pieces(block: int, sizes: Sequence[int], more: int) -> None:
+    """Whatever the pieces are, and wherever a block ends: the root, and how many leaves there were."""
+    hashes = leaves(sum(sizes) + more)
+    ends = [sum(sizes[: at + 1]) for at in range(len(sizes))]
+    pieces = [b"".join(hashes[a:b]) for a, b in itertools.pairwise([0, *ends, len(hashes)])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merkle, "_BLOCK", block * merkle.WIDTH)
+        assert merkle.root_over(pieces) == (plain_root(hashes), len(hashes))
 
 
 def probes() -> Iterator[tuple[str, dict[str, object]]]:

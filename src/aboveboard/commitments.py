@@ -165,9 +165,12 @@ def find_company(session: Session) -> None:
 
 def commit(session: Session, file: Path) -> None:
     """After ``find_company`` and ``writing.lay``: write what opens the commitments of the shard's released rows."""
+    compiled = kernel.there()
+    told_from = ("hashed", "composites" if compiled else "situations", "peopled")
+    session.forget(but=(*told_from, "decided", "endings"))  # what follows needs the room
     _keep_withheld(session, file.parent.parent / WITHHELD / file.name)
-    session.forget(but=("hashed", "situations", "peopled"))  # what follows needs the room
-    committed = _open_compiled(session, file) if kernel.there() else _open(session, file)
+    session.forget(but=told_from)
+    committed = _open_compiled(session, file) if compiled else _open(session, file)
     if session.count("hashed") != committed:  # INVARIANT: no row goes out that nobody can open
         raise EngineError(f"other rows were laid than {committed} that were committed to", hint="please report this")
     disk.settle(file)
@@ -178,8 +181,8 @@ def _open(session: Session, file: Path) -> int:
     _run(session, "commit")
     session.load("shapes", _shapes(session.con))
     session.load("committed", _committed(session.con))
-    session.forget(but=("hashed", "situations"))  # of the shard only what the openings are told from
-    with session.one_thread():
+    session.forget(but=("hashed", "composites"))  # of the shard only what the openings are told from
+    with session.in_line():
         return writing.copy_rows(session.con, _OPENED, file, GROUP, writing.QUICK)
 
 
@@ -191,9 +194,9 @@ def _open_compiled(session: Session, file: Path) -> int:
 
     rows = 0
     try:
-        with session.one_thread():
+        with session.in_line():
             reader = session.con.sql(_OPENED_COMPILED).to_arrow_reader(GROUP)
-            packed = [name for name in reader.schema.names if name not in _ALL_DIFFER]
+            packed = [name for name in _opened_schema(reader.schema).names if name not in _ALL_DIFFER]
             writing_to = pq.ParquetWriter(
                 file, _opened_schema(reader.schema), compression="zstd", compression_level=1, use_dictionary=packed
             )
@@ -209,7 +212,7 @@ def _open_compiled(session: Session, file: Path) -> int:
     return rows
 
 
-_ALL_DIFFER = ("leaf", "record_id", "ordinal", "created_at")
+_ALL_DIFFER = ("leaf", "com", "record_id", "ordinal", "created_at")
 """Columns in which hardly a value comes twice: a dictionary of them would be looked for in vain."""
 
 
@@ -259,7 +262,8 @@ def _wordless(parts: pa.ListArray) -> tuple[pa.ListArray, pa.ListArray]:
 def _keep_withheld(session: Session, file: Path) -> None:
     """Write the same of what stayed out because of others."""
     lo, hi = masks(OWN)
-    writing.copy_rows(session.con, f"{_OPENED_TOO.format(lo=lo, hi=hi)} ORDER BY ordinal", file)
+    with session.in_line():
+        writing.copy_rows(session.con, _OPENED_TOO.format(lo=lo, hi=hi), file, GROUP, writing.QUICK)
     disk.settle(file)
 
 
@@ -396,34 +400,41 @@ _FRAGMENTS = {
 _NO_WORDS = "CASE WHEN p.content IS NULL THEN NULL ELSE '' END"
 _BARE_FIELDS = {name: _NO_WORDS if name == "content" else _column("p", name) for name in PART_FIELDS}
 _BARE_PART = ", ".join(f'"{name}" := {field}' for name, field in _BARE_FIELDS.items())
-_LISTS = ("categories", "labels", "parties", "signals")
-"""Of a record, what ``situations`` has at hand: lists are slow to read from a file, and those of its parts the more."""
-_COLUMNS = ", ".join(_column("s" if name in _LISTS else "r", name) for name in descriptor.FACTS if name != "parts")
-_PARTS = f"list_transform(s.parts, lambda p: struct_pack({_BARE_PART})) AS parts"
+_LISTS = ("labels", "parties", "signals")
+"""Of a record, what ``composites`` has at hand where they are not all empty: lists are slow to read from a file, and those of
+its parts the more."""
+
+
+def _fact(name: str) -> str:
+    return f"CASE WHEN c.ordinal IS NULL THEN [] ELSE c.{name} END AS {name}" if name in _LISTS else _column("r", name)
+
+
+_COLUMNS = ", ".join(_fact(name) for name in descriptor.FACTS if name != "parts")
+_PARTS = f"CASE WHEN c.ordinal IS NULL THEN [] ELSE list_transform(c.parts, lambda p: struct_pack({_BARE_PART})) END AS parts"
 _DECIDED = "h.clause, h.policy_at_collection, h.policy_now, h.removed, h.outcome"
 _OPENED = f"""
-SELECT h.subject AS account, h.leaf, c.shared, c.com, {_DECIDED}, r.ordinal, {_COLUMNS}, {_PARTS}, w.shape
-FROM hashed AS h
-JOIN committed AS c USING (ordinal)
-JOIN records AS r USING (ordinal)
-JOIN situations AS s USING (ordinal)
-LEFT JOIN shapes AS w USING (ordinal)
-ORDER BY r.ordinal
+SELECT h.subject AS account, h.leaf, m.shared, m.com, {_DECIDED}, r.ordinal, {_COLUMNS}, {_PARTS}, w.shape
+FROM records AS r
+JOIN hashed AS h ON h.ordinal = r.ordinal
+JOIN committed AS m ON m.ordinal = r.ordinal
+LEFT JOIN composites AS c ON c.ordinal = r.ordinal
+LEFT JOIN shapes AS w ON w.ordinal = r.ordinal
 """
-"""What an auditor needs to open a commitment and to judge again: facts, and of the words only their shape."""
+"""What an auditor needs to open a commitment and to judge again: facts, and of the words only their shape. Records come in
+line (``Session.in_line``): those that owe something to others behind those that do not, both as they stand in the source."""
 _MORE = ("leaf", "release_key", "person", "clause", "policy_at_collection", "policy_now")
 """What goes into a commitment beside the facts."""
 _OPENED_COMPILED = f"""
 SELECT
   h.subject AS account, h.leaf, o.ordinal IS NOT NULL AS shared, {_DECIDED},
   r.ordinal, {_COLUMNS},
-  s.parts, CASE WHEN len(s.parts) > 0 THEN r.text END AS text, k.release_key, k.person
-FROM hashed AS h
-JOIN openers AS k USING (subject)
-JOIN records AS r USING (ordinal)
-JOIN situations AS s USING (ordinal)
-LEFT JOIN peopled AS o USING (ordinal)
-ORDER BY r.ordinal
+  CASE WHEN c.ordinal IS NULL THEN [] ELSE c.parts END AS parts, CASE WHEN len(c.parts) > 0 THEN r.text END AS text,
+  k.release_key, k.person
+FROM records AS r
+JOIN hashed AS h ON h.ordinal = r.ordinal
+JOIN openers AS k ON k.subject = h.subject
+LEFT JOIN composites AS c ON c.ordinal = r.ordinal
+LEFT JOIN peopled AS o ON o.ordinal = r.ordinal
 """
 """What the same is made from, where the kernel makes the commitments."""
 
@@ -448,11 +459,14 @@ _OPENED_TOO = f"""
 SELECT
   r.subject AS account, r.ordinal, {_COLUMNS},
   {_PARTS}
-FROM decisions AS d
-JOIN records AS r USING (ordinal)
-JOIN situations AS s USING (ordinal)
-SEMI JOIN peopled USING (ordinal)
-WHERE d.outcome > 1 AND r.subject IS NOT NULL AND (d.reasons_lo & {{lo}}) = 0 AND (d.reasons_hi & {{hi}}) = 0
+FROM records AS r
+SEMI JOIN (
+  SELECT d.ordinal FROM decided AS d JOIN endings AS e USING (ending)
+  WHERE e.outcome > 1 AND (e.reasons_lo & {{lo}}) = 0 AND (e.reasons_hi & {{hi}}) = 0
+) AS d ON d.ordinal = r.ordinal
+SEMI JOIN peopled AS o ON o.ordinal = r.ordinal
+LEFT JOIN composites AS c ON c.ordinal = r.ordinal
+WHERE r.subject IS NOT NULL
 """
 """The same of what stayed out, as far as it may have to be judged again."""
 
@@ -483,13 +497,14 @@ def map_subjects(
         [(alone, shared)] = con.execute(
             "SELECT count(*) FILTER (NOT shared), count(*) FILTER (shared) FROM openings"
         ).fetchall()
-        coms = con.sql("SELECT com FROM openings WHERE shared ORDER BY com").to_arrow_table()["com"]
+        coms = con.sql("SELECT com FROM openings WHERE shared ORDER BY com").to_arrow_reader(writing.HASHES)
+        of_several, _ = merkle.root_over(b"".join(_leaves(batch["com"])) for batch in coms)
     return manifest.Map(
         salt=release_salt.hex(),
         bits=bits,
         top_sha256=hashlib.sha256(top).hexdigest(),
         root=subjectmap.root(digests).hex(),
-        shared_root=descriptor.sorted_root(writing.joined(coms)).hex(),
+        shared_root=of_several.hex(),
         accounts=accounts,
         alone=alone,
         shared=shared,
@@ -565,15 +580,16 @@ GROUP BY subject
 
 
 def _indexed(con: duckdb.DuckDBPyConnection, private: Path, key: bytes) -> int:
-    """The table ``accounts``: everybody in scope with what their row needs; returns how many."""
-    keyed = writing.keyed_subject(con, "index", key)
-    con.execute(_INDEXED.format(accounts=accounts(private / OPENINGS), keyed=keyed))
-    [(count,)] = con.execute("SELECT count(*) FROM accounts").fetchall()
+    """The view ``accounts``: everybody in scope with what their row needs; returns how many. Read once, it is never held
+    beside its order."""
+    keyed, known = writing.keyed_subject(con, "index", key), accounts(private / OPENINGS)
+    con.execute(_INDEXED.format(accounts=known, keyed=keyed))
+    [(count,)] = con.execute(f"SELECT count(*) FROM {known}").fetchall()
     return int(count)
 
 
 _INDEXED = """
-CREATE TABLE accounts AS
+CREATE TEMP VIEW accounts AS
 SELECT
   unhex({keyed}) AS place, row_key AS key,
   coalesce(s.rows, 0) AS rows, coalesce(w.records, 0) AS withheld, s.records, unhex(a.person) AS person

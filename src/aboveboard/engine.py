@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from inspect import Parameter, Signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,6 +66,8 @@ class Engine:
         con.execute("SET preserve_insertion_order = true")
         con.execute(f"SET threads = {int(self.threads)}")
         con.execute("SET memory_limit = ?", [self.memory])
+        for threshold in ("allocator_flush_threshold", "allocator_bulk_deallocation_flush_threshold"):
+            con.execute(f"SET {threshold} = '1MB'")  # what a query gave back would else stay with the process
         if self.scratch is not None:
             con.execute("SET temp_directory = ?", [str(self.scratch.absolute())])
         for macro in _MACROS:
@@ -112,8 +115,7 @@ class Session(AbstractContextManager["Session"]):
     ) -> None:
         self.con, self.gate, self.erased = con, gate, erased
         self.fragments: dict[str, str] = {}
-        # Looking for what two expressions share costs more than it saves: the long ones judge few rows, the cases.
-        con.execute("SET disabled_optimizers = 'common_subexpressions'")
+        con.execute(f"SET disabled_optimizers = '{_NOT_WORTH}'")
         self._people(sets)
 
     def __exit__(
@@ -149,15 +151,24 @@ class Session(AbstractContextManager["Session"]):
         ):
             if step.name not in kept:
                 self.con.execute(f"DROP {step.kind} IF EXISTS {step.name}")
+        give_back()
+
+    def drop(self, *tables: str) -> None:
+        """Let go of tables of the shard at hand."""
+        for table in tables:
+            self.con.execute(f"DROP TABLE IF EXISTS {table}")
 
     @contextmanager
-    def one_thread(self) -> Iterator[None]:
-        """For rows that are wide and sorted: every thread would hold some thousands of them."""
+    def in_line(self) -> Iterator[None]:
+        """For rows that are wide: those of the first table of a query come as they stand there, and are joined to what is
+        narrow as it is written, one thread long. Nothing has to hold or to sort them."""
         [(threads,)] = self.con.execute("SELECT current_setting('threads')").fetchall()
         self.con.execute("SET threads = 1")
+        self.con.execute(f"SET disabled_optimizers = '{_NOT_WORTH},join_order,build_side_probe_side'")
         try:
             yield
         finally:
+            self.con.execute(f"SET disabled_optimizers = '{_NOT_WORTH}'")
             self.con.execute(f"SET threads = {threads}")
 
     def _people(self, sets: Sequence[Sequence[str | None]]) -> None:
@@ -291,8 +302,34 @@ _JUDGED_BY = frozenset({"standings_known", "people_in_force", "choices_known", "
 """The steps of ``people`` that the steps of a shard read."""
 
 
-_LOOKED_INTO: Mapping[str, Sequence[str]] = {"situations": ("mains", "composites")}
+_NOT_WORTH = "common_subexpressions"
+"""Looking for what two expressions share costs more than it saves: the long ones judge few rows, the cases."""
+_LOOKED_INTO: Mapping[str, Sequence[str]] = {
+    "situations": ("mains", "composites"),
+    "decisions": ("decided", "endings", "mains"),
+}
 """The tables that a step of a shard looks into that is a view."""
+
+
+def give_back() -> None:
+    """Hand what is free back to the system: allocators keep what was let go of, and a process looks as large as it ever was."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    if (trim := _trim()) is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
+    """``malloc_trim``, which only glibc has."""
+    try:
+        import ctypes
+
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (ImportError, OSError, AttributeError, TypeError):
+        return None
+    return found
 
 
 def make(con: duckdb.DuckDBPyConnection, name: str, sql: str, kind: str = "TABLE") -> None:

@@ -80,11 +80,12 @@ def remember(
             writing.copy_rows(con, query, into / FILE, compression=writing.QUICK)
             disk.settle(into / FILE)
         kept = paths.parquet(into / FILE)
-        leaves = _leaves(con, kept, key)
+        query = f"SELECT {_leaf(con, key)} AS leaf FROM {kept} ORDER BY leaf"
+        leaves = con.sql(query).to_arrow_reader(writing.HASHES)
+        root, count = merkle.root_over(writing.joined(batch["leaf"]) for batch in leaves)
         [(first, last)] = con.execute(f"SELECT min(collected_at), max(collected_at) FROM {kept}").fetchall()
-    if not leaves:
+    if not count:
         return None
-    root, count = merkle.root_of(leaves), len(leaves) // merkle.WIDTH
     return Received(root.hex(), count, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
 
 
@@ -94,16 +95,13 @@ def leaf(key: bytes, source: str, record_id: str, collected: datetime) -> bytes:
     return merkle.leaf_hash(named + net(collected))
 
 
-def _leaves(con: duckdb.DuckDBPyConnection, kept: str, key: bytes) -> bytes:
-    """The leaves of the kept receipts in order, one behind another: by the compiled kernel where there is one."""
-    made = _LEAF
-    if hashing(
-        con, "receipt_leaf", receipts(key), ["VARCHAR", "VARCHAR", "TIMESTAMP"], {"leaf": slice(HASH, 2 * HASH)}
-    ):
-        made = "receipt_leaf(source, record_id, collected_at).leaf"
-    else:
-        con.execute("SET VARIABLE uid_key = ?", [key.hex()])
-    return writing.joined(con.sql(f"SELECT {made} AS leaf FROM {kept} ORDER BY leaf").to_arrow_table()["leaf"])
+def _leaf(con: duckdb.DuckDBPyConnection, key: bytes) -> str:
+    """The same of a row as an expression; the key goes into a function, or a variable, of the connection."""
+    kinds, cut = ["VARCHAR", "VARCHAR", "TIMESTAMP"], {"leaf": slice(HASH, 2 * HASH)}
+    if hashing(con, "receipt_leaf", receipts(key), kinds, cut):
+        return "receipt_leaf(source, record_id, collected_at).leaf"
+    con.execute("SET VARIABLE uid_key = ?", [key.hex()])
+    return _LEAF
 
 
 def receipts(key: bytes) -> kernel.Recipe:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aboveboard import choice, commitments, disk, intake, manifest, paths, pool, reasons, steps, writing
-from aboveboard.engine import Engine, Session, erased_in, kept_people
+from aboveboard.engine import Engine, Session, erased_in, give_back, kept_people
 from aboveboard.errors import EngineError
 from aboveboard.gate import Decision, Gate
 from aboveboard.layout import MAX_BITS
@@ -190,10 +190,13 @@ class Judgement:
                 tallies.update(one.tallies)
                 masked.update(one.masked)
                 told.more(one.rows)
+            give_back()
             made = writing.cut(self.engine, parts, public, index, self.most)
         finally:
             shutil.rmtree(parts, ignore_errors=True)  # they hold text
+        give_back()
         mapped = self._map_subjects(public, private, salt)
+        give_back()
         received = None
         if self.seen is not None:
             key, gone = self.keys.secret("uid"), self.gate.snapshot.suppressions
@@ -310,6 +313,7 @@ class Judgement:
         tallies: Counter[tuple[str, str, str]] = Counter()
         _count(session.con, tallies)
         commitments.find_company(session)
+        session.forget(but=("decisions", "situations", "peopled"))  # how it was judged needs no room any more
         writing.keep(
             session.con, _DECISIONS, private / "decisions", "decisions", ("record_id", "ordinal", "collected_at")
         )
@@ -318,7 +322,7 @@ class Judgement:
         if self.people is not None:
             with disk.step("openings"):
                 commitments.commit(session, private / commitments.OPENINGS / "records" / file)
-        session.forget(but=("hashed", "situations"))  # what is sorted and written next needs the room
+        session.forget(but=("hashed", "composites"))  # what is sorted and written next needs the room
         with disk.step("part"):
             writing.copy_rows(session.con, writing.PART, private / "parts" / file, writing.PART_GROUP, writing.QUICK)
         with disk.step("people"):

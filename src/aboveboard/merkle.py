@@ -123,6 +123,22 @@ class Range:
         return _folded(reversed(self.peaks))
 
 
+def root_over(pieces: Iterable[bytes]) -> tuple[bytes, int]:
+    """The root over leaf hashes that come in pieces of any size, one behind another, and how many they are. Not all of them
+    have to be in memory at a time."""
+    tree, left, size = Range(), b"", 0
+    for piece in pieces:
+        left += piece
+        whole = len(left) // _BLOCK * _BLOCK
+        for at in range(0, whole, _BLOCK):  # complete subtrees of one size are leaves of the tree over them
+            tree.append(root_of(left[at : at + _BLOCK]))
+        left, size = left[whole:], size + len(piece) // WIDTH
+    return _folded([*([root_of(left)] if left else []), *reversed(tree.peaks)]), size
+
+
+_BLOCK = WIDTH << 14
+
+
 def peaks_of(size: int, node: Node) -> list[bytes]:
     """The peaks of the tree of the first ``size`` leaves, as ``Range`` wants them."""
     found, begin = [], 0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-GROUP_ROWS = 1_000_000
+GROUP_ROWS = 500_000
 """About how many rows are sorted at a time; more would not spill well, fewer would read the parts too often."""
 PSEUDONYM = "@u_"
 """What every pseudonym begins with (docs/formats/scrubbing.md)."""
@@ -95,7 +95,12 @@ def lay(session: Session, keys: Secrets) -> Mapping[str, int]:
     released, hashed = (session.count(table) for table in ("released", "hashed"))
     if released != hashed:  # INVARIANT: a row that finds no place must not be lost
         raise EngineError(f"{released} rows were released and {hashed} found a place", hint="please report this")
+    session.drop(*_SCRUBBED)
     return masked
+
+
+_SCRUBBED = ("redacted_texts", "scrubbed_texts", "scrubbed_contents", "scrubbed_parts")
+"""What only leads to the released rows: it holds their words once more."""
 
 
 def row_hashes(order_key: bytes) -> kernel.Recipe:
@@ -390,12 +395,20 @@ def keep_index(rows: pa.Table, path: Path) -> None:
     disk.settle(path)
 
 
-def joined(column: pa.ChunkedArray) -> bytes:
-    """Values of one width, one behind another."""
+HASHES = 65_536
+"""How many hashes are taken from DuckDB at a time, where a tree over all of them is made."""
+
+
+def joined(column: pa.ChunkedArray | pa.Array) -> bytes:
+    """Hashes, one behind another."""
     import pyarrow as pa
 
-    whole = pa.concat_arrays(column.cast(pa.binary()).chunks) if column.num_chunks else pa.array([], pa.binary())
-    return b"" if not len(whole) else memoryview(whole.buffers()[2])[: merkle.WIDTH * len(whole)].tobytes()
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    whole = pa.concat_arrays([chunk.cast(pa.binary()) for chunk in chunks] or [pa.array([], pa.binary())])
+    if not len(whole):
+        return b""
+    begin = memoryview(whole.buffers()[1]).cast("i")[whole.offset]
+    return memoryview(whole.buffers()[2])[begin : begin + merkle.WIDTH * len(whole)].tobytes()
 
 
 def _tiles(levels: Sequence[bytes], key: int, public: Path) -> tuple[tuple[str, str], ...]:
