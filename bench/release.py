@@ -14,6 +14,7 @@ there. Files go below TMPDIR, about 200 bytes a row; no text is printed.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -295,6 +296,7 @@ def measured(name: str, at: Setting) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=at.folder) as out:
         run = MEASURES[name](at, Path(out))
         warm()
+        gc.collect()  # what preparing left behind belongs to nobody's measure
         begun, busy = time.perf_counter(), busy_seconds()
         rows = run()
         wall, cpu = time.perf_counter() - begun, busy_seconds() - busy
