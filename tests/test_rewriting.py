@@ -863,6 +863,18 @@ def test_an_index_of_other_rows_than_its_file_is_refused(ws: Workspace) -> None:
     assert [path.name for path in release.published(ws.releases)] == [first.id]
 
 
+def test_a_file_of_many_row_groups_loses_rows_of_one(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a row group has no row that leaves, nothing is counted out of it, and it is written as it was."""
+    monkeypatch.setattr(writing, "ROW_GROUP", 2)
+    first = built(ws)
+    assert any(pq.ParquetFile(path).num_row_groups > 2 for path in (first.public / "data").iterdir())
+    say(ws, "u1")
+    second = rewritten(ws, first)
+    gone = set(leaves(first.public)) - set(leaves(second.public))
+    assert gone and [leaf for leaf in leaves(first.public) if leaf not in gone] == leaves(second.public)
+    holds(ws, second)
+
+
 def test_an_older_ledger_is_brought_up(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         assert ledger.retirements() == []
