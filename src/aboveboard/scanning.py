@@ -551,14 +551,18 @@ def _blocks(told: sqlite3.Cursor) -> Iterator[list[tuple[bytes]]]:
 
 
 def _columns_of(con: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Every table and column, quoted."""
-    tables = con.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
-    named = [_quoted(name.decode()) for (name,) in tables]
+    """Every table and column, quoted; also columns that are made from others, but not those that a virtual table hides."""
+    tables = con.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    named = [_quoted(name.decode()) for (name,) in tables if not name.lower().startswith(b"sqlite_")]
     return [
         (table, _quoted(row[1].decode()))
         for table in named
-        for row in con.execute(f"PRAGMA table_info({table})").fetchall()
+        for row in con.execute(f"PRAGMA table_xinfo({table})").fetchall()
+        if row[6] != _HIDDEN
     ]
+
+
+_HIDDEN = 1
 
 
 def _quoted(name: str) -> str:
