@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aboveboard import kernel, manifest, pages, suppression
+from aboveboard import kernel, manifest, pages, paths, suppression
 from aboveboard.merkle import WIDTH
 from aboveboard.suppression import Suppressions
 
@@ -579,7 +579,7 @@ def _duckdb(one: _Open) -> Iterator[Found]:
 
     one.unread.append((str(one.file), "free blocks of a DuckDB one.file: only their bytes were looked at"))
     yield from _raw(one.file, one.held, one.sought)
-    with duckdb.connect(str(one.file), read_only=True) as con:
+    with duckdb.connect(paths.to_open(one.file), read_only=True) as con:
         asked = (
             "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal"
             " AND (data_type LIKE '%VARCHAR%' OR data_type LIKE '%BLOB%')"
