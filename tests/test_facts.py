@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -212,3 +212,15 @@ def test_one_observation_says_what_the_same_said_twice_says(begun, state, protec
     spans = account.timeline([row], [], MAY)
     assert spans == account.timeline([row, row], [], MAY)
     assert len(spans) == (begun != JUNE)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_moments_that_are_equal_are_one_whatever_calendar_they_come_in(rows: int) -> None:
+    """Months are counted from the last interaction, and half a day of another calendar can be a day more or less of them."""
+    there = datetime(2023, 3, 1, 0, 30, tzinfo=timezone(timedelta(hours=14)))
+    said = [
+        Facts(subject="u:ann", state="active", last_interaction=moment) for moment in (there, there.astimezone(UTC))
+    ]
+    for row in said:
+        [span] = account.timeline([row] * rows, [], there + timedelta(days=1))
+        assert str(span.last_interaction) == "2023-02-28 10:30:00+00:00"

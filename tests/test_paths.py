@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import small
-from aboveboard import mainjob, paths, verification
+from aboveboard import mainjob, paths, scanning, verification
 from aboveboard.cli import doors
 from aboveboard.errors import EngineError
 from aboveboard.sources import files
@@ -83,12 +83,30 @@ def test_what_cannot_be_named_exactly_is_not_read(tmp_path: Path) -> None:
     assert "\\" in found.value.hint
 
 
+@pytest.mark.parametrize("name", ["w\\1", "w?1"])
+def test_a_database_is_not_opened_under_another_name(tmp_path: Path, name: str) -> None:
+    """DuckDB opens ``w/1/a.duckdb`` for ``w\\1/a.duckdb``; whoever looks for somebody must not look there."""
+    for folder in (tmp_path / name, tmp_path / "w" / "1"):
+        folder.mkdir(parents=True)
+        with duckdb.connect(str(tmp_path / "made.duckdb")) as con:
+            con.execute(f"CREATE OR REPLACE TABLE t AS SELECT '{folder.name}' AS said")
+        (tmp_path / "made.duckdb").rename(folder / "a.duckdb")
+    file = tmp_path / name / "a.duckdb"
+    with pytest.raises(EngineError, match="cannot be named exactly"):
+        paths.to_open(file)
+    looked = scanning.scan([file], lambda _: scanning.Sought(("nobody",)))
+    assert any("not read as what it seems to be" in why for _, why in looked.unread)
+
+
 # --- in the house -----------------------------------------------------------------------------------------------------
 
 READS = re.compile(
     r"\b(read_(parquet|csv|json|ndjson|text|blob)\w*|(parquet|csv|arrow)_scan|sniff_csv)\s*\(", re.IGNORECASE
 )
 OPENS = re.compile(r"(\) TO|\bCOPY \w+ TO|\bATTACH|temp_directory =)\s*'?$")
+
+
+OPENED = ("paths.to_write(", "paths.quoted(paths.to_open(")
 
 
 def offences(source: str) -> list[str]:
@@ -101,7 +119,7 @@ def offences(source: str) -> list[str]:
             value = ast.unparse(node.args[0])
             found += [ast.unparse(node)] if value.startswith("str(") or "path" in value else []
         if isinstance(node, ast.JoinedStr):
-            found += [value for value in named(node) if not value.startswith("paths.to_write(")]
+            found += [value for value in named(node) if not value.startswith(OPENED)]
     return found
 
 

@@ -200,6 +200,26 @@ def test_whoever_stands_in_a_row_of_sqlite_is_found_whatever_stands_beside(
         assert what(tmp_path / f"{at}.db", BY_HASH) == []
 
 
+@pytest.mark.parametrize("table", ["sqlite3_said", "SQLiteSaid"])
+def test_a_table_that_only_begins_like_those_of_sqlite_is_looked_through(tmp_path: Path, table: str) -> None:
+    con = sqlite3.connect(tmp_path / "a.db")
+    con.execute(f"CREATE TABLE {table} (n INTEGER, subject TEXT)")
+    con.execute(f"INSERT INTO {table} VALUES (1, ?)", [WHO])
+    con.commit()
+    con.close()
+    assert what(tmp_path / "a.db", BY_HASH) == [("erased", f"{table}.subject", None)]
+
+
+@pytest.mark.parametrize("kept", ["STORED", "VIRTUAL"])
+def test_a_column_that_is_made_from_others_is_looked_through(tmp_path: Path, kept: str) -> None:
+    con = sqlite3.connect(tmp_path / "a.db")
+    con.execute(f"CREATE TABLE said (half TEXT, rest TEXT, subject TEXT GENERATED ALWAYS AS (half || rest) {kept})")
+    con.execute("INSERT INTO said VALUES (?, ?)", [WHO[:3], WHO[3:]])
+    con.commit()
+    con.close()
+    assert what(tmp_path / "a.db", BY_HASH) == [("erased", "said.subject", None)]
+
+
 @pytest.mark.parametrize("name", ["rowid", "_rowid_", "_RowID_"])
 @pytest.mark.parametrize("numbers", [(1, 2, "x", "y"), (None, 1, "x", b"x")])
 def test_a_column_that_takes_the_name_of_the_number_of_a_row_ends_no_search(

@@ -303,7 +303,7 @@ class _Ledger:
     def releases(self) -> Sequence[Mapping[str, str | int]]:
         return tuple(self.entries)
 
-    def speakers(self, after: int, upto: int) -> list[str]:
+    def speakers(self, after: int, upto: int, *, strangers: bool = True) -> list[str]:
         return sorted(set(self.said[after:upto]))
 
     def expiring(self, after: datetime, upto: datetime) -> list[str]:

@@ -512,6 +512,40 @@ def test_a_no_in_the_last_moment_takes_every_row_of_that_person(ws: Workspace, m
     assert set(leaves(first.public)) - usable == {*_of(ws, first, "u3"), *_of(ws, first, "u8")}
 
 
+def strange(ws: Workspace, subject: str, kind: str = "refused", **said: Any) -> None:
+    """A word of somebody whom nobody has checked."""
+    say(ws, subject, kind, actor="stranger", verified=False, **said)
+
+
+@pytest.mark.parametrize("moment", ["_catch_up", "_commit"])
+def test_a_strangers_word_in_the_last_moment_takes_nothing_out_of_what_stands(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Whoever knows when a release is written again could else take anybody out of it."""
+    first = built(ws)
+    [(record,)] = duckdb.sql(
+        f"SELECT min(record_id) FROM {writing.opened(first.private)} WHERE account NOT IN ('u3', 'u4')"
+    ).fetchall()
+    say(ws, "u3")
+    last = getattr(release, moment)
+
+    def speak(*args: Any) -> Any:
+        strange(ws, "u8")
+        strange(ws, f"record:{record}", "record_deleted", value=record)
+        return last(*args)
+
+    monkeypatch.setattr(release, moment, speak)
+    second = rewritten(ws, first)
+    assert set(leaves(first.public)) - {manifest.leaf(r) for r in reading.rows(second.public)} == {
+        *_of(ws, first, "u3")
+    }
+    say(ws, "u4")  # nor does it leave with the next one
+    monkeypatch.undo()
+    third = rewritten(ws, second, 2)
+    assert set(leaves(second.public)) - set(leaves(third.public)) == {*_of(ws, first, "u4")}
+    holds(ws, third)
+
+
 # --- what others choose ---------------------------------------------------------------------------------------------
 
 
@@ -861,6 +895,19 @@ def test_an_index_of_other_rows_than_its_file_is_refused(ws: Workspace) -> None:
     with pytest.raises(ReleaseError, match="an index is of other rows than its file"):
         mainjob.rewrite(ws, first.public, clock=at(1))
     assert [path.name for path in release.published(ws.releases)] == [first.id]
+
+
+def test_a_file_of_many_row_groups_loses_rows_of_one(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a row group has no row that leaves, nothing is counted out of it, and it is written as it was."""
+    monkeypatch.setattr(writing, "ROW_GROUP", 2)
+    first = built(ws)
+    assert any(pq.ParquetFile(path).num_row_groups > 2 for path in (first.public / "data").iterdir())
+    say(ws, "u1")
+    second = rewritten(ws, first)
+    gone = set(leaves(first.public)) - set(leaves(second.public))
+    assert gone
+    assert [leaf for leaf in leaves(first.public) if leaf not in gone] == leaves(second.public)
+    holds(ws, second)
 
 
 def test_an_older_ledger_is_brought_up(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def timeline(facts: Iterable[Facts], events: Iterable[Event], as_of: datetime) -
                 age_band=max(ages, key=_AGE_RANK.__getitem__, default=None),
                 age_observed=bool(ages),
                 residency=homes[0] if len(set(homes)) == 1 else None,
-                last_interaction=_earliest([row.last_interaction for row in newest]),
+                last_interaction=_in_utc(_earliest([row.last_interaction for row in newest])),
             )
         )
     return tuple(spans)
@@ -111,7 +111,7 @@ def _observed_once(row: Facts, as_of: datetime) -> tuple[Span, ...]:
     """The same for one observation: most accounts have no more."""
     if (start := _from(row)) > as_of:
         return ()
-    return _alone(start, row.state, row.protected, row.age_band, row.residency, row.last_interaction)
+    return _alone(start, row.state, row.protected, row.age_band, row.residency, _in_utc(row.last_interaction))
 
 
 @lru_cache(maxsize=1 << 16)  # many accounts are described alike, and then they share one value
@@ -288,6 +288,12 @@ def _protected(newest: Sequence[Facts], said: Iterable[Event]) -> bool | None:
 
 def _known(value: str | None, closed: Sequence[str]) -> str | None:
     return value if value in closed else None
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """The same moment in the calendar of UTC. INVARIANT: months are counted from it, and moments that are equal are one to
+    whoever remembers answers, so they have to have one calendar."""
+    return moment if moment is None or moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def _earliest(moments: Sequence[datetime | None]) -> datetime | None:

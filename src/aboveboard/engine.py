@@ -161,7 +161,8 @@ class Session(AbstractContextManager["Session"]):
     @contextmanager
     def in_line(self) -> Iterator[None]:
         """For rows that are wide: those of the first table of a query come as they stand there, and are joined to what is
-        narrow as it is written, one thread long. Nothing has to hold or to sort them."""
+        narrow as it is written, one thread long. Nothing has to hold or to sort them. Where what is narrow does not fit into
+        memory, they come in parts and out of line, and none is missing: nothing may rest on their order."""
         [(threads,)] = self.con.execute("SELECT current_setting('threads')").fetchall()
         self.con.execute("SET threads = 1")
         self.con.execute(f"SET disabled_optimizers = '{_NOT_WORTH},join_order,build_side_probe_side'")

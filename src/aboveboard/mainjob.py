@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aboveboard import auditing, disk, editions, intake, openings, reading, release, rewriting, statement
-from aboveboard.choice import RECORD, RECORD_GONE, takes_out
+from aboveboard.choice import RECORD, RECORD_GONE, Event, takes_out
 from aboveboard.engine import Engine, Listed
 from aboveboard.errors import ReleaseError, SourceError, WorkspaceError, unknown_term
 from aboveboard.gate import Gate, Job
@@ -302,15 +302,21 @@ def _built_at(ws: Workspace, found: rewriting.Before) -> int:
 
 
 def _records_gone(ws: Workspace, found: rewriting.Before) -> set[str]:
-    """The ids of records that were deleted, taken down, withheld or replaced since a release was judged."""
-    said = ws.ledger.withdrawing(int(found.said["ledger"]["judged"]))
+    """The ids of records that were deleted, taken down, withheld or replaced since a release was judged, as far as somebody has
+    verified that."""
+    said = (one for one in ws.ledger.withdrawing(int(found.said["ledger"]["judged"])) if _counts(one))
     return {str(event.value) for event in said if event.type in RECORD_GONE}
+
+
+def _counts(event: Event) -> bool:
+    """Whether a word reaches what stands: not that of a stranger which nobody has verified."""
+    return event.verified or event.actor != "stranger"
 
 
 def _taken_out(ws: Workspace, gate: Gate) -> set[tuple[str | None, str]]:
     """Who took which record out of a use, by its id."""
     said = (one for one in ws.ledger.taken_out(gate.snapshot.position) if one.recorded_at <= gate.as_of)
-    said = (one for one in said if one.verified or one.actor != "stranger")
+    said = (one for one in said if _counts(one))
     taken = (one for one in said if takes_out(one, gate.job.purpose, gate.job.recipient))
     return {(one.subject, (one.value or "").partition("/")[2]) for one in taken}
 

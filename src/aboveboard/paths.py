@@ -58,8 +58,20 @@ def exact(path: Path) -> str:
 
 
 def to_write(path: Path) -> str:
-    """A path that DuckDB writes or opens as its own, as a literal in SQL; there nothing is a pattern."""
+    """A path that DuckDB writes, as a literal in SQL; there nothing is a pattern."""
     return quoted(str(path.absolute()))
+
+
+def to_open(path: Path) -> str:
+    """A database that DuckDB opens, as the value it is given. Raises EngineError where DuckDB would open another file: it takes
+    ``\\`` for what parts folders there, and what stands behind ``?`` for a setting."""
+    said = str(path.absolute())
+    if "\\" in said or "?" in said:
+        raise EngineError(
+            "a database cannot be named exactly: a `\\` or a `?` in its path", file=path,
+            hint="move it into a folder without them in its name",
+        )  # fmt: skip
+    return said
 
 
 def quoted(value: str) -> str:

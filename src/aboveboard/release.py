@@ -117,8 +117,9 @@ class Ledger(Protocol):
     def retracted(self) -> int:
         """How many withdrawals by question were carried out."""
 
-    def speakers(self, after: int, upto: int) -> Sequence[str]:
-        """Who recorded anything behind ``after``, up to ``upto``: even a yes may close what another yes opened."""
+    def speakers(self, after: int, upto: int, *, strangers: bool = True) -> Sequence[str]:
+        """Who recorded anything behind ``after``, up to ``upto``: even a yes may close what another yes opened. Without
+        ``strangers`` what they say and nobody has verified is left out."""
 
     def expiring(self, after: datetime, upto: datetime) -> Sequence[str]:
         """Whose recorded words run out in ``(after, upto]``."""
@@ -425,7 +426,8 @@ def _catch_up(work: _Work) -> tuple[int, set[bytes]]:
         later = work.gate()
         _refuse_other_rules(work.first, later)
         head = later.snapshot.position
-        subjects = {*work.ledger.speakers(heard, head), *work.ledger.expiring(since, later.as_of)}
+        spoke = work.ledger.speakers(heard, head, strangers=work.predecessor is None)
+        subjects = {*spoke, *work.ledger.expiring(since, later.as_of)}
         heard, since = head, later.as_of
         if not subjects:
             break
@@ -455,10 +457,11 @@ def _commit(work: _Work, governed: Governed, salt: bytes, heard: int, leaves: se
         if commit.retracted != work.taken_out:
             raise ReleaseError("records were withdrawn by question during the build", hint="build again")
         # INVARIANT: a no that was recorded before this moment is heard; nothing is recorded until we are done.
-        # The ledger is held, so there is no time to judge: every row of who spoke in the last moment leaves.
+        # The ledger is held, so there is no time to judge: every row of who spoke in the last moment leaves. Out of what stands
+        # nothing leaves for a stranger: they could time it.
         if work.predecessor is not None:
             _refuse_superseded(commit, work.predecessor)
-        subjects = work.ledger.speakers(heard, commit.head)
+        subjects = work.ledger.speakers(heard, commit.head, strangers=work.predecessor is None)
         if subjects:
             leaves.update(work.judge.involved(subjects, work.hidden))
         tombstones = Tombstones(tuple(sorted(leaves)))

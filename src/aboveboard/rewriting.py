@@ -587,6 +587,8 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         self, shard: Shard, public: Path, private: Path, kinds: Counter[str], languages: Counter[str]
     ) -> Shard:
         """One file without what leaves it."""
+        import pyarrow as pa
+
         gone, tile = self.left[shard.key], self._tile(shard)
         places = _places_of(tile, gone)
         if len(places) != len(gone):
@@ -598,8 +600,9 @@ class Rewriting(AbstractContextManager["Rewriting"]):
         def staying() -> Iterator[pa.Table]:
             for begin, rows in self._rows_of(shard, tile):
                 leaving = [at - begin for at in places if begin <= at < begin + len(rows)]
+                going = pa.array(leaving, pa.int64())  # of a kind that is told: from a row group none may leave
                 for column, counter in (("kind", kinds), ("language", languages)):
-                    counter.subtract(writing.tally(rows[column].take(leaving)))
+                    counter.subtract(writing.tally(rows[column].take(going)))
                 yield _without(rows, leaving)
 
         if len(places) == shard.rows:

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aboveboard import kernel, manifest, pages, suppression
+from aboveboard import kernel, manifest, pages, paths, suppression
 from aboveboard.merkle import WIDTH
 from aboveboard.suppression import Suppressions
 
@@ -551,14 +551,18 @@ def _blocks(told: sqlite3.Cursor) -> Iterator[list[tuple[bytes]]]:
 
 
 def _columns_of(con: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Every table and column, quoted."""
-    tables = con.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
-    named = [_quoted(name.decode()) for (name,) in tables]
+    """Every table and column, quoted; also columns that are made from others, but not those that a virtual table hides."""
+    tables = con.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    named = [_quoted(name.decode()) for (name,) in tables if not name.lower().startswith(b"sqlite_")]
     return [
         (table, _quoted(row[1].decode()))
         for table in named
-        for row in con.execute(f"PRAGMA table_info({table})").fetchall()
+        for row in con.execute(f"PRAGMA table_xinfo({table})").fetchall()
+        if row[6] != _HIDDEN
     ]
+
+
+_HIDDEN = 1
 
 
 def _quoted(name: str) -> str:
@@ -575,7 +579,7 @@ def _duckdb(one: _Open) -> Iterator[Found]:
 
     one.unread.append((str(one.file), "free blocks of a DuckDB one.file: only their bytes were looked at"))
     yield from _raw(one.file, one.held, one.sought)
-    with duckdb.connect(str(one.file), read_only=True) as con:
+    with duckdb.connect(paths.to_open(one.file), read_only=True) as con:
         asked = (
             "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal"
             " AND (data_type LIKE '%VARCHAR%' OR data_type LIKE '%BLOB%')"

@@ -559,6 +559,18 @@ def test_an_activity_that_is_kept_whole_is_the_same_event_in_a_stream(tmp_path: 
     assert compliance.digest(json.loads(event)) == compliance.digest(activity)
 
 
+def test_an_activity_that_holds_things_in_things_without_end_is_no_crash(tmp_path: Path) -> None:
+    thing: Any = uri(1)
+    for _ in range(700):
+        thing = {"id": uri(1), "type": "Tombstone", "object": thing}
+    deep = {"id": f"{ME}#delete", "type": "Delete", "actor": ME, "object": thing}
+    reading = read(tmp_path, create(2), deep)
+    assert told(reading) == [("record_deleted", ME, uri(1))]
+    assert reading.staged.told is not None
+    [event] = told_events(reading.staged.told)
+    assert len(event) < 1_000
+
+
 @pytest.mark.parametrize("said", [
     {"type": "Delete", "object": ME}, {"type": "Update", "object": {**ACTOR, "suspended": True}},
 ], ids=["deleted", "suspended"])  # fmt: skip

@@ -247,10 +247,11 @@ class Ledger:
             gone = {one["release"] for one in retirements.every(connection)}
             return [one for one in releases.committed(connection) if one["id"] not in gone]
 
-    def speakers(self, after: int, upto: int) -> list[str]:
-        """Who recorded anything behind ``after``, up to ``upto``; a record of which something was said as ``record:ID``."""
+    def speakers(self, after: int, upto: int, *, strangers: bool = True) -> list[str]:
+        """Who recorded anything behind ``after``, up to ``upto``; a record of which something was said as ``record:ID``. Without
+        ``strangers`` what they say and nobody has verified is left out."""
         with database.reading(self._engine) as connection:
-            return releases.speakers(connection, after, upto)
+            return releases.speakers(connection, after, upto, strangers)
 
     def expiring(self, after: datetime, upto: datetime) -> list[str]:
         """Whose recorded words run out in ``(after, upto]``."""

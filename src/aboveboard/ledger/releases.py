@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, case, insert, select
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, bindparam, case, insert, or_, select
 
 from aboveboard.choice import RECORD, RECORD_TYPES
 from aboveboard.ledger import entries, erasures, retirements, retractions
@@ -40,6 +40,7 @@ _speakers = (
     .where(events.c.position > bindparam("after"), events.c.position <= bindparam("upto"))
     .order_by(_speaker)
 )
+_speakers_checked = _speakers.where(or_(events.c.verified.is_(True), events.c.actor != "stranger"))
 _expiring = (
     select(events.c.subject)
     .distinct()
@@ -130,9 +131,11 @@ def committed(connection: Connection) -> Sequence[Mapping[str, str | int]]:
     return [dict(row._mapping) for row in found]
 
 
-def speakers(connection: Connection, after: int, upto: int) -> list[str]:
-    """Who recorded something behind ``after``, up to ``upto``; a record of which something was said as ``record:ID``."""
-    return [row.subject for row in connection.execute(_speakers, {"after": after, "upto": upto})]
+def speakers(connection: Connection, after: int, upto: int, strangers: bool = True) -> list[str]:
+    """Who recorded something behind ``after``, up to ``upto``; a record of which something was said as ``record:ID``. Without
+    ``strangers`` only what somebody has verified counts, or what was no stranger's word."""
+    asked = _speakers if strangers else _speakers_checked
+    return [row.subject for row in connection.execute(asked, {"after": after, "upto": upto})]
 
 
 def expiring(connection: Connection, after: int, upto: int) -> list[str]:

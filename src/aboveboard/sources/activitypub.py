@@ -142,9 +142,11 @@ def _told(item: Item) -> Overheard | None:
     return found if found.told else None
 
 
-def _bare(said: Mapping[str, Any]) -> dict[str, Any]:
-    """An activity without what need not be kept, and so are the things that it holds."""
-    kept = {name: _bare(one) if isinstance(one, dict) else one for name, one in said.items() if name in SAID}
+def _bare(said: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """An activity without what need not be kept, and so are the things that it holds. Whatever lies deeper than anybody asks
+    for is not kept: a file may put things into things without end."""
+    kept = {name: _bare(one, depth + 1) if isinstance(one, dict) else one
+            for name, one in said.items() if name in SAID and not (isinstance(one, dict) and depth >= DEEPEST)}  # fmt: skip
     return {name: one for name, one in kept.items() if name == "@context" or not _holds_things(one)}
 
 

@@ -152,7 +152,7 @@ def _parquet(con: Any, one: Input, view: str) -> Opened:
 
 
 def _duckdb(con: Any, one: Input, view: str) -> Opened:
-    con.execute(f"ATTACH {paths.to_write(one.paths[0])} AS attached_{view} (READ_ONLY)")
+    con.execute(f"ATTACH {paths.quoted(paths.to_open(one.paths[0]))} AS attached_{view} (READ_ONLY)")
     table = ".".join(identifier(piece) for piece in [f"attached_{view}", *_named_table(one).split(".")])
     place = "0 AS __file, row_number() OVER () - 1 AS __row, CAST(NULL AS VARCHAR) AS __fault"
     absent = _absent(one, types_of(con, f"SELECT * FROM {table}"))
