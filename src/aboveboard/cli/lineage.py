@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aboveboard.cli.named import LATEST
 from aboveboard.cli.shared import ask_exit, emit, json_option, printable, workspace_option
 
 if TYPE_CHECKING:
@@ -62,9 +61,10 @@ def order(
     release, or were withdrawn.
     """
     from aboveboard import training
+    from aboveboard.cli.release import id_of
 
     ws = _opened(workspace)
-    release = _release(workspace, release)
+    release = id_of(workspace, release)
     more = _line(id=name, seed=_digest(seed), shard_map=_digest(shard_map), **_said(hyperparameters, environment))
     _tell([training.order(ws, release, files, {**more, "from": list(bases)})], as_json)
 
@@ -289,6 +289,7 @@ def affected(
     """
     from aboveboard import affected as asking
     from aboveboard import flags
+    from aboveboard.cli.release import id_of
 
     given = [one is not None for one in (subject, record, release_id, withdrawal)]
     if sum(given) != 1 or (source is not None and record is None):
@@ -299,7 +300,7 @@ def affected(
     elif record is not None:
         found = asking.by_record(ws, record, source)
     elif release_id is not None:
-        found = asking.by_release(ws, _release(workspace, release_id))
+        found = asking.by_release(ws, id_of(workspace, release_id))
     else:
         found = _withdrawn(ws, withdrawal or "")
     found = flags.told_of(ws, found)
@@ -325,17 +326,11 @@ def downstream(name: str, workspace: str, as_json: bool) -> None:
     checkpoint or a model."""
     from aboveboard import affected as asking
     from aboveboard import flags
+    from aboveboard.cli.release import id_of
 
     ws = _opened(workspace)
-    found = flags.told_below(ws, asking.downstream(ws, _release(workspace, name)))
+    found = flags.told_below(ws, asking.downstream(ws, id_of(workspace, name)))
     emit([one.as_json() for one in found], as_json, lambda: printable(_made(found)))
-
-
-def _release(workspace: str, name: str) -> str:
-    """The id of a release where the newest is meant; any other name as it is."""
-    from aboveboard.cli.release import published_named
-
-    return published_named(workspace, (), name).name if name == LATEST else name
 
 
 # --- words --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aboveboard.cli import prose
-from aboveboard.cli.named import named, published
+from aboveboard.cli.named import LATEST, named, published
 from aboveboard.cli.progress import shown
 from aboveboard.cli.rewrite import rewrite
 from aboveboard.cli.shared import emit, json_option, moment_of, workspace_option
@@ -295,6 +295,11 @@ def _rooms(workspace: str, folders: Sequence[Path]) -> Sequence[Path]:
 def published_named(workspace: str, folders: Sequence[Path], release_id: str) -> Path:
     """The folder of a published release of a workspace; ``latest`` is the newest."""
     return named(_rooms(workspace, tuple(folders)), release_id)
+
+
+def id_of(workspace: str, said: str) -> str:
+    """The id of a release where the newest is meant; any other name as it is."""
+    return published_named(workspace, (), said).name if said == LATEST else said
 
 
 @release.command()

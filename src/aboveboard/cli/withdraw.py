@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from aboveboard.cli.choice import hand_out, refuse_there, signed_for
-from aboveboard.cli.named import LATEST
 from aboveboard.cli.progress import shown
 from aboveboard.cli.shared import ask_exit, emit, json_option, moment_of, workspace_option
 from aboveboard.errors import WorkspaceError
@@ -311,11 +310,11 @@ def certificate(release: str, to: Path, since: str | None, workspace: str, as_js
     `latest` is the newest one.
     """
     from aboveboard import withdrawal
-    from aboveboard.cli.release import published_named
+    from aboveboard.cli.release import id_of
     from aboveboard.workspace import open_workspace
 
     ws = open_workspace(workspace)
-    release = published_named(workspace, (), release).name if release == LATEST else release
+    release = id_of(workspace, release)
     with ws.ledger:
         if since is not None:
             steps = [one.said for one in withdrawal.certificates(ws, since, release, to).certificates]
